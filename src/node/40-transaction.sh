@@ -1,0 +1,176 @@
+# A change to the node as one transaction. Everything that is to be written is prepared and checked first; then each
+# path is noted in the journal before it is replaced, by renaming, and the journal goes away when the node has proved
+# to be well. A journal that is still there is work that was cut off: it is put back before anything else is done.
+
+JOURNAL=$STATE/journal
+
+there() { [ -e "$1" ] || [ -L "$1" ]; }
+
+journal_open() { [ -d "$JOURNAL" ]; }
+
+begin() {
+    mkdir "$JOURNAL"
+    flush "$STATE"
+}
+
+# note PATH [TO]: keeps what is at PATH now, or, given TO, that PATH is about to be moved there.
+note() {
+    entry=$JOURNAL/$(find "$JOURNAL" -mindepth 1 -maxdepth 1 -name '[0-9]*' | wc -l)
+    rm -rf "$JOURNAL/next"
+    mkdir "$JOURNAL/next"
+    printf '%s' "$1" >"$JOURNAL/next/path"
+    if [ $# -gt 1 ]; then
+        printf '%s' "$2" >"$JOURNAL/next/to"
+    elif there "$1"; then
+        cp -a "$1" "$JOURNAL/next/before"
+    fi
+    flush "$JOURNAL/next"/*
+    mv "$JOURNAL/next" "$entry"
+    flush "$JOURNAL"
+}
+
+# make_folder PATH: kept in a list, so that a folder we made and nobody uses goes when we go.
+make_folder() {
+    [ -d "$1" ] && return
+    make_folder "${1%/*}"
+    note "$1"
+    mkdir "$1"
+    printf '%s\n' "$1" >>"$STATE/folders"
+}
+remove_folders() {
+    [ -f "$STATE/folders" ] || return 0
+    sort -r "$STATE/folders" | while IFS= read -r folder; do rmdir "$folder" 2>/dev/null || :; done
+    rm "$STATE/folders"
+}
+
+# install_file NEW PATH: NEW takes the place of PATH; mode and owner are those of PATH, or 0644 and root.
+install_file() {
+    make_folder "${2%/*}"
+    note "$2"
+    new=${2%/*}/.${2##*/}.kata-containers
+    if [ -e "$2" ]; then cp -a "$2" "$new"; else : >"$new" && chmod 0644 "$new"; fi
+    cat "$1" >"$new"
+    flush "$new"
+    mv "$new" "$2"
+    say "wrote $2"
+}
+
+# install_link TARGET PATH
+install_link() {
+    make_folder "${2%/*}"
+    note "$2"
+    ln -sfn "$1" "$2.kata-containers"
+    mv -T "$2.kata-containers" "$2"
+    say "linked $2 to $1"
+}
+
+# move PATH TO
+move() {
+    note "$1" "$2"
+    mv -T "$1" "$2"
+    say "moved $1 to $2"
+}
+
+# Our own files carry this in their first line, our links lead to a release.
+SIGNATURE="# Written by the Pulumi package kata-containers, which overwrites it and takes it away again."
+ours() {
+    if [ -L "$1" ]; then
+        case $(readlink "$1") in kata-releases/* | /opt/kata/*) return 0 ;; *) return 1 ;; esac
+    fi
+    [ -f "$1" ] && [ "$(head -n 1 "$1")" = "$SIGNATURE" ]
+}
+# What someone else has at a path of ours stands beside it, under this name, until we leave.
+aside_of() { printf '%s.before-kata-containers' "$1"; }
+
+# The plan: what has to change, one path a line. An empty plan is a node that is as asked.
+want_file() { # NEW PATH
+    if ! { [ -f "$2" ] && cmp -s "$1" "$2"; }; then printf 'file\t%s\t%s\n' "$2" "$1" >>"$NEXT/plan"; fi
+}
+want_own_file() { # NEW PATH
+    printf '%s\n' "$2" >>"$NEXT/own"
+    set_aside_foreign "$2"
+    want_file "$1" "$2"
+}
+want_own_link() { # TARGET PATH
+    printf '%s\n' "$2" >>"$NEXT/own"
+    set_aside_foreign "$2"
+    if [ "$(readlink "$2")" != "$1" ]; then printf 'link\t%s\t%s\n' "$2" "$1" >>"$NEXT/plan"; fi
+}
+set_aside_foreign() {
+    if there "$1" && ! ours "$1"; then printf 'move\t%s\t%s\n' "$1" "$(aside_of "$1")" >>"$NEXT/plan"; fi
+}
+# Paths that were ours and are not wanted any more go, and what stood there before comes back.
+unwant_rest() {
+    [ -f "$STATE/own" ] || return 0
+    while IFS= read -r path; do
+        if grep -qxF "$path" "$NEXT/own"; then continue; fi
+        if ours "$path"; then printf 'gone\t%s\t\n' "$path" >>"$NEXT/plan"; fi
+        if there "$(aside_of "$path")"; then printf 'move\t%s\t%s\n' "$(aside_of "$path")" "$path" >>"$NEXT/plan"; fi
+    done <"$STATE/own"
+}
+planned() { awk -F '\t' -v path="$1" '$2 == path { found = 1 } END { exit !found }' "$NEXT/plan"; }
+
+carry_out_plan() {
+    # What is ours grows before the change and shrinks after it, so that nothing of ours is ever forgotten.
+    touch "$STATE/own"
+    sort -u "$NEXT/own" "$STATE/own" >"$NEXT/own.all"
+    mv "$NEXT/own.all" "$STATE/own"
+    while IFS="$TAB" read -r kind path argument; do
+        case $kind in
+            file) install_file "$argument" "$path" ;;
+            link) install_link "$argument" "$path" ;;
+            move) move "$path" "$argument" ;;
+            gone)
+                note "$path"
+                rm -f "$path"
+                say "removed $path"
+                ;;
+        esac
+    done <"$NEXT/plan"
+}
+
+# restart UNIT: noted, so that putting back restarts it too.
+restart() {
+    : >"$JOURNAL/restarted-$1"
+    SINCE=$(date '+%Y-%m-%d %H:%M:%S')
+    say "restarting $1"
+    systemctl reset-failed "$1" 2>/dev/null || :
+    timeout 120 systemctl restart "$1"
+}
+
+# journal_words UNIT: what it said since it was restarted.
+journal_words() { journalctl -u "$1" --since "$SINCE" -n 15 --no-pager -o cat 2>/dev/null | cut -c 1-500 | sed 's/^/  | /'; }
+
+commit() {
+    flush "$STATE"
+    mv "$JOURNAL" "$JOURNAL.done"
+    flush "$STATE"
+    rm -rf "$JOURNAL.done"
+}
+
+# put_back: every noted path becomes what it was, last first.
+put_back() {
+    count=$(find "$JOURNAL" -mindepth 1 -maxdepth 1 -name '[0-9]*' | wc -l)
+    while [ "$count" -gt 0 ]; do
+        count=$((count - 1))
+        entry=$JOURNAL/$count
+        path=$(cat "$entry/path")
+        if [ -f "$entry/to" ]; then
+            to=$(cat "$entry/to")
+            if there "$to" && ! there "$path"; then mv -T "$to" "$path"; fi
+        elif there "$entry/before"; then
+            cp -a "$entry/before" "$path.kata-containers"
+            mv -T "$path.kata-containers" "$path"
+        elif [ -d "$path" ] && [ ! -L "$path" ]; then
+            rmdir "$path" 2>/dev/null || :
+        else
+            rm -f "$path"
+        fi
+    done
+    for mark in "$JOURNAL"/restarted-*; do
+        [ -e "$mark" ] || continue
+        unit=${mark##*/restarted-}
+        systemctl reset-failed "$unit" 2>/dev/null || :
+        timeout 120 systemctl restart "$unit" || say "$unit did not start again"
+    done
+}

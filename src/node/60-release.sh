@@ -1,0 +1,162 @@
+# The releases beside each other under /opt/kata-releases: bringing one, telling which one a sandbox runs on, removing.
+
+# Chooses what belongs to this machine's architecture: URL, SHA256, and TREE, the folder of the release.
+choose_release() {
+    case $(architecture) in
+        amd64) URL=$URL_AMD64 SHA256=$SHA256_AMD64 ;;
+        arm64) URL=$URL_ARM64 SHA256=$SHA256_ARM64 ;;
+        *) URL="" SHA256="" ;;
+    esac
+    [ -n "$SHA256" ] || fail "no archive of Kata Containers $VERSION is known for $(architecture)" \
+        "give release.sha256.$(architecture), or leave this node out of \`nodes\`"
+    TREE=$VERSION-$(printf %.12s "$SHA256")
+}
+
+# Unpacks the archive of $URL to $RELEASES/$TREE in one pass: the stream goes through sha256sum and the decompressor into
+# a staging folder that nobody else can read, and gets its name only when the sum is right.
+bring_release() {
+    step "release"
+    if [ -d "$RELEASES/$TREE" ]; then
+        say "Kata Containers $VERSION is already here: $RELEASES/$TREE"
+        return
+    fi
+    case $URL in
+        *.tar.xz) decompress=xz ;;
+        *.tar.zst) decompress=zstd ;;
+        *) fail "$URL is neither .tar.xz nor .tar.zst" "give release.url an archive of the Kata Containers project" ;;
+    esac
+    for tool in $decompress tar sha256sum mkfifo; do
+        have "$tool" || fail "there is no $tool on this node" "install it, for instance: apt-get install $tool, or dnf install $tool"
+    done
+    case $URL in
+        /*) [ -r "$URL" ] || fail "there is no file $URL on this node" "put the archive there, or give release.url another place" ;;
+        *) have curl || have wget || fail "there is neither curl nor wget on this node" "install one, or put the archive on the node and give its path as release.url" ;;
+    esac
+    # An unpacked release takes between 1 and 2 GiB.
+    [ "$HOST_CHECKS" = warn ] || [ "$(space "$RELEASES")" -ge 2097152 ] ||
+        fail "only $(($(space "$RELEASES") / 1024)) MiB are free for $RELEASES" "make room for 2 GiB, or set hostChecks to \"warn\" to try all the same"
+
+    mkdir -p "$RELEASES"
+    chmod 0755 "$RELEASES"
+    STAGING=$RELEASES/.staging
+    attempt=1
+    until try_stream; do
+        # A wrong sum or a full disk will be the same next time.
+        if [ "$again" = no ] || [ "$attempt" -ge 3 ]; then fail "$finding" "$remedy"; fi
+        say "$finding; trying again"
+        attempt=$((attempt + 1))
+        sleep 2
+    done
+    flush -f "$STAGING"
+    mv -T "$STAGING/opt/kata" "$RELEASES/$TREE"
+    rm -rf "$STAGING"
+    flush "$RELEASES"
+    say "unpacked Kata Containers $VERSION to $RELEASES/$TREE"
+}
+
+# source_stream: the archive, on stdout.
+source_stream() {
+    case $URL in
+        /*) cat "$URL" ;;
+        *) if have curl; then
+            curl -fsSL --connect-timeout 30 --speed-limit 1000 --speed-time 60 -D "$STAGING/headers" "$URL"
+        else
+            wget -q -T 60 -t 1 -O - "$URL"
+        fi ;;
+    esac
+}
+
+# keep_status NAME COMMAND...
+keep_status() {
+    name=$1
+    shift
+    "$@" 2>"$STAGING/$name.err" && rc=0 || rc=$?
+    echo "$rc" >"$STAGING/$name.rc"
+}
+
+try_stream() {
+    rm -rf "$STAGING"
+    mkdir -m 0700 "$STAGING"
+    mkfifo "$STAGING/pipe"
+    say "bringing $URL"
+    sha256sum <"$STAGING/pipe" >"$STAGING/sum" &
+    summer=$!
+    report_progress "$summer" 9>&- &
+    reporter=$!
+    # Each part leaves its exit status in a file: a pipeline tells only that of its last.
+    { keep_status source source_stream; } |
+        tee "$STAGING/pipe" |
+        { keep_status decompress "$decompress" -dc; cat >/dev/null; } |
+        { keep_status tar tar -C "$STAGING" -xf - --no-same-owner; cat >/dev/null; }
+    wait "$summer" || :
+    kill "$reporter" 2>/dev/null || :
+    wait "$reporter" 2>/dev/null || :
+
+    again=no
+    remedy="check release.url and release.sha256 for version $VERSION; the sum of a good archive is: curl -L URL | sha256sum"
+    if grep -qi 'no space left' "$STAGING/tar.err"; then
+        finding="the disk is full: $(head -n 1 "$STAGING/tar.err" | cut -c 1-300)"
+        remedy="make room in $RELEASES"
+    elif [ "$(cat "$STAGING/source.rc")" != 0 ]; then
+        finding="$URL could not be read whole: $(tail -n 1 "$STAGING/source.err" | cut -c 1-300)"
+        remedy="check that this node reaches it, or give release.url a mirror or a path on the node"
+        # What the server refuses (4xx) it will refuse again.
+        grep -q 'error: 4[0-9][0-9]' "$STAGING/source.err" || again=yes
+    elif [ "$(cut -c 1-64 "$STAGING/sum")" != "$SHA256" ]; then
+        finding="the sha256 of $URL is $(cut -c 1-64 "$STAGING/sum"), not $SHA256"
+    elif [ "$(cat "$STAGING/decompress.rc")$(cat "$STAGING/tar.rc")" != 00 ]; then
+        finding="$URL cannot be unpacked: $(cat "$STAGING/decompress.err" "$STAGING/tar.err" | head -n 1 | cut -c 1-300)"
+    elif [ ! -d "$STAGING/opt/kata/share/defaults/kata-containers" ]; then
+        finding="$URL holds no opt/kata/share/defaults/kata-containers: it is no Kata Containers release"
+    else
+        # Nothing in a release needs these; nothing that came by wire gets them.
+        find "$STAGING/opt/kata" ! -type f ! -type d ! -type l -exec rm -f {} +
+        chmod -R u-s,g-s,go-w "$STAGING/opt/kata"
+        return 0
+    fi
+    rm -rf "$STAGING"
+    return 1
+}
+
+# report_progress PID: a line every few seconds with what the process has read so far.
+report_progress() {
+    last=0
+    while sleep 5; do
+        now=$(awk '$1 == "rchar:" { print $2 }' "/proc/$1/io" 2>/dev/null) || return 0
+        [ -n "$now" ] || return 0
+        size=$(awk 'tolower($1) == "content-length:" { n = $2 + 0 } END { if (n) printf " of %d", n / 1048576 }' "$STAGING/headers" 2>/dev/null) || size=""
+        say "$((now / 1048576))$size MiB, $(((now - last) / 5242880)) MiB/s"
+        last=$now
+    done
+}
+
+# sandboxes: a line for each sandbox that runs: release folder, tab, sandbox id. Kata resolves /opt/kata when a sandbox
+# starts, so the program file of its shim tells which release it uses.
+sandboxes() {
+    for exe in /proc/[0-9]*/exe; do
+        target=$(readlink "$exe" 2>/dev/null) || continue
+        case $target in
+            "$RELEASES"/*/containerd-shim-kata-v2*)
+                target=${target#"$RELEASES"/}
+                printf '%s\t%s\n' "${target%%/*}" "$(flag "$(basename "${exe%/exe}")" -id)"
+                ;;
+        esac
+    done
+}
+
+active_tree() { if [ -L "$KATA" ]; then basename "$(readlink "$KATA")"; fi; }
+
+# prune KEEP...: removes every release that is neither named nor in use.
+prune() {
+    for tree in "$RELEASES"/*; do
+        [ -d "$tree" ] || continue
+        name=${tree##*/}
+        case " $* " in *" $name "*) continue ;; esac
+        if sandboxes | grep -q "^$name$TAB"; then
+            say "kept $tree: sandboxes run on it"
+        else
+            rm -rf "$tree"
+            say "removed $tree"
+        fi
+    done
+}

@@ -1,0 +1,189 @@
+# containerd: where its configuration is, what it must say, and whether its CRI serves the handler.
+
+# Finds the running containerd: CONTAINERD_VERSION, its UNIT, its main file MAIN and its SOCKET.
+find_containerd() {
+    step "containerd"
+    pid=$(main_process containerd)
+    [ -n "$pid" ] || fail "containerd does not run on this node" "this package needs containerd 1.6 or later as the node's container runtime; start it, or leave this node out of \`nodes\`"
+    CONTAINERD=$(readlink "/proc/$pid/exe")
+    CONTAINERD=${CONTAINERD% (deleted)}
+    CONTAINERD_UNIT=$(unit_of "$pid")
+    CONTAINERD_VERSION=$("$CONTAINERD" --version | awk '{ sub(/^v/, "", $3); sub(/[~+].*/, "", $3); print $3 }')
+    version_at_least "$CONTAINERD_VERSION" 1.6 ||
+        fail "containerd $CONTAINERD_VERSION is too old" "upgrade containerd to 1.6 or later"
+    MAIN=$(flag "$pid" --config -c)
+    MAIN=${MAIN:-/etc/containerd/config.toml}
+    # A link is followed: its target is what is edited.
+    if [ -L "$MAIN" ]; then MAIN=$(readlink -f "$MAIN"); fi
+    SOCKET=$(flag "$pid" --address -a)
+    SOCKET=${SOCKET:-/run/containerd/containerd.sock}
+    have ctr || fail "there is no ctr on this node, so nobody can tell whether containerd's CRI is well" "install the ctr that belongs to containerd $CONTAINERD_VERSION"
+}
+
+# dump [FILE]: the configuration as containerd understands it, everything it imports included.
+dump() { "$CONTAINERD" --config "${1:-$MAIN}" config dump; }
+
+# Decides by version and main file how the runtime is written: PLUGIN, DROP_IN ("" where the main file takes it), ALONE.
+choose_form() {
+    config_version=2
+    if [ -s "$MAIN" ]; then
+        unmark "$MAIN" >"$NEXT/main.unmarked"
+        config_version=$(toml_get "$NEXT/main.unmarked" "" version)
+        [ -n "$config_version" ] || [ -z "$(toml_tables "$NEXT/main.unmarked")" ] || config_version=1
+        [ "${config_version:-2}" != 1 ] ||
+            fail "$MAIN has configuration version 1" "migrate it with: containerd config migrate"
+    else
+        : >"$NEXT/main.unmarked"
+    fi
+    ALONE="" DROP_IN=""
+    if version_at_least "$CONTAINERD_VERSION" 2.0; then
+        [ -s "$MAIN" ] || config_version=3
+        DROP_IN=$(imported_folder)
+        [ -z "$DROP_IN" ] || DROP_IN=$DROP_IN/kata-containers.toml
+    else
+        ALONE=yes
+    fi
+    # A dump is always in the newest version that this containerd knows.
+    CRI='plugins."io.containerd.cri.v1.runtime".containerd'
+    [ -z "$ALONE" ] || CRI='plugins."io.containerd.grpc.v1.cri".containerd'
+    case ${config_version:-2} in
+        2) PLUGIN=io.containerd.grpc.v1.cri ;;
+        *) PLUGIN=io.containerd.cri.v1.runtime ;;
+    esac
+}
+
+# The folder whose *.toml the main file imports, if there is one.
+imported_folder() {
+    imports=$(toml_get "$NEXT/main.unmarked" "" imports)
+    # containerd 2.2 and later import a folder where there is no main file, or it says nothing.
+    [ -n "$imports" ] || imports=$("$CONTAINERD" --config "$NEXT/main.unmarked" config dump 2>/dev/null | grep '^imports' || :)
+    printf '%s' "$imports" | tr "\"'" '\n' | sed -n 's,^\(/.*\)/\*\.toml$,\1,p' | head -n 1
+}
+
+# runtime_tables: what containerd is told of the handler.
+runtime_tables() {
+    cat <<END
+[plugins."$PLUGIN".containerd.runtimes.$HANDLER]
+runtime_type = "io.containerd.$HANDLER.v2"
+END
+    # containerd 1.x reads runtime_path but does not heed it; there the shim is found by its link on the PATH.
+    [ -n "$ALONE" ] || printf 'runtime_path = "/opt/kata/%s"\n' "$SHIM"
+    cat <<END
+privileged_without_host_devices = true
+pod_annotations = ["io.katacontainers.*"]
+[plugins."$PLUGIN".containerd.runtimes.$HANDLER.options]
+ConfigPath = "$KATA_CONFIG_PATH"
+END
+}
+
+# Prepares the configuration of containerd in $NEXT: main, and drop-in where there is one.
+prepare_containerd() {
+    step "containerd configuration"
+    choose_form
+    case $CGROUP_DRIVER in
+        systemd) SYSTEMD_CGROUP=true ;;
+        cgroupfs) SYSTEMD_CGROUP=false ;;
+        *) SYSTEMD_CGROUP="" ;;
+    esac
+    if [ -n "$DROP_IN" ]; then
+        {
+            echo "$SIGNATURE"
+            runtime_tables
+            [ -z "$SYSTEMD_CGROUP" ] || for runtime in $(runc_runtimes); do
+                printf '[plugins."%s".containerd.runtimes.%s.options]\nSystemdCgroup = %s\n' "$PLUGIN" "$runtime" "$SYSTEMD_CGROUP"
+            done
+        } >"$NEXT/drop-in"
+        # Only a runtime of our name that someone else left there has to go from the main file.
+        if toml_tables "$NEXT/main.unmarked" | grep -qF "containerd.runtimes.$HANDLER"; then
+            RUNTIME_TABLES="" SYSTEMD_CGROUP="" mark >"$NEXT/main"
+        else
+            cp "$NEXT/main.unmarked" "$NEXT/main"
+        fi
+    else
+        RUNTIME_TABLES=$(runtime_tables)$NEWLINE
+        if [ ! -s "$NEXT/main.unmarked" ]; then RUNTIME_TABLES="version = $config_version$NEWLINE$RUNTIME_TABLES"; fi
+        mark >"$NEXT/main"
+    fi
+}
+
+mark() {
+    mark_containerd "$NEXT/main.unmarked" 2>"$NEXT/refused" || fail "$MAIN cannot be edited safely: $(cat "$NEXT/refused")" \
+        "write that entry as a table of its own, [plugins.\"$PLUGIN\".containerd.runtimes.NAME], and run this again"
+}
+
+# The names of the runtimes that are runc, as containerd understands its configuration without ours.
+runc_runtimes() {
+    dump "$NEXT/main.unmarked" 2>/dev/null | awk "$TOML"'
+        END {
+            toml_index()
+            for (i = 1; i <= NR; i++) if (key[i] == SEP "runtime_type" && plain(value[i]) == "io.containerd.runc.v2") {
+                n = split(at[i], part, SEP)
+                print part[n]
+            }
+        }'
+}
+
+# Asks containerd itself, before anything is touched, whether it accepts what is prepared: $NEXT/main and, where there is
+# a folder of drop-ins, that folder with ours as it will be. What it then understands is left in $NEXT/dump.
+check_containerd() {
+    step "containerd configuration"
+    cp "$NEXT/main" "$NEXT/candidate.toml"
+    if [ -n "$DROP_IN" ]; then
+        folder=${DROP_IN%/*}
+        mkdir "$NEXT/folder"
+        for file in "$folder"/*.toml; do
+            if [ -e "$file" ] && [ "$file" != "$DROP_IN" ]; then cp "$file" "$NEXT/folder/"; fi
+        done
+        if [ -f "$NEXT/drop-in" ]; then cp "$NEXT/drop-in" "$NEXT/folder/${DROP_IN##*/}"; fi
+        if grep -qF "$folder/*.toml" "$NEXT/main"; then
+            sed "s,$folder/\*\.toml,$NEXT/folder/*.toml," "$NEXT/main" >"$NEXT/candidate.toml"
+        else
+            { echo "imports = [\"$NEXT/folder/*.toml\"]"; cat "$NEXT/main"; } >"$NEXT/candidate.toml"
+        fi
+    fi
+    dump "$NEXT/candidate.toml" >"$NEXT/dump" 2>"$NEXT/dump.err" ||
+        fail "containerd does not accept the prepared configuration: $(tail -n 1 "$NEXT/dump.err" | cut -c 1-500)" "see whether $MAIN is well by itself: containerd --config $MAIN config dump"
+    dump >"$NEXT/dump.now" 2>/dev/null || :
+}
+
+# require_runtimes NAME...: the prepared configuration has these runtimes and, still, the default one.
+require_runtimes() {
+    for runtime in "$@" "$(default_runtime "$NEXT/dump")"; do
+        [ -n "$(toml_get "$NEXT/dump" "$CRI.runtimes.\"$runtime\"" runtime_type)" ] ||
+            fail "with the prepared configuration containerd would have no runtime $runtime" "look for a file imported by $MAIN that redefines the runtimes"
+    done
+}
+
+default_runtime() {
+    name=$(toml_get "$1" "$CRI" default_runtime_name)
+    echo "${name:-runc}"
+}
+
+# dumped_driver DUMP: the cgroup driver of the default runtime.
+dumped_driver() {
+    case $(toml_get "$1" "$CRI.runtimes.\"$(default_runtime "$1")\".options" SystemdCgroup) in
+        true) echo systemd ;;
+        *) echo cgroupfs ;;
+    esac
+}
+
+# cri_is_well: containerd can say `active` with its CRI dead, so the plugins are asked, not the unit.
+cri_is_well() {
+    timeout 10 ctr --address "$SOCKET" plugins ls 2>/dev/null | awk '
+        $1 == "io.containerd.grpc.v1" && $2 == "cri" || $1 == "io.containerd.cri.v1" { seen = 1; if ($NF != "ok") bad = 1 }
+        END { exit !seen || bad }'
+}
+
+# gate_containerd: waits until CRI answers. The handler is in the configuration that check_containerd saw.
+gate_containerd() {
+    deadline=$(($(date +%s) + 60))
+    until cri_is_well; do
+        if [ "$(date +%s)" -ge "$deadline" ]; then return 1; fi
+        sleep 0.2
+    done
+}
+
+# containers_running: how many containers run in pods on this node, their sandboxes included.
+containers_running() {
+    timeout 20 ctr --address "$SOCKET" -n k8s.io tasks ls 2>/dev/null | grep -c RUNNING || :
+}

@@ -1,0 +1,142 @@
+# The actions. Each says what it does, a line a step; activate and status end with the node's status in one line of JSON.
+
+# A node has one owner: organization/project/stack/component. A renamed component of the same stack takes its place, and
+# the deactivate and unstage of the old name, which run after that, find that they own nothing.
+claim() {
+    step "owner"
+    owner=""
+    if [ -f "$STATE/owner" ]; then
+        owner=$(cat "$STATE/owner")
+        [ "${owner%/*}" = "${OWNER%/*}" ] ||
+            fail "this node belongs to $owner, and $OWNER wants it too" "take it out of one of the two; if $owner is gone for good, remove $STATE/owner on the node"
+    fi
+    if [ "$owner" != "$OWNER" ]; then printf '%s\n' "$OWNER" >"$STATE/owner"; fi
+}
+owned() { [ -f "$STATE/owner" ] && [ "$(cat "$STATE/owner")" = "$OWNER" ]; }
+
+do_stage() {
+    claim
+    choose_release
+    if [ ! -d "$RELEASES/$TREE" ]; then check_host; fi
+    bring_release
+}
+
+do_activate() {
+    claim
+    choose_release
+    step "release"
+    [ -d "$RELEASES/$TREE" ] || fail "$RELEASES/$TREE is not on this node any more" "bring it back with: pulumi up --replace URN-of-the-Release-command"
+    [ "$(sha256sum <"$STATE/node.sh" | cut -c 1-12)" = "$PROGRAM" ] ||
+        fail "the program on this node is not of the package version that called it" "run pulumi up again; if it stays, replace this node's Release command"
+    check_host
+    find_containerd
+    find_kubelet
+    step "health before"
+    gate_containerd || fail "containerd's CRI does not answer, before anything was changed" "see: ctr plugins ls; journalctl -u $CONTAINERD_UNIT"
+    gate_kubelet || fail "the kubelet is not healthy, before anything was changed" "see: journalctl -u $KUBELET_UNIT"
+
+    prepare_kata
+    prepare_containerd
+    check_containerd
+    require_runtimes "$HANDLER"
+    prepare_kubelet
+    { echo "$SIGNATURE"; printf '%s\n' $KATA_MODULES; } >"$NEXT/modules"
+
+    previous=$(active_tree)
+    want_own_file "$NEXT/modules" "/etc/modules-load.d/kata-containers.conf"
+    want_own_link "kata-releases/$TREE" "$KATA"
+    want_own_file "$NEXT/kata" "$KATA_CONFIG_PATH"
+    if [ -n "$ALONE" ]; then want_own_link "/opt/kata/$SHIM" "/usr/local/bin/containerd-shim-$HANDLER-v2"; fi
+    if [ -n "$DROP_IN" ]; then want_own_file "$NEXT/drop-in" "$DROP_IN"; fi
+    want_file "$NEXT/main" "$MAIN"
+    want_kubelet
+    unwant_rest
+    load_modules
+    change_node
+    if [ "$previous" != "$TREE" ]; then prune "$TREE" "$previous"; fi
+    status
+}
+
+do_deactivate() {
+    if ! owned; then
+        say "nothing to do: this node belongs to $(cat "$STATE/owner" 2>/dev/null || echo nobody), not to $OWNER"
+        return
+    fi
+    step "sandboxes"
+    running=$(sandboxes | cut -f 2 | tr '\n' ' ')
+    [ -z "$running" ] || fail "sandboxes still run on Kata Containers: $running" "delete the pods that use this RuntimeClass (crictl pods shows them), then run this again"
+    find_containerd
+    find_kubelet
+    choose_form
+    cp "$NEXT/main.unmarked" "$NEXT/main"
+    check_containerd
+    require_runtimes
+    CGROUP_DRIVER=""
+    prepare_kubelet
+    want_kubelet
+    want_file "$NEXT/main" "$MAIN"
+    unwant_rest
+    change_node
+    remove_folders
+    rm -f "$STATE/own"
+}
+
+do_unstage() {
+    if ! owned; then
+        say "nothing to do: this node belongs to $(cat "$STATE/owner" 2>/dev/null || echo nobody), not to $OWNER"
+        return
+    fi
+    step "releases"
+    prune
+    rmdir "$RELEASES" 2>/dev/null || say "kept $RELEASES"
+    rm -rf "$STATE"
+}
+
+want_kubelet() { if [ -n "$KUBELET_CONFIG" ]; then want_file "$NEXT/kubelet" "$KUBELET_CONFIG"; fi; }
+
+# Carries out the plan as one transaction and proves the node well after it. A restart happens only where a file that
+# needs it is in the plan.
+change_node() {
+    step "change"
+    if [ ! -s "$NEXT/plan" ]; then
+        say "nothing to change"
+        return
+    fi
+    restart_containerd="" restart_kubelet=""
+    if planned "$MAIN" || { [ -n "$DROP_IN" ] && planned "$DROP_IN"; }; then restart_containerd=yes; fi
+    if [ -n "$KUBELET_CONFIG" ] && planned "$KUBELET_CONFIG"; then restart_kubelet=yes; fi
+    if [ "$(dumped_driver "$NEXT/dump")" != "$(dumped_driver "$NEXT/dump.now")" ]; then restart_kubelet=yes; fi
+    if [ -n "$restart_kubelet" ]; then
+        running=$(containers_running)
+        [ "$running" = 0 ] || [ "$CHANGE_UNDER_RUNNING_PODS" = true ] ||
+            fail "$running containers run on this node, and the cgroup driver is to change under them" \
+                "drain the node, or set kubelet.changeUnderRunningPods; Kubernetes advises to make such a change on an empty node"
+    fi
+    begin
+    carry_out_plan
+    if [ -n "$restart_containerd" ]; then
+        restart "$CONTAINERD_UNIT" && gate_containerd ||
+            fail "containerd is not well with the new configuration$NEWLINE$(journal_words "$CONTAINERD_UNIT")" "see what it says above; the node is being put back"
+        say "containerd is well, its CRI answers"
+    fi
+    if [ -n "$restart_kubelet" ]; then
+        restart "$KUBELET_UNIT" && gate_kubelet restarted ||
+            fail "the kubelet is not well with the new configuration$NEWLINE$(journal_words "$KUBELET_UNIT")" "see what it says above; the node is being put back"
+    elif [ -n "$restart_containerd" ]; then
+        gate_kubelet || fail "the kubelet is not well after containerd was restarted" "see: journalctl -u $KUBELET_UNIT; the node is being put back"
+    fi
+    say "the kubelet is healthy"
+    commit
+    cp "$NEXT/own" "$STATE/own"
+}
+
+# The status of the node. It is read, never kept, so it is true.
+status() {
+    version=$(active_tree)
+    by_version=$(sandboxes | awk -F '\t' '
+        { v = $1; sub(/-[0-9a-f]+$/, "", v); n[v]++ }
+        END { for (v in n) { printf "%s\"%s\":%d", sep, v, n[v]; sep = "," } }')
+    printf '{"kataVersion":%s,"containerdVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s}}\n' \
+        "$(json_string "${version%-*}")" "$(json_string "$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
+        "$(if has_kvm; then echo true; else echo false; fi)" "$by_version"
+}

@@ -1,0 +1,143 @@
+# The work runs in a process of its own, under a lock, and writes to a file: it outlives the connection that began it.
+# What the caller sees is that file, read as it grows.
+
+parse() {
+    ACTION=$1
+    shift
+    OWNER="" VERSION="" HANDLER="" SHIM="" KATA_CONFIG="" PROGRAM="" CGROUP_DRIVER="" SETTINGS=""
+    URL_AMD64="" URL_ARM64="" SHA256_AMD64="" SHA256_ARM64=""
+    DEBUG=false CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce
+    for argument in "$@"; do
+        value=${argument#*=}
+        case $argument in
+            --owner=*) OWNER=$value ;;
+            --version=*) VERSION=$value ;;
+            --url-amd64=*) URL_AMD64=$value ;;
+            --url-arm64=*) URL_ARM64=$value ;;
+            --sha256-amd64=*) SHA256_AMD64=$value ;;
+            --sha256-arm64=*) SHA256_ARM64=$value ;;
+            --handler=*) HANDLER=$value ;;
+            --shim=*) SHIM=$value ;;
+            --kata-config=*) KATA_CONFIG=$value ;;
+            --program=*) PROGRAM=$value ;;
+            --debug=*) DEBUG=$value ;;
+            --set=*=*)
+                key=${value%%=*}
+                SETTINGS="$SETTINGS$NEWLINE${key%.*}$TAB${key##*.}$TAB${value#*=}"
+                ;;
+            --cgroup-driver=*) CGROUP_DRIVER=$value ;;
+            --change-under-running-pods=*) CHANGE_UNDER_RUNNING_PODS=$value ;;
+            --host-checks=*) HOST_CHECKS=$value ;;
+            *) fail "unknown argument $argument" "use the node program of the package version that calls it" ;;
+        esac
+    done
+    KATA_CONFIG_PATH=/etc/kata-containers/$HANDLER/configuration.toml
+}
+
+# On the way out: a change that was not finished is put back.
+leave() {
+    code=$?
+    trap - EXIT
+    if journal_open; then
+        say "putting the node back"
+        put_back
+        if gate_containerd && gate_kubelet restarted; then
+            commit
+            say "the node is as it was before, containerd and the kubelet are well"
+        else
+            say "the node's files are as they were before, but containerd or the kubelet is not well: see journalctl -u $CONTAINERD_UNIT -u $KUBELET_UNIT"
+        fi
+    fi
+    rm -rf "$NEXT"
+    # Pulumi forgets a resource whose first run failed, so nothing may stay that only its delete would take away.
+    if [ "$ACTION" = stage ] && [ "$code" != 0 ] && owned && [ ! -f "$STATE/own" ] && { rmdir "$RELEASES" 2>/dev/null || [ ! -d "$RELEASES" ]; }; then
+        rm -rf "$STATE"
+    fi
+    exit "$code"
+}
+
+work() {
+    parse "$@"
+    exec 9>"$LOCK"
+    if ! flock -n 9; then
+        say "waiting for another run on this node: $(cat "$STATE/run" 2>/dev/null)"
+        flock -w 1800 9 || fail "another run still holds this node: $(cat "$STATE/run")" "see what it does: ps, and $STATE/log"
+    fi
+    printf '%s of %s since %s\n' "$ACTION" "$OWNER" "$(date)" >"$STATE/run"
+    prepare_state
+    trap leave EXIT
+    trap 'exit 130' INT TERM HUP
+    recover
+    "do_$ACTION"
+}
+
+# What an earlier run left unfinished, because it was killed or the machine lost power, is put back first.
+recover() {
+    rm -rf "$JOURNAL.done"
+    if journal_open; then
+        step "recovery"
+        say "an earlier run was cut off; putting the node back first"
+        put_back
+        commit
+    fi
+}
+
+prepare_state() {
+    NEXT=$STATE/next
+    rm -rf "$NEXT"
+    private_folder "$NEXT"
+    : >"$NEXT/plan"
+    : >"$NEXT/own"
+}
+
+# follow LOG PID: copies the lines of LOG until the process PID is gone and all is read.
+follow() {
+    rest=""
+    while :; do
+        alive=yes
+        kill -0 "$2" 2>/dev/null || alive=no
+        while IFS= read -r line; do
+            printf '%s\n' "$rest$line"
+            rest=""
+        done
+        # At the end of what is there: the beginning of a line waits for its end.
+        rest=$rest$line
+        [ "$alive" = yes ] || break
+        sleep 0.1
+    done <"$1"
+    printf %s "$rest"
+}
+
+main() {
+    [ $# -gt 0 ] || fail "no action given" "one of: stage activate deactivate unstage status"
+    case $1 in
+        stage | activate | deactivate | unstage) ;;
+        status)
+            parse "$@"
+            NEXT=$(mktemp -d)
+            trap 'rm -rf "$NEXT"' EXIT
+            find_containerd
+            find_kubelet
+            choose_form
+            status
+            return
+            ;;
+        --work)
+            shift
+            work "$@"
+            return
+            ;;
+        *) fail "unknown action $1" "one of: stage activate deactivate unstage status" ;;
+    esac
+    [ "$(id -u)" = 0 ] || fail "not root" "connect as root, or as a user with passwordless sudo"
+    private_folder "$STATE/log"
+    log=$STATE/log/$1
+    rm -f "$log"
+    : >"$log"
+    setsid sh "$STATE/node.sh" --work "$@" >"$log" 2>&1 </dev/null &
+    worker=$!
+    follow "$log" "$worker"
+    wait "$worker"
+}
+
+main "$@" </dev/null
