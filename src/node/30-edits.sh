@@ -43,10 +43,10 @@ function replaced(old, new) { return "#kata-containers:was(" new ")# " old "\n" 
 
 # mark_containerd FILE: containerd's main configuration with the runtime $HANDLER in it, on stdout. $PLUGIN is the CRI
 # plugin's name in this version of the file, $SYSTEMD_CGROUP what every runc runtime gets as SystemdCgroup, or "" to
-# leave it, $RUNTIME_TABLES the tables of the runtime, $ALONE is set where a runtimes table in the file drops the
+# leave it, $VERSION_LINE what an empty file has to begin with, $RUNTIME_TABLES the tables of the runtime, $ALONE is set where a runtimes table in the file drops the
 # built-in runc. Exit status 4: the file has a form that cannot be edited safely; which is on stderr.
 mark_containerd() {
-    E_BARE=$(bare "$1") E_PLUGIN=$PLUGIN E_HANDLER=$HANDLER E_CGROUP=$SYSTEMD_CGROUP E_TABLES=$RUNTIME_TABLES E_ALONE=$ALONE \
+    E_BARE=$(bare "$1") E_PLUGIN=$PLUGIN E_HANDLER=$HANDLER E_CGROUP=$SYSTEMD_CGROUP E_VERSION=$VERSION_LINE E_TABLES=$RUNTIME_TABLES E_ALONE=$ALONE \
         awk "$TOML$MARKS"'
         function refuse(i, why) { print "line " i ": " why | "cat >&2"; exit 4 }
         function check_forms(    i, path, inline) {
@@ -97,7 +97,8 @@ mark_containerd() {
                 printf "%s%s%s%s%s", (i > 1 ? "\n" : ""), before[i], aside, line[i], after[i]
             }
             if (NR && ENVIRON["E_BARE"] == "") printf "\n"
-            printf "%s%s%s%s", begin_added(), added, ENVIRON["E_TABLES"], end_added()
+            added = ENVIRON["E_VERSION"] added ENVIRON["E_TABLES"]
+            if (added != "") printf "%s%s%s", begin_added(), added, end_added()
         }' "$1"
 }
 
@@ -109,6 +110,7 @@ mark_kubelet() {
             found = 1
             s = $0
             sub(/[ \t]*(#.*)?\r?$/, "", s)
+            gsub(/["\047]/, "", s)
             if (s != new) $0 = replaced($0, new) new
         }
         { printf "%s%s", (NR > 1 ? "\n" : ""), $0 }

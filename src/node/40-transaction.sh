@@ -43,11 +43,14 @@ remove_folders() {
     rm "$STATE/folders"
 }
 
+# temporary PATH: where the successor of PATH is made, beside it.
+temporary() { printf '%s/.%s.kata-containers' "${1%/*}" "${1##*/}"; }
+
 # install_file NEW PATH: NEW takes the place of PATH; mode and owner are those of PATH, or 0644 and root.
 install_file() {
     make_folder "${2%/*}"
     note "$2"
-    new=${2%/*}/.${2##*/}.kata-containers
+    new=$(temporary "$2")
     if [ -e "$2" ]; then cp -a "$2" "$new"; else : >"$new" && chmod 0644 "$new"; fi
     cat "$1" >"$new"
     flush "$new"
@@ -59,8 +62,9 @@ install_file() {
 install_link() {
     make_folder "${2%/*}"
     note "$2"
-    ln -sfn "$1" "$2.kata-containers"
-    mv -T "$2.kata-containers" "$2"
+    new=$(temporary "$2")
+    ln -sfn "$1" "$new"
+    mv -T "$new" "$2"
     say "linked $2 to $1"
 }
 
@@ -155,12 +159,14 @@ put_back() {
         count=$((count - 1))
         entry=$JOURNAL/$count
         path=$(cat "$entry/path")
+        new=$(temporary "$path")
+        rm -f "$new"
         if [ -f "$entry/to" ]; then
             to=$(cat "$entry/to")
             if there "$to" && ! there "$path"; then mv -T "$to" "$path"; fi
         elif there "$entry/before"; then
-            cp -a "$entry/before" "$path.kata-containers"
-            mv -T "$path.kata-containers" "$path"
+            cp -a "$entry/before" "$new"
+            mv -T "$new" "$path"
         elif [ -d "$path" ] && [ ! -L "$path" ]; then
             rmdir "$path" 2>/dev/null || :
         else

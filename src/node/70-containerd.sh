@@ -25,39 +25,35 @@ dump() { "$CONTAINERD" --config "${1:-$MAIN}" config dump; }
 
 # Decides by version and main file how the runtime is written: PLUGIN, DROP_IN ("" where the main file takes it), ALONE.
 choose_form() {
-    config_version=2
-    if [ -s "$MAIN" ]; then
-        unmark "$MAIN" >"$NEXT/main.unmarked"
-        config_version=$(toml_get "$NEXT/main.unmarked" "" version)
-        [ -n "$config_version" ] || [ -z "$(toml_tables "$NEXT/main.unmarked")" ] || config_version=1
-        [ "${config_version:-2}" != 1 ] ||
-            fail "$MAIN has configuration version 1" "migrate it with: containerd config migrate"
-    else
-        : >"$NEXT/main.unmarked"
-    fi
-    ALONE="" DROP_IN=""
+    if [ -e "$MAIN" ]; then unmark "$MAIN" >"$NEXT/main.unmarked"; else : >"$NEXT/main.unmarked"; fi
+    ALONE="" DROP_IN="" VERSION_LINE=""
+    config_version=$(toml_get "$NEXT/main.unmarked" "" version)
     if version_at_least "$CONTAINERD_VERSION" 2.0; then
-        [ -s "$MAIN" ] || config_version=3
+        newest=3
         DROP_IN=$(imported_folder)
         [ -z "$DROP_IN" ] || DROP_IN=$DROP_IN/kata-containers.toml
     else
+        newest=2
         ALONE=yes
     fi
+    if [ -z "$config_version" ] && [ -z "$(toml_tables "$NEXT/main.unmarked")" ]; then
+        config_version=$newest
+        VERSION_LINE="version = $newest$NEWLINE"
+    fi
+    [ "${config_version:-1}" != 1 ] || fail "$MAIN has configuration version 1" "migrate it with: containerd config migrate"
     # A dump is always in the newest version that this containerd knows.
     CRI='plugins."io.containerd.cri.v1.runtime".containerd'
     [ -z "$ALONE" ] || CRI='plugins."io.containerd.grpc.v1.cri".containerd'
-    case ${config_version:-2} in
+    case $config_version in
         2) PLUGIN=io.containerd.grpc.v1.cri ;;
         *) PLUGIN=io.containerd.cri.v1.runtime ;;
     esac
 }
 
-# The folder whose *.toml the main file imports, if there is one.
+# The folder whose *.toml the main file imports, if there is one. (The import that `containerd config default` shows
+# is not made unless the main file says so.)
 imported_folder() {
-    imports=$(toml_get "$NEXT/main.unmarked" "" imports)
-    # containerd 2.2 and later import a folder where there is no main file, or it says nothing.
-    [ -n "$imports" ] || imports=$("$CONTAINERD" --config "$NEXT/main.unmarked" config dump 2>/dev/null | grep '^imports' || :)
-    printf '%s' "$imports" | tr "\"'" '\n' | sed -n 's,^\(/.*\)/\*\.toml$,\1,p' | head -n 1
+    toml_get "$NEXT/main.unmarked" "" imports | tr "\"'" '\n' | sed -n 's,^\(/.*\)/\*\.toml$,\1,p' | head -n 1
 }
 
 # runtime_tables: what containerd is told of the handler.
@@ -101,7 +97,6 @@ prepare_containerd() {
         fi
     else
         RUNTIME_TABLES=$(runtime_tables)$NEWLINE
-        if [ ! -s "$NEXT/main.unmarked" ]; then RUNTIME_TABLES="version = $config_version$NEWLINE$RUNTIME_TABLES"; fi
         mark >"$NEXT/main"
     fi
 }
@@ -127,19 +122,16 @@ runc_runtimes() {
 # a folder of drop-ins, that folder with ours as it will be. What it then understands is left in $NEXT/dump.
 check_containerd() {
     step "containerd configuration"
-    cp "$NEXT/main" "$NEXT/candidate.toml"
-    if [ -n "$DROP_IN" ]; then
+    if [ -z "$DROP_IN" ]; then
+        cp "$NEXT/main" "$NEXT/candidate.toml"
+    else
         folder=${DROP_IN%/*}
         mkdir "$NEXT/folder"
         for file in "$folder"/*.toml; do
             if [ -e "$file" ] && [ "$file" != "$DROP_IN" ]; then cp "$file" "$NEXT/folder/"; fi
         done
         if [ -f "$NEXT/drop-in" ]; then cp "$NEXT/drop-in" "$NEXT/folder/${DROP_IN##*/}"; fi
-        if grep -qF "$folder/*.toml" "$NEXT/main"; then
-            sed "s,$folder/\*\.toml,$NEXT/folder/*.toml," "$NEXT/main" >"$NEXT/candidate.toml"
-        else
-            { echo "imports = [\"$NEXT/folder/*.toml\"]"; cat "$NEXT/main"; } >"$NEXT/candidate.toml"
-        fi
+        sed "s,$folder/\*\.toml,$NEXT/folder/*.toml," "$NEXT/main" >"$NEXT/candidate.toml"
     fi
     dump "$NEXT/candidate.toml" >"$NEXT/dump" 2>"$NEXT/dump.err" ||
         fail "containerd does not accept the prepared configuration: $(tail -n 1 "$NEXT/dump.err" | cut -c 1-500)" "see whether $MAIN is well by itself: containerd --config $MAIN config dump"

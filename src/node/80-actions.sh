@@ -74,7 +74,8 @@ do_deactivate() {
     CGROUP_DRIVER=""
     prepare_kubelet
     want_kubelet
-    want_file "$NEXT/main" "$MAIN"
+    # A file that held nothing but our block was not there before.
+    if [ -s "$NEXT/main" ]; then want_file "$NEXT/main" "$MAIN"; else printf 'gone\t%s\t\n' "$MAIN" >>"$NEXT/plan"; fi
     unwant_rest
     change_node
     remove_folders

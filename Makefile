@@ -1,0 +1,42 @@
+# Two commands set everything up by themselves on a fresh Debian-like machine: `make demo` and `make test`.
+.PHONY: demo demo-down test unit node lab-test e2e clean
+.DEFAULT_GOAL := help
+
+help: ## what there is to run
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: node_modules ## a local Kubernetes with two nodes, Kata Containers on it by `pulumi up`, a pod that uses it
+	lab/demo
+
+demo-down: ## takes the demo down: pulumi destroy, and the lab with all it made
+	lab/demo down
+
+test: lint unit node lab-test e2e ## lint, types, unit, schema, node program, lab and end-to-end tests
+
+lint: node_modules tools
+	npm run -s lint
+	npm run -s types
+	lab/lint
+
+unit: node_modules
+	npm run -s test:unit
+	npm run -s test:schema
+
+node: node_modules tools
+	npx mocha 'tests/node/*.test.ts'
+
+lab-test: tools
+	lab/command-provider/test.sh
+
+e2e: node_modules tools
+	npx mocha 'tests/e2e/*.test.ts'
+
+tools:
+	lab/lab tools
+
+clean: ## the lab's cache as well
+	lab/lab clean
+
+node_modules: package-lock.json
+	npm ci
+	@touch node_modules

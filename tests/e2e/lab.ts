@@ -1,0 +1,169 @@
+// The lab as the tests see it: a cluster that is brought up once, its nodes over SSH, and Pulumi on it.
+
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
+import type { ConnectionArgs, KataContainersArgs, NodeStatus } from "../../src";
+import { KataContainers } from "../../src";
+
+const checkout = join(__dirname, "../..");
+const lab = join(checkout, "lab/lab");
+process.env.LAB_NAME ??= "test";
+
+export interface LabNode {
+    host: string;
+    port: number;
+    user: string;
+    privateKeyFile: string;
+    hostKey: string;
+    containerd: string;
+    root: string | null;
+}
+export interface Inventory {
+    nodes: { [name: string]: LabNode };
+    releases: { url: string; checksums: { [version: string]: { [runtime: string]: { amd64: string } } } };
+}
+let inventory: Inventory;
+export const nodes = (): { [name: string]: LabNode } => inventory.nodes;
+
+/** Brings the lab up, and takes what it says of itself into the environment of this process. */
+export function up(...args: string[]): void {
+    execFileSync(lab, ["up", ...args], { stdio: ["ignore", "inherit", "inherit"] });
+    for (const line of execFileSync(lab, ["env"], { encoding: "utf8" }).split("\n")) {
+        const [, name, value] = /^export (\w+)=(.*)$/.exec(line) ?? [];
+        if (name) process.env[name] = execFileSync("sh", ["-c", `printf %s ${value}`], { encoding: "utf8" });
+    }
+    inventory = JSON.parse(readFileSync(process.env.LAB_INVENTORY!, "utf8"));
+}
+export const down = () => execFileSync(lab, ["down"], { stdio: ["ignore", "inherit", "inherit"] });
+
+export function kubectl(...args: string[]): string {
+    return execFileSync("kubectl", args, { encoding: "utf8" }).trim();
+}
+export const apply = (object: object) =>
+    execFileSync("kubectl", ["apply", "-f", "-"], { input: JSON.stringify(object), encoding: "utf8" });
+
+/** Runs a script on a node, as root. */
+export function onNode(name: string, script: string): string {
+    const { host, port, user, privateKeyFile } = nodes()[name]!;
+    const options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"].flatMap((o) => ["-o", o]);
+    const result = spawnSync("ssh", [...options, "-i", privateKeyFile, "-p", `${port}`, `${user}@${host}`, "sh -s"], {
+        input: script,
+        encoding: "utf8",
+    });
+    if (result.status !== 0) throw new Error(`on ${name}: ${result.stderr}${result.stdout}`);
+    return result.stdout.trim();
+}
+
+/** A pod that sleeps on a node; `runtimeClassName` makes it a Kata pod. */
+export function startPod(pod: string, node: string, runtimeClassName?: string): void {
+    apply({
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: pod },
+        spec: {
+            nodeName: runtimeClassName ? undefined : node,
+            nodeSelector: { "kubernetes.io/hostname": node },
+            runtimeClassName,
+            terminationGracePeriodSeconds: 0,
+            automountServiceAccountToken: false,
+            containers: [
+                { name: "main", image: "busybox:lab", imagePullPolicy: "Never", command: ["sleep", "100000"] },
+            ],
+        },
+    });
+    kubectl("wait", "--for=condition=Ready", `pod/${pod}`, "--timeout=90s");
+}
+export const removePod = (pod: string) => kubectl("delete", "pod", pod, "--wait=true", "--timeout=60s");
+export const containerOf = (pod: string) =>
+    kubectl("get", "pod", pod, "-o", "jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}");
+
+export function connection(name: string): ConnectionArgs {
+    const { host, port, user, privateKeyFile, hostKey } = nodes()[name]!;
+    return { host, port, user, hostKey, privateKey: readFileSync(privateKeyFile, "utf8") };
+}
+
+/** Arguments for a miniature release on the lab's nodes, which have no KVM. */
+export function args(version: string, more: Partial<KataContainersArgs> = {}): KataContainersArgs {
+    const { url, checksums } = inventory.releases;
+    const runtime = more.qemu?.runtime ?? (version === "4.1.0" ? "rust" : "go");
+    return {
+        nodes: Object.fromEntries(Object.keys(nodes()).map((name) => [name, { connection: connection(name) }])),
+        version,
+        release: { url, sha256: checksums[version]![runtime as string] },
+        hostChecks: "warn",
+        ...more,
+    };
+}
+
+export interface Outputs {
+    runtimeClassName: string;
+    nodeStatuses: { [node: string]: NodeStatus };
+}
+
+/** A stack with one KataContainers, whose arguments can be changed from one `up` to the next. */
+export class TestStack {
+    private current!: KataContainersArgs;
+    private component = "kata";
+    private constructor(
+        private readonly stack: Stack,
+        private readonly folder: string,
+    ) {}
+
+    static async create(name: string): Promise<TestStack> {
+        const folder = mkdtempSync(join(tmpdir(), "kata-e2e-"));
+        const backend = join(folder, "state");
+        mkdirSync(backend);
+        let self: TestStack;
+        const program = async () => {
+            const kata = new KataContainers(self.component, self.current);
+            return { runtimeClassName: kata.runtimeClassName, nodeStatuses: kata.nodeStatuses };
+        };
+        const stack = await LocalWorkspace.createStack(
+            { stackName: name, projectName: "kata-e2e", program },
+            { envVars: { PULUMI_BACKEND_URL: `file://${backend}` }, workDir: folder },
+        );
+        self = new TestStack(stack, folder);
+        return self;
+    }
+
+    /** What `up` did to each resource, by its name: create, update, same, replace. */
+    async up(args: KataContainersArgs, component = "kata"): Promise<{ did: Record<string, string>; outputs: Outputs; log: string }> {
+        this.current = args;
+        this.component = component;
+        const did: Record<string, string> = {};
+        let log = "";
+        const result = await this.stack.up({
+            onOutput: (text) => {
+                log += text;
+            },
+            onEvent: (event: EngineEvent) => {
+                const { urn, op } = event.resourcePreEvent?.metadata ?? {};
+                if (urn && event.resourcePreEvent) did[urn.split("::").at(-1)!] = op!;
+            },
+        });
+        const outputs = Object.fromEntries(Object.entries(result.outputs).map(([key, { value }]) => [key, value]));
+        return { did, outputs: outputs as unknown as Outputs, log };
+    }
+
+    /** The error of an `up` that must fail. */
+    async fail(args: KataContainersArgs): Promise<string> {
+        try {
+            await this.up(args);
+        } catch (error) {
+            return (error as Error).message;
+        }
+        throw new Error("this up had to fail");
+    }
+
+    async state(): Promise<string> {
+        return JSON.stringify(await this.stack.exportStack());
+    }
+
+    async destroy(): Promise<void> {
+        await this.stack.destroy();
+        rmSync(this.folder, { recursive: true });
+    }
+}
