@@ -23,10 +23,10 @@ unit: node_modules
 	npm run -s test:schema
 
 node: node_modules tools
-	npx mocha 'tests/node/*.test.ts'
+	npx mocha --parallel 'tests/node/*.test.ts'
 
 lab-test: tools
-	lab/command-provider/test.sh
+	cd lab/command-provider && go test -parallel 8 ./...
 
 e2e: node_modules tools
 	npx mocha 'tests/e2e/*.test.ts'

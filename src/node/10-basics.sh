@@ -14,7 +14,7 @@
 #   /opt/kata                                a link to the active one
 #   /etc/kata-containers/<handler>/          a copy of the release's configuration with the asked settings
 #   /etc/modules-load.d/kata-containers.conf the kernel modules Kata needs
-#   /usr/local/bin/containerd-shim-<handler>-v2   containerd 1.x finds the shim by this link
+#   /usr/local/bin/containerd-shim-<handler>-v2   a link, by which containerd finds Kata's shim
 #   /var/lib/kata-containers-node/           this program, its owner's name, what was set aside, its logs
 # In files of others (containerd's and the kubelet's configuration) every changed line stands behind a comment
 # that begins with `#kata-containers:` and holds the original, so that it can be undone, also by hand.
@@ -63,6 +63,10 @@ private_folder() {
     mkdir -p "$1"
     chmod 0700 "$1"
 }
+
+# excerpt: the words of another program, from stdin, as they may be passed on: no long lines, and nothing but ASCII, for
+# one byte that is not UTF-8 loses Pulumi the result of a command that ran.
+excerpt() { tr -c '\11\12\40-\176' '?' | cut -c 1-500; }
 
 # json_string TEXT
 json_string() {

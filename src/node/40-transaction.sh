@@ -143,7 +143,7 @@ restart() {
 }
 
 # journal_words UNIT: what it said since it was restarted.
-journal_words() { journalctl -u "$1" --since "$SINCE" -n 15 --no-pager -o cat 2>/dev/null | cut -c 1-500 | sed 's/^/  | /'; }
+journal_words() { journalctl -u "$1" --since "$SINCE" -n 15 --no-pager -o cat 2>/dev/null | excerpt | sed 's/^/  | /'; }
 
 commit() {
     flush "$STATE"

@@ -95,17 +95,17 @@ try_stream() {
     again=no
     remedy="check release.url and release.sha256 for version $VERSION; the sum of a good archive is: curl -L URL | sha256sum"
     if grep -qi 'no space left' "$STAGING/tar.err"; then
-        finding="the disk is full: $(head -n 1 "$STAGING/tar.err" | cut -c 1-300)"
+        finding="the disk is full: $(head -n 1 "$STAGING/tar.err" | excerpt)"
         remedy="make room in $RELEASES"
     elif [ "$(cat "$STAGING/source.rc")" != 0 ]; then
-        finding="$URL could not be read whole: $(tail -n 1 "$STAGING/source.err" | cut -c 1-300)"
+        finding="$URL could not be read whole: $(tail -n 1 "$STAGING/source.err" | excerpt)"
         remedy="check that this node reaches it, or give release.url a mirror or a path on the node"
         # What the server refuses (4xx) it will refuse again.
         grep -q 'error: 4[0-9][0-9]' "$STAGING/source.err" || again=yes
     elif [ "$(cut -c 1-64 "$STAGING/sum")" != "$SHA256" ]; then
         finding="the sha256 of $URL is $(cut -c 1-64 "$STAGING/sum"), not $SHA256"
     elif [ "$(cat "$STAGING/decompress.rc")$(cat "$STAGING/tar.rc")" != 00 ]; then
-        finding="$URL cannot be unpacked: $(cat "$STAGING/decompress.err" "$STAGING/tar.err" | head -n 1 | cut -c 1-300)"
+        finding="$URL cannot be unpacked: $(cat "$STAGING/decompress.err" "$STAGING/tar.err" | head -n 1 | excerpt)"
     elif [ ! -d "$STAGING/opt/kata/share/defaults/kata-containers" ]; then
         finding="$URL holds no opt/kata/share/defaults/kata-containers: it is no Kata Containers release"
     else

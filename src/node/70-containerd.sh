@@ -17,6 +17,10 @@ find_containerd() {
     if [ -L "$MAIN" ]; then MAIN=$(readlink -f "$MAIN"); fi
     SOCKET=$(flag "$pid" --address -a)
     SOCKET=${SOCKET:-/run/containerd/containerd.sock}
+    case :$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p'): in
+        *:/usr/local/bin:*) ;;
+        *) fail "containerd's PATH lacks /usr/local/bin, where it is to find Kata's shim" "add it to the Environment of $CONTAINERD_UNIT" ;;
+    esac
     have ctr || fail "there is no ctr on this node, so nobody can tell whether containerd's CRI is well" "install the ctr that belongs to containerd $CONTAINERD_VERSION"
 }
 
@@ -56,15 +60,12 @@ imported_folder() {
     toml_get "$NEXT/main.unmarked" "" imports | tr "\"'" '\n' | sed -n 's,^\(/.*\)/\*\.toml$,\1,p' | head -n 1
 }
 
-# runtime_tables: what containerd is told of the handler.
+# runtime_tables: what containerd is told of the handler. The shim is found by its link on the PATH. A runtime_path would
+# be heeded by containerd 2.x alone, which then loses, at its next restart, each sandbox whose path is no more.
 runtime_tables() {
     cat <<END
 [plugins."$PLUGIN".containerd.runtimes.$HANDLER]
 runtime_type = "io.containerd.$HANDLER.v2"
-END
-    # containerd 1.x reads runtime_path but does not heed it; there the shim is found by its link on the PATH.
-    [ -n "$ALONE" ] || printf 'runtime_path = "/opt/kata/%s"\n' "$SHIM"
-    cat <<END
 privileged_without_host_devices = true
 pod_annotations = ["io.katacontainers.*"]
 [plugins."$PLUGIN".containerd.runtimes.$HANDLER.options]
@@ -134,7 +135,7 @@ check_containerd() {
         sed "s,$folder/\*\.toml,$NEXT/folder/*.toml," "$NEXT/main" >"$NEXT/candidate.toml"
     fi
     dump "$NEXT/candidate.toml" >"$NEXT/dump" 2>"$NEXT/dump.err" ||
-        fail "containerd does not accept the prepared configuration: $(tail -n 1 "$NEXT/dump.err" | cut -c 1-500)" "see whether $MAIN is well by itself: containerd --config $MAIN config dump"
+        fail "containerd does not accept the prepared configuration: $(tail -n 1 "$NEXT/dump.err" | excerpt)" "see whether $MAIN is well by itself: containerd --config $MAIN config dump"
     dump >"$NEXT/dump.now" 2>/dev/null || :
 }
 

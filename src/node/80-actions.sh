@@ -46,7 +46,7 @@ do_activate() {
     want_own_file "$NEXT/modules" "/etc/modules-load.d/kata-containers.conf"
     want_own_link "kata-releases/$TREE" "$KATA"
     want_own_file "$NEXT/kata" "$KATA_CONFIG_PATH"
-    if [ -n "$ALONE" ]; then want_own_link "/opt/kata/$SHIM" "/usr/local/bin/containerd-shim-$HANDLER-v2"; fi
+    want_own_link "/opt/kata/$SHIM" "/usr/local/bin/containerd-shim-$HANDLER-v2"
     if [ -n "$DROP_IN" ]; then want_own_file "$NEXT/drop-in" "$DROP_IN"; fi
     want_file "$NEXT/main" "$MAIN"
     want_kubelet
