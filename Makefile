@@ -29,7 +29,7 @@ lab-test: tools
 	cd lab/command-provider && go test -parallel 8 ./...
 
 e2e: node_modules tools
-	npx mocha 'tests/e2e/*.test.ts'
+	npx mocha --require ./tests/e2e/hooks.ts 'tests/e2e/*.test.ts'
 
 tools:
 	lab/lab tools

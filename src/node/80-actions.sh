@@ -25,7 +25,7 @@ do_activate() {
     claim
     choose_release
     step "release"
-    [ -d "$RELEASES/$TREE" ] || fail "$RELEASES/$TREE is not on this node any more" "bring it back with: pulumi up --replace URN-of-the-Release-command"
+    [ -d "$RELEASES/$TREE" ] || fail "$RELEASES/$TREE is not on this node any more" "run pulumi up with --replace for this node's Release and Runtime"
     [ "$(sha256sum <"$STATE/node.sh" | cut -c 1-12)" = "$PROGRAM" ] ||
         fail "the program on this node is not of the package version that called it" "run pulumi up again; if it stays, replace this node's Release command"
     check_host
@@ -85,6 +85,10 @@ do_deactivate() {
 do_unstage() {
     if ! owned; then
         say "nothing to do: this node belongs to $(cat "$STATE/owner" 2>/dev/null || echo nobody), not to $OWNER"
+        return
+    fi
+    if [ -f "$STATE/own" ]; then
+        say "kept all: the node is switched to it (a Release that is replaced alone comes here)"
         return
     fi
     step "releases"

@@ -109,6 +109,7 @@ follow() {
 }
 
 main() {
+    cd /
     [ $# -gt 0 ] || fail "no action given" "one of: stage activate deactivate unstage status"
     case $1 in
         stage | activate | deactivate | unstage) ;;

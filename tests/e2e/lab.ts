@@ -25,8 +25,9 @@ export interface Inventory {
     nodes: { [name: string]: LabNode };
     releases: { url: string; checksums: { [version: string]: { [runtime: string]: { amd64: string } } } };
 }
-let inventory: Inventory;
-export const nodes = (): { [name: string]: LabNode } => inventory.nodes;
+let known: Inventory;
+export const inventory = (): Inventory => known;
+export const nodes = (): { [name: string]: LabNode } => known.nodes;
 
 /** Brings the lab up, and takes what it says of itself into the environment of this process. */
 export function up(...args: string[]): void {
@@ -35,7 +36,7 @@ export function up(...args: string[]): void {
         const [, name, value] = /^export (\w+)=(.*)$/.exec(line) ?? [];
         if (name) process.env[name] = execFileSync("sh", ["-c", `printf %s ${value}`], { encoding: "utf8" });
     }
-    inventory = JSON.parse(readFileSync(process.env.LAB_INVENTORY!, "utf8"));
+    known = JSON.parse(readFileSync(process.env.LAB_INVENTORY!, "utf8"));
 }
 export const down = () => execFileSync(lab, ["down"], { stdio: ["ignore", "inherit", "inherit"] });
 
@@ -48,7 +49,10 @@ export const apply = (object: object) =>
 /** Runs a script on a node, as root. */
 export function onNode(name: string, script: string): string {
     const { host, port, user, privateKeyFile } = nodes()[name]!;
-    const options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"].flatMap((o) => ["-o", o]);
+    const options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"].flatMap((o) => [
+        "-o",
+        o,
+    ]);
     const result = spawnSync("ssh", [...options, "-i", privateKeyFile, "-p", `${port}`, `${user}@${host}`, "sh -s"], {
         input: script,
         encoding: "utf8",
@@ -56,6 +60,22 @@ export function onNode(name: string, script: string): string {
     if (result.status !== 0) throw new Error(`on ${name}: ${result.stderr}${result.stdout}`);
     return result.stdout.trim();
 }
+
+/** What is on a node where the package might leave something: every file with its sum, every link with its target. */
+export const files = (node: string) =>
+    onNode(
+        node,
+        `find /etc /opt /usr/local /var/lib/kubelet/config.yaml /var/lib/kata-containers-node -type f -exec sha256sum {} + \
+            -o -type l -printf '%l %p\\n' -o -type d -print 2>/dev/null | sort -k 2`,
+    );
+/** When what is ours or was edited was last written, and since when the services run. */
+export const times = (node: string) =>
+    onNode(
+        node,
+        `find /etc/containerd /etc/kata-containers /etc/modules-load.d /opt /usr/local/bin /var/lib/kubelet/config.yaml \
+            -printf '%p %T@ %i\\n' 2>/dev/null | sort
+        systemctl show -p ActiveEnterTimestampMonotonic containerd kubelet`,
+    );
 
 /** A pod that sleeps on a node; `runtimeClassName` makes it a Kata pod. */
 export function startPod(pod: string, node: string, runtimeClassName?: string): void {
@@ -78,7 +98,13 @@ export function startPod(pod: string, node: string, runtimeClassName?: string): 
 }
 export const removePod = (pod: string) => kubectl("delete", "pod", pod, "--wait=true", "--timeout=60s");
 export const containerOf = (pod: string) =>
-    kubectl("get", "pod", pod, "-o", "jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}");
+    kubectl(
+        "get",
+        "pod",
+        pod,
+        "-o",
+        "jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}",
+    );
 
 export function connection(name: string): ConnectionArgs {
     const { host, port, user, privateKeyFile, hostKey } = nodes()[name]!;
@@ -87,7 +113,7 @@ export function connection(name: string): ConnectionArgs {
 
 /** Arguments for a miniature release on the lab's nodes, which have no KVM. */
 export function args(version: string, more: Partial<KataContainersArgs> = {}): KataContainersArgs {
-    const { url, checksums } = inventory.releases;
+    const { url, checksums } = known.releases;
     const runtime = more.qemu?.runtime ?? (version === "4.1.0" ? "rust" : "go");
     return {
         nodes: Object.fromEntries(Object.keys(nodes()).map((name) => [name, { connection: connection(name) }])),
@@ -130,7 +156,10 @@ export class TestStack {
     }
 
     /** What `up` did to each resource, by its name: create, update, same, replace. */
-    async up(args: KataContainersArgs, component = "kata"): Promise<{ did: Record<string, string>; outputs: Outputs; log: string }> {
+    async up(
+        args: KataContainersArgs,
+        component = "kata",
+    ): Promise<{ did: Record<string, string>; outputs: Outputs; log: string }> {
         this.current = args;
         this.component = component;
         const did: Record<string, string> = {};

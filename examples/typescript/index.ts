@@ -1,0 +1,13 @@
+import * as pulumi from "@pulumi/pulumi";
+import { KataContainers } from "kata-containers";
+
+const privateKey = new pulumi.Config().requireSecret("privateKey");
+
+const kata = new KataContainers("kata", {
+    nodes: {
+        "worker-1": { connection: { host: "192.0.2.11", privateKey } },
+        "worker-2": { connection: { host: "192.0.2.12", privateKey } },
+    },
+});
+
+export const { runtimeClassName, nodeStatuses } = kata;

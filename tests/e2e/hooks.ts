@@ -1,0 +1,14 @@
+// One lab for all end-to-end tests.
+
+import { down, up } from "./lab";
+
+export const mochaHooks = {
+    beforeAll(this: Mocha.Context) {
+        this.timeout(80 * 60 * 1000);
+        up();
+    },
+    afterAll(this: Mocha.Context) {
+        this.timeout(5 * 60 * 1000);
+        down();
+    },
+};

@@ -1,0 +1,190 @@
+// A life on two real nodes, one with containerd 1.6, one with 2.x: up, pods, changes, destroy.
+
+import { expect } from "chai";
+import {
+    args,
+    containerOf,
+    files,
+    kubectl,
+    nodes,
+    type Outputs,
+    onNode,
+    removePod,
+    startPod,
+    TestStack,
+    times,
+} from "./lab";
+
+const names = () => Object.keys(nodes());
+
+const services = (node: string) =>
+    onNode(node, "systemctl show -p ActiveEnterTimestampMonotonic --value containerd kubelet").split(/\s+/);
+const kataConfiguration = (node: string) => onNode(node, "cat /etc/kata-containers/kata-qemu/configuration.toml");
+const shimLog = (node: string) => onNode(node, "tail -n 1 /run/kata-miniature/shim.log");
+const ready = () => kubectl("get", "nodes", "-o", 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}');
+const every = (op: string, ...suffixes: string[]) =>
+    Object.fromEntries(names().flatMap((node) => suffixes.map((suffix) => [`kata-${node}-${suffix}`, op])));
+const onlyCommands = (did: Record<string, string>) =>
+    Object.fromEntries(Object.entries(did).filter(([name, op]) => name.startsWith("kata-") && op !== "same"));
+
+describe("KataContainers on real nodes", function () {
+    this.timeout(10 * 60 * 1000);
+    let stack: TestStack;
+    const filesBefore: { [node: string]: string } = {};
+    const runc: { [node: string]: string } = {};
+
+    before(async () => {
+        stack = await TestStack.create("lifecycle");
+        for (const node of names()) {
+            startPod(`runc-${node}`, node);
+            runc[node] = containerOf(`runc-${node}`);
+            filesBefore[node] = files(node);
+        }
+    });
+    const checkStatuses = ({ nodeStatuses }: Outputs, kataVersion: string, more: object = {}) => {
+        for (const node of names()) {
+            const { containerdVersion, ...status } = nodeStatuses[node]!;
+            expect(status).to.deep.include({ kataVersion, kvm: false, ...more });
+            expect(containerdVersion).to.match(new RegExp(`^${nodes()[node]!.containerd.replace(".", "\\.")}`));
+        }
+    };
+
+    it("installs Kata 2.2.2 on every node, with a RuntimeClass", async () => {
+        const { did, outputs } = await stack.up(args("2.2.2"));
+        expect(onlyCommands(did)).to.deep.equal({
+            ...every("create", "release", "runtime", "label"),
+            "kata-runtime-class": "create",
+        });
+        expect(outputs.runtimeClassName).to.equal("kata-qemu");
+        checkStatuses(outputs, "2.2.2", { cgroupDriver: "cgroupfs", sandboxes: {} });
+        const { handler, overhead, scheduling } = JSON.parse(kubectl("get", "runtimeclass", "kata-qemu", "-o", "json"));
+        expect({ handler, overhead, scheduling }).to.deep.equal({
+            handler: "kata-qemu",
+            overhead: { podFixed: { cpu: "10m", memory: "290Mi" } },
+            scheduling: { nodeSelector: { "katacontainers.io/kata-runtime": "true" } },
+        });
+    });
+
+    it("runs a pod through the handler on every node, with the overhead", () => {
+        for (const node of names()) {
+            startPod(`kata-${node}`, node, "kata-qemu");
+            const log = JSON.parse(shimLog(node));
+            expect(log).to.include({
+                configPath: "/etc/kata-containers/kata-qemu/configuration.toml",
+                configExists: true,
+            });
+            expect(log.executable).to.match(/^\/opt\/kata-releases\/2\.2\.2-[0-9a-f]{12}\/bin\//);
+            const { overhead } = JSON.parse(kubectl("get", "pod", `kata-${node}`, "-o", "json")).spec;
+            expect(overhead).to.deep.equal({ cpu: "10m", memory: "290Mi" });
+        }
+    });
+
+    it("does nothing where nothing changed, and nothing on the node where the command runs again", async () => {
+        expect(onlyCommands((await stack.up(args("2.2.2"))).did)).to.deep.equal({});
+        const untouched = names().map(times);
+        const again = args("2.2.2");
+        for (const { connection } of Object.values(again.nodes)) connection.perDialTimeout = 16;
+        expect(onlyCommands((await stack.up(again)).did)).to.deep.equal(every("update", "release", "runtime"));
+        expect(names().map(times)).to.deep.equal(untouched);
+        await stack.up(args("2.2.2"));
+    });
+
+    it("turns debug on and off for every component, restarting nothing", async () => {
+        const running = names().map(services);
+        for (const debug of [true, false]) {
+            const { did } = await stack.up(args("2.2.2", { qemu: { debug } }));
+            expect(onlyCommands(did)).to.deep.equal(every("update", "runtime"));
+            for (const node of names()) {
+                const lines = kataConfiguration(node)
+                    .split("\n")
+                    .filter((line) => /enable_debug *=/.test(line) && !line.startsWith("#"));
+                expect(lines).to.deep.equal(Array(4).fill(`enable_debug = ${debug}`));
+            }
+        }
+        expect(names().map(services)).to.deep.equal(running);
+    });
+
+    it("changes the version under a running sandbox, which keeps its files", async () => {
+        const { outputs } = await stack.up(
+            args("3.32.0", { qemu: { settings: { "hypervisor.qemu.default_memory": 1024 } } }),
+        );
+        checkStatuses(outputs, "3.32.0", { sandboxes: { "2.2.2": 1 } });
+        for (const node of names()) {
+            expect(kataConfiguration(node)).to.match(/^default_memory = 1024$/m);
+            expect(kubectl("exec", `kata-${node}`, "--", "echo", "well")).to.equal("well");
+            startPod(`kata2-${node}`, node, "kata-qemu");
+            expect(JSON.parse(shimLog(node)).executable).to.match(/3\.32\.0-/);
+            removePod(`kata-${node}`);
+            removePod(`kata2-${node}`);
+        }
+        const next = await stack.up(args("4.1.0"));
+        checkStatuses(next.outputs, "4.1.0", { sandboxes: {} });
+        const { overhead } = JSON.parse(kubectl("get", "runtimeclass", "kata-qemu", "-o", "json"));
+        expect(overhead.podFixed).to.deep.equal({ cpu: "250m", memory: "320Mi" });
+        for (const node of names()) {
+            startPod(`kata-${node}`, node, "kata-qemu");
+            expect(JSON.parse(shimLog(node)).executable).to.match(/4\.1\.0-[0-9a-f]{12}\/runtime-rs\/bin\//);
+            removePod(`kata-${node}`);
+            // The one before is kept, to go back to; the one before that is gone.
+            expect(onNode(node, "ls /opt/kata-releases")).to.match(/^3\.32\.0-\w+\n4\.1\.0-\w+$/);
+        }
+    });
+
+    it("installs 3.7.0, and 4.1.0 with the Go runtime", async () => {
+        checkStatuses((await stack.up(args("3.7.0"))).outputs, "3.7.0");
+        checkStatuses((await stack.up(args("4.1.0", { qemu: { runtime: "go" } }))).outputs, "4.1.0");
+        for (const node of names()) {
+            startPod(`kata-${node}`, node, "kata-qemu");
+            expect(JSON.parse(shimLog(node)).executable).to.match(/4\.1\.0-[0-9a-f]{12}\/bin\//);
+            removePod(`kata-${node}`);
+        }
+    });
+
+    it("refuses to change the cgroup driver under running pods, and changes it where told to", async () => {
+        const untouched = names().map(times);
+        const error = await stack.fail(args("4.1.0", { kubelet: { cgroupDriver: "systemd" } }));
+        expect(error).to.match(/containers run on this node, and the cgroup driver is to change under them/);
+        expect(error).to.contain("kubelet.changeUnderRunningPods");
+        expect(names().map(times)).to.deep.equal(untouched);
+        const forced = { cgroupDriver: "systemd", changeUnderRunningPods: true } as const;
+        const { outputs } = await stack.up(args("4.1.0", { kubelet: forced }));
+        checkStatuses(outputs, "4.1.0", { cgroupDriver: "systemd" });
+        expect(ready()).to.equal("True True");
+        for (const node of names()) {
+            expect(onNode(node, "containerd config dump")).to.match(/SystemdCgroup = true/);
+            expect(onNode(node, "grep ^cgroupDriver /var/lib/kubelet/config.yaml")).to.equal("cgroupDriver: systemd");
+        }
+        const back = await stack.up(args("4.1.0", { kubelet: { ...forced, cgroupDriver: "cgroupfs" } }));
+        checkStatuses(back.outputs, "4.1.0", { cgroupDriver: "cgroupfs" });
+        expect(ready()).to.equal("True True");
+    });
+
+    it("replaces the RuntimeClass when the handler changes", async () => {
+        const { did } = await stack.up(args("4.1.0", { runtimeClass: { handler: "kata" } }));
+        expect(did["kata-runtime-class"]).to.match(/replace/);
+        expect(kubectl("get", "runtimeclass", "kata-qemu", "-o", "jsonpath={.handler}")).to.equal("kata");
+        for (const node of names()) {
+            startPod(`kata-${node}`, node, "kata-qemu");
+            removePod(`kata-${node}`);
+            expect(onNode(node, "ls /etc/kata-containers")).to.equal("kata");
+        }
+    });
+
+    it("keeps no credential in clear, neither in the state nor in what it prints", async () => {
+        const state = await stack.state();
+        expect(state).to.not.contain("PRIVATE KEY");
+        expect(state).to.contain("kata-containers:index:KataContainers");
+    });
+
+    it("leaves every node as it was, byte for byte, with its runc pods running", async () => {
+        await stack.destroy();
+        expect(kubectl("get", "runtimeclass", "-o", "name")).to.equal("");
+        for (const node of names()) {
+            expect(files(node)).to.equal(filesBefore[node]);
+            expect(containerOf(`runc-${node}`)).to.equal(runc[node]);
+            expect(kubectl("exec", `runc-${node}`, "--", "echo", "well")).to.equal("well");
+            expect(kubectl("get", "node", node, "-o", "jsonpath={.metadata.labels}")).to.not.contain("katacontainers");
+        }
+        expect(ready()).to.equal("True True");
+    });
+});

@@ -1,0 +1,42 @@
+// Arguments that are right, for tests to spoil.
+
+import type { KataContainersArgs } from "../../src";
+
+export const hostKey = `ssh-ed25519 ${Buffer.from("\0\0\0\x0bssh-ed25519\0\0\0 01234567890123456789012345678901", "latin1").toString("base64")}`;
+export const privateKey = "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n";
+
+export const oneNode: KataContainersArgs["nodes"] = {
+    "worker-1": { connection: { host: "192.0.2.11", privateKey, hostKey } },
+};
+
+export const threeNodes: KataContainersArgs["nodes"] = {
+    ...oneNode,
+    "worker-2": { connection: { host: "192.0.2.12", password: "pass word", hostKey } },
+    "worker-3": { connection: { host: "192.0.2.13", agentSocketPath: "/run/agent", hostKey } },
+};
+
+/** Texts that would be something else for a shell, an option parser, TOML or JSON. */
+export const hostile = [
+    "it's",
+    'say "hi"',
+    "`id`",
+    "$(id)",
+    "$HOME",
+    "a;b|c&d",
+    "two\nlines",
+    "tab\there",
+    "back\\slash\\",
+    "\\'",
+    "--leading",
+    "-",
+    "*",
+    "~",
+    "=ls",
+    "!!",
+    "#no comment",
+    "{a,b}",
+    " spaces ",
+    "Käse 漢字 🦀",
+    "a=b=c",
+    "%s%n",
+];

@@ -1,0 +1,202 @@
+// The texts of the commands, run by real shells as an SSH server would run them.
+
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { expect } from "chai";
+import { activate, deactivate, quote, stage, unstage } from "../../src/commands";
+import { makePlan } from "../../src/plan";
+import type { Program } from "../../src/program";
+import { hostile } from "./arguments";
+
+/** The login shells an SSH server may run a command with; those that this machine has. */
+const shells = [["sh"], ["dash"], ["bash"], ["busybox", "sh"], ["zsh"], ["fish"]].filter(
+    ([shell]) => spawnSync(shell!, ["-c", "exit 0"]).error === undefined,
+);
+
+const sha256 = (text: string) => spawnSync("sha256sum", { input: text, encoding: "utf8" }).stdout.slice(0, 12);
+
+/** A node program that says what it was called with, each argument closed by a NUL. */
+const text = `printf '%s\\0' "$@"\n`;
+const program: Program = { text, id: sha256(text) };
+const owner = "acme/shop/prod/kata";
+
+describe("commands", () => {
+    let machine: string;
+    let folder: string;
+
+    beforeEach(() => {
+        machine = mkdtempSync(join(tmpdir(), "kata-commands-"));
+        folder = join(machine, "state");
+    });
+
+    afterEach(() => rmSync(machine, { recursive: true }));
+
+    /** A program on the machine's PATH, before all others. */
+    function install(name: string, script: string) {
+        mkdirSync(join(machine, "bin"), { recursive: true });
+        writeFileSync(join(machine, "bin", name), `#!/bin/sh\n${script}\n`);
+        chmodSync(join(machine, "bin", name), 0o755);
+    }
+
+    /** The user is root, or is not and has a sudo that behaves as the script says. */
+    const becomeRoot = () => install("id", "echo 0");
+    const becomeUser = (sudo: string) => {
+        install("id", '[ "$1" = -un ] && echo kata || echo 1000');
+        install("sudo", sudo);
+    };
+
+    /** Runs a command as an SSH server does, on this machine's folder instead of the node's. */
+    function run(command: string, { shell = ["sh"], stdin = "" } = {}) {
+        const PATH = join(machine, "bin") + delimiter + process.env.PATH;
+        const onMachine = command.replaceAll("/var/lib/kata-containers-node", folder);
+        const [name, ...options] = shell;
+        return spawnSync(name!, [...options, "-c", onMachine], {
+            env: { ...process.env, PATH, HOME: machine },
+            input: stdin,
+            encoding: "utf8",
+        });
+    }
+
+    const received = (stdout: string) => stdout.split("\0").slice(0, -1);
+
+    const settings = Object.fromEntries(hostile.map((value, i) => [`runtime.key${i}`, value]));
+    const plan = makePlan({
+        version: "3.32.0",
+        release: { url: `/srv/${hostile.filter((text) => !text.includes("\n")).join("")}/{archive}` },
+        qemu: { settings, debug: true },
+        kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true },
+    });
+
+    it("finds shells to try", () => {
+        expect(shells).to.deep.include(["sh"]);
+    });
+
+    for (const shell of shells) {
+        it(`hand every argument over as it is, under ${shell.join(" ")}`, () => {
+            becomeRoot();
+            const hostileOwner = `acme/shop/prod/${hostile.join("")}`;
+            const staged = run(stage(plan, hostileOwner, program), { shell, stdin: text });
+            expect(staged.stderr).to.equal("");
+            const [[, amd64], [, arm64]] = plan.archives as [(typeof plan.archives)[0], (typeof plan.archives)[0]];
+            expect(received(staged.stdout)).to.deep.equal([
+                "stage",
+                `--owner=${hostileOwner}`,
+                "--version=3.32.0",
+                `--url-amd64=${amd64.url}`,
+                `--url-arm64=${arm64.url}`,
+                `--sha256-amd64=${amd64.sha256}`,
+                `--sha256-arm64=${arm64.sha256}`,
+                "--host-checks=enforce",
+            ]);
+
+            const activated = run(activate(plan, hostileOwner, program), { shell });
+            expect(activated.stderr).to.equal("");
+            const sets = plan.settings.map(([key, literal]) => `--set=${key}=${literal}`);
+            expect(sets).to.have.length(hostile.length + 1);
+            expect(received(activated.stdout)).to.deep.equal([
+                "activate",
+                `--program=${program.id}`,
+                `--owner=${hostileOwner}`,
+                "--version=3.32.0",
+                `--sha256-amd64=${amd64.sha256}`,
+                `--sha256-arm64=${arm64.sha256}`,
+                "--handler=kata-qemu",
+                "--shim=bin/containerd-shim-kata-v2",
+                "--kata-config=share/defaults/kata-containers/configuration-qemu.toml",
+                "--debug=true",
+                ...sets,
+                "--cgroup-driver=systemd",
+                "--change-under-running-pods=true",
+                "--host-checks=enforce",
+            ]);
+
+            expect(received(run(deactivate(plan, hostileOwner), { shell }).stdout)).to.deep.equal([
+                "deactivate",
+                `--owner=${hostileOwner}`,
+                "--handler=kata-qemu",
+                "--change-under-running-pods=true",
+            ]);
+            expect(received(run(unstage(hostileOwner), { shell }).stdout)).to.deep.equal([
+                "unstage",
+                `--owner=${hostileOwner}`,
+            ]);
+        });
+
+        it(`quote any text as one word, under ${shell.join(" ")}`, () => {
+            for (const text of ["", ...hostile]) {
+                const { stdout } = run(`printf '[%s]' ${quote(text)}`, { shell });
+                expect(stdout).to.equal(`[${text}]`);
+            }
+        });
+    }
+
+    it("become root by sudo, with every argument and standard input as they are", () => {
+        becomeUser('shift; exec env SUDO=yes "$@"');
+        const { stdout, stderr } = run(stage(plan, owner, program), { stdin: text });
+        expect(stderr).to.equal("");
+        expect(received(stdout)).to.have.length(8);
+        expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
+    });
+
+    it("say what to do where sudo asks for a password", () => {
+        becomeUser('echo "sudo: a password is required" >&2; exit 1');
+        const { status, stderr } = run(stage(plan, owner, program), { stdin: text });
+        expect(status).to.equal(1);
+        expect(stderr).to.match(
+            /^sudo: a password is required\nerror: on .*, kata is not root: log in as root, or allow sudo/,
+        );
+        expect(existsSync(folder)).to.equal(false);
+    });
+
+    it("leave the node program to root alone", () => {
+        becomeRoot();
+        run(stage(plan, owner, program), { stdin: text });
+        expect(statSync(folder).mode & 0o777).to.equal(0o700);
+        expect(statSync(join(folder, "node.sh")).mode & 0o777).to.equal(0o600);
+    });
+
+    it("keep the node program they have when a new one does not come whole", () => {
+        becomeRoot();
+        run(stage(plan, owner, program), { stdin: text });
+        const { status, stderr } = run(stage(plan, owner, program), { stdin: text.slice(0, 5) });
+        expect(status).to.equal(1);
+        expect(stderr).to.match(/did not reach .* whole/);
+        expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
+        expect(run(`ls ${folder}`).stdout).to.equal("node.sh\n");
+    });
+
+    it("fail as the node program fails", () => {
+        becomeRoot();
+        const failing = "echo no >&2; exit 7\n";
+        const { status, stderr } = run(stage(plan, owner, { text: failing, id: sha256(failing) }), { stdin: failing });
+        expect([status, stderr]).to.deep.equal([7, "no\n"]);
+        expect(run(activate(plan, owner, program)).status).to.equal(7);
+    });
+
+    it("say so where the node program is gone, and undo nothing there", () => {
+        becomeRoot();
+        const activated = run(activate(plan, owner, program));
+        expect(activated.status).to.equal(1);
+        expect(activated.stderr).to.match(/the node program is not on .* any more: run pulumi up --replace/);
+        for (const undo of [deactivate(plan, owner), unstage(owner)]) {
+            const { status, stdout } = run(undo);
+            expect(status).to.equal(0);
+            expect(stdout).to.match(/^nothing to undo: the node program is not on /);
+        }
+    });
+
+    it("show what changes, a line an argument", () => {
+        const lines = (version: string) =>
+            activate(makePlan({ version }), owner, program)
+                .split("\n")
+                .map((line) => line.replace(/ \\$/, ""));
+        const [before, after] = [lines("3.31.0"), lines("3.32.0")];
+        expect(before.filter((line) => !after.includes(line))).to.deep.equal([
+            "--version=3.31.0",
+            "--sha256-amd64=68c2786a0b97023f62f3eca02dc868b78a794e5469d4ddd6cc9e0bd4a7212b0b",
+            "--sha256-arm64=42a7e67a2c2bf3e97a615c99a293b2bc01ea9c84111fc2bf4abeedb7adc9c2ac",
+        ]);
+    });
+});

@@ -1,0 +1,108 @@
+// The component under Pulumi's mocks: what it asks the engine for.
+
+import * as pulumi from "@pulumi/pulumi";
+import { KataContainers, type KataContainersArgs } from "../../src";
+
+export interface Child {
+    type: string;
+    inputs: any;
+    opts: pulumi.CustomResourceOptions;
+}
+
+export interface Deployment {
+    component: KataContainers;
+    /** What the component's own inputs are: they are kept in the state. */
+    inputs: any;
+    children: { [name: string]: Child };
+    warnings: string[];
+}
+
+export const status = {
+    kataVersion: "3.32.0",
+    containerdVersion: "1.7.27",
+    cgroupDriver: "systemd",
+    kvm: true,
+    sandboxes: { "3.32.0": 2 },
+};
+
+const token = "kata-containers:index:KataContainers";
+
+/** Makes the component and waits until each of its children is registered. */
+export async function deploy(
+    args: unknown,
+    { preview = false, stdout = `working\n${JSON.stringify(status)}` } = {},
+): Promise<Deployment> {
+    const inputs: { [name: string]: { type: string; inputs: any } } = {};
+    await pulumi.runtime.setMocks(
+        {
+            newResource: (resource) => {
+                inputs[resource.name] = { type: resource.type, inputs: resource.inputs };
+                const state = resource.type === "command:remote:Command" && !preview ? { stdout } : {};
+                return { id: `${resource.name}-id`, state: { ...resource.inputs, ...state } };
+            },
+            call: () => ({}),
+        },
+        "shop",
+        "prod",
+        preview,
+        "acme",
+    );
+    const opts: { [name: string]: pulumi.CustomResourceOptions } = {};
+    const resources: pulumi.Resource[] = [];
+    const warnings: string[] = [];
+    const warn = console.warn;
+    console.warn = (message) => warnings.push(message);
+    try {
+        const component = new KataContainers("kata", args as KataContainersArgs, {
+            transformations: [
+                (child) => {
+                    opts[child.name] = child.opts;
+                    resources.push(child.resource);
+                    return undefined;
+                },
+            ],
+        });
+        await Promise.all(resources.map(({ urn }) => resolved(urn)));
+        const { kata, ...others } = inputs;
+        const children = Object.fromEntries(
+            Object.entries(others).map(([name, child]) => [name, { ...child, opts: opts[name]! }]),
+        );
+        if (kata?.type !== token) {
+            throw new Error(`the component is registered as ${kata?.type}`);
+        }
+        return { component, inputs: kata.inputs, children, warnings };
+    } finally {
+        console.warn = warn;
+    }
+}
+
+/** The value of an output; undefined where it is not known. Rejects where it failed. */
+export function resolved<T>(output: pulumi.Output<T>): Promise<T> {
+    return (output as unknown as { promise(): Promise<T> }).promise();
+}
+
+/** An output that a preview does not know yet. */
+export function unknown(): pulumi.Output<any> {
+    const make = pulumi.Output as unknown as new (...state: unknown[]) => pulumi.Output<any>;
+    return new make(
+        new Set(),
+        Promise.resolve(undefined),
+        Promise.resolve(false),
+        Promise.resolve(false),
+        Promise.resolve(new Set()),
+    );
+}
+
+/** The names of what a child waits for. */
+export async function dependencies(child: Child): Promise<string[]> {
+    const resources = child.opts.dependsOn as pulumi.Resource[];
+    const urns = await Promise.all(resources.map(({ urn }) => resolved(urn)));
+    return urns.map((urn) => urn.split("::").at(-1)!);
+}
+
+const secretMark = "4dabf18193072939515e22adb298388d";
+
+/** What a secret hides; undefined where the value is none. */
+export function secretValue(value: any): any {
+    return value?.[secretMark] === undefined ? undefined : value.value;
+}

@@ -1,0 +1,45 @@
+import { inspect } from "node:util";
+import { expect } from "chai";
+import { parse } from "smol-toml";
+import { isTomlValue, tomlLiteral } from "../../src/toml";
+import { hostile } from "./arguments";
+
+describe("TOML literals", () => {
+    for (const [value, literal] of [
+        [4096, "4096"],
+        [-0, "0"],
+        [0.5, "0.5"],
+        [1e21 + 0.5, undefined],
+        [1e-7, "1e-7"],
+        [true, "true"],
+        ["", '""'],
+        ['a "b" \\', '"a \\"b\\" \\\\"'],
+        ["\0\b\t\n\f\r\x1b\x7f", '"\\u0000\\b\\t\\n\\f\\r\\u001b\\u007f"'],
+        ["ä🦀", '"ä🦀"'],
+        [["a", "b"], '["a", "b"]'],
+        [[], "[]"],
+        [[1, true], "[1, true]"],
+        ["\udc00", undefined],
+        [Number.NaN, undefined],
+        [2 ** 53, undefined],
+        [{ a: 1 }, undefined],
+        [[["a"]], undefined],
+        [new Date(), undefined],
+        [() => 1, undefined],
+        [10n, undefined],
+    ] as [unknown, string | undefined][]) {
+        it(`${literal === undefined ? "has none for" : "writes"} ${inspect(value)}`, () => {
+            expect(isTomlValue(value)).to.equal(literal !== undefined);
+            if (literal !== undefined) {
+                expect(tomlLiteral(value)).to.equal(literal);
+            }
+        });
+    }
+
+    it("keeps every text on one line and within its quotes", () => {
+        for (const text of hostile) {
+            expect(tomlLiteral(text)).to.match(/^"(\\.|[^"\\\p{Cc}])*"$/u);
+            expect(parse(`key = ${tomlLiteral(text)}`).key).to.equal(text);
+        }
+    });
+});
