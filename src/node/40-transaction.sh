@@ -39,8 +39,10 @@ make_folder() {
 }
 remove_folders() {
     [ -f "$STATE/folders" ] || return 0
-    sort -r "$STATE/folders" | while IFS= read -r folder; do rmdir "$folder" 2>/dev/null || :; done
-    rm "$STATE/folders"
+    sort -ru "$STATE/folders" | while IFS= read -r folder; do
+        rmdir "$folder" 2>/dev/null || ! [ -d "$folder" ] || printf '%s\n' "$folder"
+    done >"$NEXT/folders"
+    mv "$NEXT/folders" "$STATE/folders"
 }
 
 # temporary PATH: where the successor of PATH is made, beside it.
@@ -115,6 +117,8 @@ unwant_rest() {
 planned() { awk -F '\t' -v path="$1" '$2 == path { found = 1 } END { exit !found }' "$NEXT/plan"; }
 
 carry_out_plan() {
+    note "$STATE/own"
+    note "$STATE/folders"
     # What is ours grows before the change and shrinks after it, so that nothing of ours is ever forgotten.
     touch "$STATE/own"
     sort -u "$NEXT/own" "$STATE/own" >"$NEXT/own.all"

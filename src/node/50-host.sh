@@ -59,7 +59,7 @@ space() {
 
 load_modules() {
     for name in $KATA_MODULES; do
-        [ -d "/sys/module/$name" ] || modprobe -q "$name" 2>/dev/null || say "warning: the kernel module $name could not be loaded"
+        [ -d "/sys/module/$name" ] || ! module_there "$name" || modprobe -q "$name" 2>/dev/null || say "warning: the kernel module $name could not be loaded"
     done
     has_kvm || modprobe -q kvm_intel 2>/dev/null || modprobe -q kvm_amd 2>/dev/null || :
 }

@@ -59,7 +59,7 @@ source_stream() {
     case $URL in
         /*) cat "$URL" ;;
         *) if have curl; then
-            curl -fsSL --connect-timeout 30 --speed-limit 1000 --speed-time 60 -D "$STAGING/headers" "$URL"
+            curl -fsSL --connect-timeout 30 --speed-limit 1000 --speed-time 60 -D "$NEXT/headers" "$URL"
         else
             wget -q -T 60 -t 1 -O - "$URL"
         fi ;;
@@ -70,22 +70,22 @@ source_stream() {
 keep_status() {
     name=$1
     shift
-    "$@" 2>"$STAGING/$name.err" && rc=0 || rc=$?
-    echo "$rc" >"$STAGING/$name.rc"
+    "$@" 2>"$NEXT/$name.err" && rc=0 || rc=$?
+    echo "$rc" >"$NEXT/$name.rc"
 }
 
 try_stream() {
-    rm -rf "$STAGING"
+    rm -rf "$STAGING" "$NEXT/pipe"
     mkdir -m 0700 "$STAGING"
-    mkfifo "$STAGING/pipe"
+    mkfifo "$NEXT/pipe"
     say "bringing $URL"
-    sha256sum <"$STAGING/pipe" >"$STAGING/sum" &
+    sha256sum <"$NEXT/pipe" >"$NEXT/sum" &
     summer=$!
     report_progress "$summer" 9>&- &
     reporter=$!
     # Each part leaves its exit status in a file: a pipeline tells only that of its last.
     { keep_status source source_stream; } |
-        tee "$STAGING/pipe" |
+        tee "$NEXT/pipe" |
         { keep_status decompress "$decompress" -dc; cat >/dev/null; } |
         { keep_status tar tar -C "$STAGING" -xf - --no-same-owner; cat >/dev/null; }
     wait "$summer" || :
@@ -94,18 +94,18 @@ try_stream() {
 
     again=no
     remedy="check release.url and release.sha256 for version $VERSION; the sum of a good archive is: curl -L URL | sha256sum"
-    if grep -qi 'no space left' "$STAGING/tar.err"; then
-        finding="the disk is full: $(head -n 1 "$STAGING/tar.err" | excerpt)"
+    if grep -qi 'no space left' "$NEXT/tar.err"; then
+        finding="the disk is full: $(grep -i "no space left" "$NEXT/tar.err" | head -n 1 | excerpt)"
         remedy="make room in $RELEASES"
-    elif [ "$(cat "$STAGING/source.rc")" != 0 ]; then
-        finding="$URL could not be read whole: $(tail -n 1 "$STAGING/source.err" | excerpt)"
+    elif [ "$(cat "$NEXT/source.rc")" != 0 ]; then
+        finding="$URL could not be read whole: $(tail -n 1 "$NEXT/source.err" | excerpt)"
         remedy="check that this node reaches it, or give release.url a mirror or a path on the node"
         # What the server refuses (4xx) it will refuse again.
-        grep -q 'error: 4[0-9][0-9]' "$STAGING/source.err" || again=yes
-    elif [ "$(cut -c 1-64 "$STAGING/sum")" != "$SHA256" ]; then
-        finding="the sha256 of $URL is $(cut -c 1-64 "$STAGING/sum"), not $SHA256"
-    elif [ "$(cat "$STAGING/decompress.rc")$(cat "$STAGING/tar.rc")" != 00 ]; then
-        finding="$URL cannot be unpacked: $(cat "$STAGING/decompress.err" "$STAGING/tar.err" | head -n 1 | excerpt)"
+        grep -q 'error: 4[0-9][0-9]' "$NEXT/source.err" || again=yes
+    elif [ "$(cut -c 1-64 "$NEXT/sum")" != "$SHA256" ]; then
+        finding="the sha256 of $URL is $(cut -c 1-64 "$NEXT/sum"), not $SHA256"
+    elif [ "$(cat "$NEXT/decompress.rc")$(cat "$NEXT/tar.rc")" != 00 ]; then
+        finding="$URL cannot be unpacked: $(cat "$NEXT/decompress.err" "$NEXT/tar.err" | head -n 1 | excerpt)"
     elif [ ! -d "$STAGING/opt/kata/share/defaults/kata-containers" ]; then
         finding="$URL holds no opt/kata/share/defaults/kata-containers: it is no Kata Containers release"
     else
@@ -124,7 +124,7 @@ report_progress() {
     while sleep 5; do
         now=$(awk '$1 == "rchar:" { print $2 }' "/proc/$1/io" 2>/dev/null) || return 0
         [ -n "$now" ] || return 0
-        size=$(awk 'tolower($1) == "content-length:" { n = $2 + 0 } END { if (n) printf " of %d", n / 1048576 }' "$STAGING/headers" 2>/dev/null) || size=""
+        size=$(awk 'tolower($1) == "content-length:" { n = $2 + 0 } END { if (n) printf " of %d", n / 1048576 }' "$NEXT/headers" 2>/dev/null) || size=""
         say "$((now / 1048576))$size MiB, $(((now - last) / 5242880)) MiB/s"
         last=$now
     done

@@ -78,8 +78,7 @@ do_deactivate() {
     if [ -s "$NEXT/main" ]; then want_file "$NEXT/main" "$MAIN"; else printf 'gone\t%s\t\n' "$MAIN" >>"$NEXT/plan"; fi
     unwant_rest
     change_node
-    remove_folders
-    rm -f "$STATE/own"
+    rm -f "$STATE/own" "$STATE/folders"
 }
 
 do_unstage() {
@@ -133,6 +132,7 @@ change_node() {
     say "the kubelet is healthy"
     commit
     cp "$NEXT/own" "$STATE/own"
+    remove_folders
 }
 
 # The status of the node. It is read, never kept, so it is true.

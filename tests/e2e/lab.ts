@@ -66,7 +66,8 @@ export const files = (node: string) =>
     onNode(
         node,
         `find /etc /opt /usr/local /var/lib/kubelet/config.yaml /var/lib/kata-containers-node -type f -exec sha256sum {} + \
-            -o -type l -printf '%l %p\\n' -o -type d -print 2>/dev/null | sort -k 2`,
+            -o -type l -printf '%l %p\\n' -o -type d -print 2>/dev/null |
+            grep -v '/var/lib/kata-containers-node/\\(log\\|run\\)' | sort -k 2`,
     );
 /** When what is ours or was edited was last written, and since when the services run. */
 export const times = (node: string) =>
@@ -76,6 +77,9 @@ export const times = (node: string) =>
             -printf '%p %T@ %i\\n' 2>/dev/null | sort
         systemctl show -p ActiveEnterTimestampMonotonic containerd kubelet`,
     );
+
+export const ready = () =>
+    kubectl("get", "nodes", "-o", 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}');
 
 /** A pod that sleeps on a node; `runtimeClassName` makes it a Kata pod. */
 export function startPod(pod: string, node: string, runtimeClassName?: string): void {
@@ -96,7 +100,14 @@ export function startPod(pod: string, node: string, runtimeClassName?: string): 
     });
     kubectl("wait", "--for=condition=Ready", `pod/${pod}`, "--timeout=90s");
 }
-export const removePod = (pod: string) => kubectl("delete", "pod", pod, "--wait=true", "--timeout=60s");
+/** Removes a node's Kata pods. Kubernetes forgets a pod a moment before its sandbox is gone. */
+export function removePods(node: string, ...pods: string[]): void {
+    kubectl("delete", "pods", ...pods, "--wait=true", "--timeout=60s");
+    onNode(
+        node,
+        "timeout 30 sh -c 'while readlink /proc/[0-9]*/exe | grep -q ^/opt/kata-releases/; do sleep 0.2; done'",
+    );
+}
 export const containerOf = (pod: string) =>
     kubectl(
         "get",
@@ -148,7 +159,7 @@ export class TestStack {
             return { runtimeClassName: kata.runtimeClassName, nodeStatuses: kata.nodeStatuses };
         };
         const stack = await LocalWorkspace.createStack(
-            { stackName: name, projectName: "kata-e2e", program },
+            { stackName: name, projectName: "e2e", program },
             { envVars: { PULUMI_BACKEND_URL: `file://${backend}` }, workDir: folder },
         );
         self = new TestStack(stack, folder);
@@ -187,12 +198,19 @@ export class TestStack {
         throw new Error("this up had to fail");
     }
 
-    async state(): Promise<string> {
-        return JSON.stringify(await this.stack.exportStack());
+    /** The state as it lies on disk. */
+    state(): string {
+        const stacks = join(this.folder, "state/.pulumi/stacks/e2e");
+        return readFileSync(join(stacks, `${this.stack.name}.json`), "utf8");
     }
 
     async destroy(): Promise<void> {
         await this.stack.destroy();
+    }
+
+    /** For the end of a test, whatever became of it. */
+    async remove(): Promise<void> {
+        await this.destroy();
         rmSync(this.folder, { recursive: true });
     }
 }

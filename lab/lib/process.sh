@@ -1,0 +1,39 @@
+# shellcheck shell=bash
+# Processes of a lab: each has a log and a file with its id and start time, so that no other process is ever taken for it.
+
+# start NAME COMMAND...
+start() {
+    local name=$1
+    shift
+    setsid "$@" >>"$LAB_DIR/log/$name.log" 2>&1 </dev/null 8>&- &
+    identity $! >"$LAB_DIR/run/$name"
+}
+
+# identity PID: the id and the start time in clock ticks; fails when there is no such process.
+identity() {
+    local stat
+    { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return
+    # The name of the program comes first, in parentheses, and may hold anything.
+    read -ra stat <<<"${stat##*) }"
+    [ "${stat[0]}" != Z ] && echo "$1 ${stat[19]}"
+}
+
+# pid_of NAME: fails when it does not run.
+pid_of() {
+    local pid
+    { read -r pid _ <"$LAB_DIR/run/$1"; } 2>/dev/null || return
+    [ "$(identity "$pid")" = "$(<"$LAB_DIR/run/$1")" ] && echo "$pid"
+}
+
+is_gone() { ! pid_of "$1"; }
+
+# stop NAME
+stop() {
+    local pid
+    if pid=$(pid_of "$1"); then
+        kill "$pid"
+        wait_until 10 is_gone "$1" || kill -KILL "$pid"
+        wait_until 5 is_gone "$1" || fail "process $pid ($1) does not end"
+    fi
+    rm -f "$LAB_DIR/run/$1"
+}

@@ -1,0 +1,163 @@
+# shellcheck shell=bash
+# The tools of the lab: installed where Debian has them, built from their Go modules where not.
+
+TOOLCHAIN=$LAB_HOME/toolchain
+DEBIAN=bookworm
+COMMAND_PROVIDER=1.2.1
+KUBERNETES_PROVIDER=4.34.2
+
+# Command or file, and the package that brings it
+PACKAGES="
+    /etc/ssl/certs/ca-certificates.crt ca-certificates
+    /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+    curl curl
+    ip iproute2
+    jq jq
+    mmdebstrap mmdebstrap
+    openssl openssl
+    setsid util-linux
+    ssh openssh-client
+    systemd-nspawn systemd-container
+    xz xz-utils
+    zstd zstd
+"
+
+install_packages() {
+    local probe package missing=() log
+    while read -r probe package; do
+        [ -z "$probe" ] || [ -e "$probe" ] || command -v "$probe" >/dev/null || missing+=("$package")
+    done <<<"$PACKAGES"
+    [ ${#missing[@]} != 0 ] || return 0
+    say "installing Debian packages: ${missing[*]}"
+    log=$(mktemp)
+    # The package lists of a fresh machine are absent or old.
+    { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"; } \
+        >"$log" 2>&1 </dev/null || fail "apt-get could not install ${missing[*]}" "$log"
+    rm -f "$log"
+}
+
+# take_from_debian PACKAGE FOLDER: unpacked, not installed, so that nothing starts on this machine.
+take_from_debian() {
+    cd "$2" || return
+    apt-get -o APT::Sandbox::User=root download "$1" || { apt-get update -q && apt-get -o APT::Sandbox::User=root download "$1"; }
+    dpkg -x ./*.deb .
+    rm ./*.deb
+}
+
+# module_version TOOL MODULE
+module_version() { sed -nE "s|^(require)?\s*$2 (v\S+).*|\2|p" "$TOOLCHAIN/$1/go.mod"; }
+
+# build_go SOURCE LDFLAGS TAGS FOLDER: the tools of a module, static, so that they run on a node with another C library.
+build_go() { CGO_ENABLED=0 nice go build -C "$1" -trimpath -buildvcs=false -ldflags "-s -w $2" -tags "$3" -o "$4/" tool; }
+
+# tool NAME WHY MODULE [LDFLAGS [TAGS]]: REPLY is the folder of what one module under toolchain/ builds. The text VERSION
+# in WHY and LDFLAGS stands for the version of MODULE.
+tool() {
+    local version source=$TOOLCHAIN/$1 ldflags=${4-}
+    version=$(module_version "$1" "$3")
+    cached "$1" "${2//VERSION/$version}" "$source" "${@:4}" -- build_go "$source" "${ldflags//VERSION/$version}" "${5-}"
+}
+
+# plugin NAME VERSION WHY SOURCE: the first there is of: the one in the user's ~/.pulumi, the one that a full Pulumi CLI
+# downloads, the one that the lab makes.
+plugin() {
+    REPLY=$HOME/.pulumi/plugins/resource-$1-v$2
+    [ -x "$REPLY/pulumi-resource-$1" ] || cached "pulumi-$1" "$3" "$4" "$FULL_PULUMI" -- "make_plugin_$1" "$2"
+    PLUGINS[resource-$1-v$2]=$REPLY
+}
+
+# download_plugin NAME VERSION FOLDER
+download_plugin() {
+    local home=$3.home status=0
+    [ -n "$FULL_PULUMI" ] || return 1
+    PULUMI_HOME=$home timeout 300 "$FULL_PULUMI" plugin install resource "$1" "$2" &&
+        mv "$home/plugins/resource-$1-v$2/"* "$3" || status=1
+    rm -rf "$home"
+    return $status
+}
+
+make_plugin_command() { # VERSION FOLDER
+    download_plugin command "$1" "$2" || "$LAB_HOME/command-provider/build.sh" "$2/pulumi-resource-command"
+}
+
+make_plugin_kubernetes() { # VERSION FOLDER
+    ! download_plugin kubernetes "$1" "$2" || return 0
+    # The generated files that it embeds are not in its Go module: make them, and build from a copy.
+    local module=github.com/pulumi/pulumi-kubernetes/provider/v4 work=$2.work main
+    rm -rf "$work"
+    mkdir "$work"
+    cp "$TOOLCHAIN/pulumi-kubernetes/"go.* "$work"
+    cd "$work" || return
+    cp -r "$(go mod download -json $module | jq -r .Dir)" provider
+    chmod -R u+w provider
+    main=provider/cmd/pulumi-resource-kubernetes
+    jq -c --arg version "$1" '.version = $version' $main/schema.json >$main/schema-embed.json
+    jq -c . $main/terraform-mapping.json >$main/terraform-mapping-embed.json
+    go mod edit -replace $module=./provider
+    build_go . "-X $module/pkg/version.Version=$1" "" "$2"
+    rm -rf "$work"
+}
+
+make_miniature() { "$LAB_HOME/miniature/build.sh" "$1"; }
+
+# find_full_pulumi: a Pulumi CLI of the user, not one that the lab built and `lab env` put on PATH.
+find_full_pulumi() {
+    local candidate
+    FULL_PULUMI=
+    while read -r candidate; do
+        [[ $(realpath "$candidate") != "$KATA_LAB_CACHE"/* ]] || continue
+        "$candidate" version >/dev/null 2>&1 || continue
+        FULL_PULUMI=$candidate
+        return
+    done < <(type -aP pulumi || true)
+}
+
+# prepare_tools [NODE=KIND...]: TOOLS are the folders with programs for PATH, PLUGINS the folders of Pulumi's plugins, by name;
+# the others are folders too.
+# shellcheck disable=SC2034 # they are for the other files
+prepare_tools() {
+    local component=k8s.io/component-base/version
+    declare -g TOOLS=() KUBERNETES CONTAINERD ETCD BUSYBOX MINIATURE IMAGES NODE_ROOT
+    declare -gA PLUGINS=()
+    install_packages
+
+    find_full_pulumi
+    if [ -z "$FULL_PULUMI" ]; then
+        tool pulumi "the CLI VERSION, as there is none on PATH (about 4 minutes)" github.com/pulumi/pulumi/pkg/v3 \
+            "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=VERSION"
+        TOOLS+=("$REPLY")
+        tool pulumi-nodejs "the CLI's language host for Node, VERSION (20 s)" github.com/pulumi/pulumi/sdk/v3
+        TOOLS+=("$REPLY")
+        tool pulumi-yaml "the CLI's language host for YAML, VERSION (1 minute)" github.com/pulumi/pulumi-yaml
+        TOOLS+=("$REPLY")
+    fi
+    if [ -n "${LAB_REAL_COMMAND_PROVIDER-}" ]; then
+        [ -x "$LAB_REAL_COMMAND_PROVIDER" ] || fail "LAB_REAL_COMMAND_PROVIDER=$LAB_REAL_COMMAND_PROVIDER is no program"
+        PLUGINS[resource-command-v$COMMAND_PROVIDER]=$(realpath "$LAB_REAL_COMMAND_PROVIDER")
+    else
+        plugin command $COMMAND_PROVIDER "the command provider $COMMAND_PROVIDER, or a stand-in for it (1 minute)" \
+            "$LAB_HOME/command-provider"
+    fi
+    plugin kubernetes $KUBERNETES_PROVIDER "the Kubernetes provider $KUBERNETES_PROVIDER (7 to 14 minutes)" \
+        "$TOOLCHAIN/pulumi-kubernetes"
+
+    tool kubernetes "the control plane, kubelet and kubectl VERSION (about 7 minutes)" k8s.io/kubernetes \
+        "-X $component.gitVersion=VERSION -X $component.gitMajor=1 -X $component.gitMinor=36 -X $component.gitTreeState=clean"
+    KUBERNETES=$REPLY
+    TOOLS+=("$REPLY")
+    tool containerd "containerd VERSION for the nodes, as Debian has 1.6 (1 minute)" github.com/containerd/containerd/v2 \
+        "-X github.com/containerd/containerd/v2/version.Version=VERSION" "no_btrfs no_devmapper no_zfs"
+    CONTAINERD=$REPLY
+    cached etcd "from Debian" "$DEBIAN" -- take_from_debian etcd-server
+    ETCD=$REPLY
+    cached busybox "from Debian, for container images" "$DEBIAN" -- take_from_debian busybox-static
+    BUSYBOX=$REPLY
+    cached miniature "miniature Kata releases (1 minute)" "$LAB_HOME/miniature" -- make_miniature
+    MINIATURE=$REPLY
+    cached images "the container images of the lab" "${IMAGE_NAMES[*]}" "${BUSYBOX##*/}" -- make_images
+    IMAGES=$REPLY
+    cached node "the root filesystem of a node: Debian $DEBIAN, containerd, kubelet (1 to 2 minutes)" \
+        $DEBIAN "$NODE_PACKAGES" "$LAB_HOME/lib/node-root" "${KUBERNETES##*/}" -- make_node_root
+    NODE_ROOT=$REPLY
+    [[ "$* " != *"=vm "* ]] || prepare_vm
+}

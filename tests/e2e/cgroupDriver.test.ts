@@ -1,0 +1,59 @@
+// The cgroup driver of the kubelet and of containerd, changed together and put back together.
+
+import { expect } from "chai";
+import { args, files, kubectl, nodes, onNode, ready, startPod, TestStack, times } from "./lab";
+
+describe("the cgroup driver", function () {
+    this.timeout(10 * 60 * 1000);
+    const names = () => Object.keys(nodes());
+    let stack: TestStack;
+    const filesBefore: { [node: string]: string } = {};
+    const driver = (cgroupDriver: "systemd" | "cgroupfs", changeUnderRunningPods = true) =>
+        args("3.32.0", { kubelet: { cgroupDriver, changeUnderRunningPods } });
+
+    before(async () => {
+        stack = await TestStack.create("cgroup-driver");
+        for (const node of names()) {
+            filesBefore[node] = files(node);
+            startPod(`runc-${node}`, node);
+        }
+    });
+    after(async () => {
+        kubectl("delete", "pods", "--all", "--wait=true", "--timeout=60s");
+        await stack.remove();
+    });
+
+    it("is refused under running pods, before anything is touched", async () => {
+        await stack.up(args("3.32.0"));
+        const untouched = names().map(times);
+        const error = await stack.fail(driver("systemd", false));
+        expect(error).to.match(/containers run on this node, and the cgroup driver is to change under them/);
+        expect(error).to.contain("kubelet.changeUnderRunningPods");
+        expect(names().map(times)).to.deep.equal(untouched);
+    });
+
+    it("changes where told to, for the kubelet and containerd, with the nodes Ready and pods starting", async () => {
+        for (const cgroupDriver of ["systemd", "cgroupfs", "systemd"] as const) {
+            const { outputs } = await stack.up(driver(cgroupDriver));
+            expect(ready()).to.equal("True True");
+            for (const node of names()) {
+                expect(outputs.nodeStatuses[node]).to.include({ cgroupDriver });
+                expect(onNode(node, "containerd config dump | grep SystemdCgroup")).to.match(
+                    cgroupDriver === "systemd" ? /= true$/ : /= false$/,
+                );
+                expect(onNode(node, "grep ^cgroupDriver /var/lib/kubelet/config.yaml")).to.equal(
+                    `cgroupDriver: ${cgroupDriver}`,
+                );
+                startPod(`again-${node}`, node);
+                kubectl("delete", "pod", `again-${node}`, "--wait=true");
+            }
+        }
+    });
+
+    it("is put back by destroy, byte for byte", async () => {
+        await stack.destroy();
+        expect(ready()).to.equal("True True");
+        for (const node of names()) expect(files(node)).to.equal(filesBefore[node]);
+        kubectl("wait", "--for=condition=Ready", "pods", "--all", "--timeout=120s");
+    });
+});
