@@ -25,19 +25,21 @@ sudo -n true </dev/null && exec sudo -n "$@"
 echo "error: on $(uname -n), $(id -un) is not root: log in as root, or allow sudo without a password" >&2
 exit 1`;
 
-/** Keeps the node program, which comes on standard input, and runs it. A connection may break, so it is checked first. */
+/**
+ * Runs the node program, which comes on standard input, from a file: it takes the place of an earlier one by itself, when
+ * the node turns out to be this owner's. A connection may break, so it is checked first.
+ */
 const store = (program: Program) => `
 set -eu; umask 077; mkdir -p ${folder}; cd ${folder}
 cat >new.$$
 [ "$(sha256sum <new.$$ | cut -c 1-12)" = ${program.id} ] || {
     rm new.$$; echo "error: the node program did not reach $(uname -n) whole: run pulumi up again" >&2; exit 1; }
-sync new.$$ || sync; mv new.$$ node.sh
-exec sh ${folder}/node.sh "$@"`;
+exec sh ${folder}/new.$$ "$@"`;
 
 /** Runs the node program that Release left. */
 const runStored = `
 [ -e ${folder}/node.sh ] && exec sh ${folder}/node.sh "$@"
-echo "error: the node program is not on $(uname -n) any more: run pulumi up --replace URN-of-its-release-command" >&2
+echo "error: the node program is not on $(uname -n) any more: run pulumi up with --replace for its -release and -runtime" >&2
 exit 1`;
 
 /** Like `runStored`, but a node that was installed anew has nothing left to undo. */

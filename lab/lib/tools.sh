@@ -6,17 +6,22 @@ DEBIAN=bookworm
 COMMAND_PROVIDER=1.2.1
 KUBERNETES_PROVIDER=4.34.2
 
-# Command or file, and the package that brings it
+# Command or file, and the package that brings it: for the lab, and for the tests that run without it.
 PACKAGES="
     /etc/ssl/certs/ca-certificates.crt ca-certificates
     /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
+    busybox busybox-static
     curl curl
+    gawk gawk
     ip iproute2
     jq jq
     mmdebstrap mmdebstrap
     openssl openssl
+    mawk mawk
     setsid util-linux
+    shellcheck shellcheck
     ssh openssh-client
+    /usr/sbin/sshd openssh-server
     systemd-nspawn systemd-container
     xz xz-utils
     zstd zstd

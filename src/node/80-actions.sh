@@ -16,6 +16,11 @@ owned() { [ -f "$STATE/owner" ] && [ "$(cat "$STATE/owner")" = "$OWNER" ]; }
 
 do_stage() {
     claim
+    # The program that was sent takes the place of an earlier one.
+    if [ "$0" != "$STATE/node.sh" ]; then
+        flush "$0"
+        mv "$0" "$STATE/node.sh"
+    fi
     choose_release
     if [ ! -d "$RELEASES/$TREE" ]; then check_host; fi
     bring_release
@@ -63,8 +68,15 @@ do_deactivate() {
         return
     fi
     step "sandboxes"
+    # Kubernetes forgets a pod a moment before its sandbox is gone.
+    deadline=$(($(date +%s) + 30))
     running=$(sandboxes | cut -f 2 | tr '\n' ' ')
-    [ -z "$running" ] || fail "sandboxes still run on Kata Containers: $running" "delete the pods that use this RuntimeClass (crictl pods shows them), then run this again"
+    while [ -n "$running" ]; do
+        [ "$(date +%s)" -lt "$deadline" ] ||
+            fail "sandboxes still run on Kata Containers: $running" "delete the pods that use this RuntimeClass (crictl pods shows them), then run this again"
+        sleep 1
+        running=$(sandboxes | cut -f 2 | tr '\n' ' ')
+    done
     find_containerd
     find_kubelet
     choose_form

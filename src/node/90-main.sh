@@ -49,6 +49,7 @@ leave() {
         fi
     fi
     rm -rf "$NEXT"
+    if [ "$0" != "$STATE/node.sh" ]; then rm -f "$0"; fi
     # Pulumi forgets a resource whose first run failed, so nothing may stay that only its delete would take away.
     if [ "$ACTION" = stage ] && [ "$code" != 0 ] && owned && [ ! -f "$STATE/own" ] && { rmdir "$RELEASES" 2>/dev/null || [ ! -d "$RELEASES" ]; }; then
         rm -rf "$STATE"
@@ -135,7 +136,7 @@ main() {
     log=$STATE/log/$1
     rm -f "$log"
     : >"$log"
-    setsid sh "$STATE/node.sh" --work "$@" >"$log" 2>&1 </dev/null &
+    setsid sh "$0" --work "$@" >"$log" 2>&1 </dev/null &
     worker=$!
     follow "$log" "$worker"
     wait "$worker"

@@ -17,8 +17,10 @@ const shells = [["sh"], ["dash"], ["bash"], ["busybox", "sh"], ["zsh"], ["fish"]
 
 const sha256 = (text: string) => spawnSync("sha256sum", { input: text, encoding: "utf8" }).stdout.slice(0, 12);
 
+/** What the node program does to stay on the node. */
+const stay = '[ "$1" != stage ] || mv "$0" "$(dirname "$0")/node.sh"; ';
 /** A node program that says what it was called with, each argument closed by a NUL. */
-const text = `printf '%s\\0' "$@"\n`;
+const text = `${stay}printf '%s\\0' "$@"\n`;
 const program: Program = { text, id: sha256(text) };
 const owner = "acme/shop/prod/kata";
 
@@ -169,7 +171,7 @@ describe("commands", () => {
 
     it("fail as the node program fails", () => {
         becomeRoot();
-        const failing = "echo no >&2; exit 7\n";
+        const failing = `${stay}echo no >&2; exit 7\n`;
         const { status, stderr } = run(stage(plan, owner, { text: failing, id: sha256(failing) }), { stdin: failing });
         expect([status, stderr]).to.deep.equal([7, "no\n"]);
         expect(run(activate(plan, owner, program)).status).to.equal(7);
@@ -179,7 +181,7 @@ describe("commands", () => {
         becomeRoot();
         const activated = run(activate(plan, owner, program));
         expect(activated.status).to.equal(1);
-        expect(activated.stderr).to.match(/the node program is not on .* any more: run pulumi up --replace/);
+        expect(activated.stderr).to.match(/the node program is not on .* any more: run pulumi up with --replace/);
         for (const undo of [deactivate(plan, owner), unstage(owner)]) {
             const { status, stdout } = run(undo);
             expect(status).to.equal(0);
