@@ -56,8 +56,8 @@ export interface ProxyConnection {
      */
     hostKey?: Input<string>;
     /**
-     * How often a failed connection is tried again; `-1` is without end. Defaults to `60`, which waits four to five
-     * minutes for a host that is just starting.
+     * How often a failed connection is tried again; `-1` is without end. Defaults to `20`, which waits about a
+     * minute for a host that is just starting.
      */
     dialErrorLimit?: Input<number>;
     /** The seconds one attempt to connect may take; `0` is without limit. Defaults to `15`. */
@@ -90,8 +90,8 @@ export interface Connection {
      */
     hostKey?: Input<string>;
     /**
-     * How often a failed connection is tried again; `-1` is without end. Defaults to `60`, which waits four to five
-     * minutes for a node that is just starting. A refused key is tried again as well: give fewer where that locks the
+     * How often a failed connection is tried again; `-1` is without end. Defaults to `20`, which waits about a
+     * minute for a node that is just starting. A refused key is tried again as well: give fewer where that locks the
      * account.
      */
     dialErrorLimit?: Input<number>;
@@ -196,8 +196,8 @@ export interface Kubelet {
      */
     cgroupDriver?: Input<CgroupDriver>;
     /**
-     * Whether the cgroup driver may change while pods run on a node. Defaults to `false`: the node refuses, and asks to
-     * be drained first.
+     * Whether the cgroup driver may change while pods run on a node, which makes the kubelet restart their containers.
+     * Defaults to `false`: the node refuses, and asks to be drained first.
      */
     changeUnderRunningPods?: Input<boolean>;
 }

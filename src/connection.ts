@@ -6,8 +6,8 @@ import type { Connection, ProxyConnection } from "./args";
 import { lateError } from "./errors";
 import { connection as check, type Surroundings } from "./validate";
 
-/** Some five minutes for a node that is just starting; the provider's own 10 would be eleven seconds. */
-const dialErrorLimit = 60;
+/** About a minute for a node that is just starting; the provider's own 10 would be eleven seconds. */
+const dialErrorLimit = 20;
 
 export function commandConnection(
     name: string,

@@ -35,7 +35,7 @@ describe("the cgroup driver", function () {
     it("changes where told to, for the kubelet and containerd, with the nodes Ready and pods starting", async () => {
         for (const cgroupDriver of ["systemd", "cgroupfs", "systemd"] as const) {
             const { outputs } = await stack.up(driver(cgroupDriver));
-            expect(ready()).to.equal("True True");
+            expect(ready(...names())).to.equal(true);
             for (const node of names()) {
                 expect(outputs.nodeStatuses[node]).to.include({ cgroupDriver });
                 expect(onNode(node, "containerd config dump | grep SystemdCgroup")).to.match(
@@ -52,7 +52,7 @@ describe("the cgroup driver", function () {
 
     it("is put back by destroy, byte for byte", async () => {
         await stack.destroy();
-        expect(ready()).to.equal("True True");
+        expect(ready(...names())).to.equal(true);
         for (const node of names()) expect(files(node)).to.equal(filesBefore[node]);
         kubectl("wait", "--for=condition=Ready", "pods", "--all", "--timeout=120s");
     });

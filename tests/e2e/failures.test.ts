@@ -17,10 +17,7 @@ describe("a node where something is wrong", function () {
     });
     after(() => stack.remove());
 
-    const wrong = (more: Partial<KataContainersArgs>, version = "3.32.0") => ({
-        ...args(version, more),
-        nodes: { [node]: { connection: connection(node) } },
-    });
+    const wrong = (more: Partial<KataContainersArgs>) => args("3.32.0", more, [node]);
     const refuses = async (given: KataContainersArgs, step: string, finding: RegExp, remedy: RegExp) => {
         const error = await stack.fail(given);
         expect(error).to.contain(`error: node ${node}, step "${step}": `);
@@ -153,6 +150,20 @@ describe("a node where something is wrong", function () {
             } finally {
                 onNode(node, "rm -r /run/systemd/system/containerd.service.d && systemctl daemon-reload");
             }
+        });
+
+        it("another stack that wants the node too", async () => {
+            const program = onNode(node, "sha256sum /var/lib/kata-containers-node/node.sh");
+            const other = await TestStack.create("other");
+            try {
+                const error = await other.fail(wrong({}));
+                expect(error).to.contain(
+                    `error: node ${node}, step "owner": this node belongs to organization/e2e/failures/kata, and organization/e2e/other/kata wants it too`,
+                );
+            } finally {
+                await other.remove();
+            }
+            expect(onNode(node, "sha256sum /var/lib/kata-containers-node/node.sh")).to.equal(program);
         });
 
         it("and then goes through where nothing is wrong any more", async () => {

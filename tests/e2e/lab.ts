@@ -19,7 +19,7 @@ export interface LabNode {
     privateKeyFile: string;
     hostKey: string;
     containerd: string;
-    root: string | null;
+    kind: "container" | "vm";
 }
 export interface Inventory {
     nodes: { [name: string]: LabNode };
@@ -27,18 +27,21 @@ export interface Inventory {
 }
 let known: Inventory;
 export const inventory = (): Inventory => known;
-export const nodes = (): { [name: string]: LabNode } => known.nodes;
+/** The nodes that are there from the start. */
+export const nodes = (): { [name: string]: LabNode } =>
+    Object.fromEntries(Object.entries(known.nodes).filter(([, { kind }]) => kind === "container"));
 
 /** Brings the lab up, and takes what it says of itself into the environment of this process. */
 export function up(...args: string[]): void {
-    execFileSync(lab, ["up", ...args], { stdio: ["ignore", "inherit", "inherit"] });
+    command("up", ...args);
     for (const line of execFileSync(lab, ["env"], { encoding: "utf8" }).split("\n")) {
         const [, name, value] = /^export (\w+)=(.*)$/.exec(line) ?? [];
         if (name) process.env[name] = execFileSync("sh", ["-c", `printf %s ${value}`], { encoding: "utf8" });
     }
     known = JSON.parse(readFileSync(process.env.LAB_INVENTORY!, "utf8"));
 }
-export const down = () => execFileSync(lab, ["down"], { stdio: ["ignore", "inherit", "inherit"] });
+export const command = (...args: string[]) => execFileSync(lab, args, { stdio: ["ignore", "inherit", "inherit"] });
+export const down = () => command("down");
 
 export function kubectl(...args: string[]): string {
     return execFileSync("kubectl", args, { encoding: "utf8" }).trim();
@@ -48,7 +51,7 @@ export const apply = (object: object) =>
 
 /** Runs a script on a node, as root. */
 export function onNode(name: string, script: string): string {
-    const { host, port, user, privateKeyFile } = nodes()[name]!;
+    const { host, port, user, privateKeyFile } = known.nodes[name]!;
     const options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"].flatMap((o) => [
         "-o",
         o,
@@ -78,8 +81,11 @@ export const times = (node: string) =>
         systemctl show -p ActiveEnterTimestampMonotonic containerd kubelet`,
     );
 
-export const ready = () =>
-    kubectl("get", "nodes", "-o", 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}');
+/** Whether these nodes are Ready, now. */
+export const ready = (...names: string[]) =>
+    kubectl("get", "node", ...names, "-o", 'jsonpath={..conditions[?(@.type=="Ready")].status}')
+        .split(" ")
+        .every((status) => status === "True");
 
 /** A pod that sleeps on a node; `runtimeClassName` makes it a Kata pod. */
 export function startPod(pod: string, node: string, runtimeClassName?: string): void {
@@ -118,16 +124,20 @@ export const containerOf = (pod: string) =>
     );
 
 export function connection(name: string): ConnectionArgs {
-    const { host, port, user, privateKeyFile, hostKey } = nodes()[name]!;
+    const { host, port, user, privateKeyFile, hostKey } = known.nodes[name]!;
     return { host, port, user, hostKey, privateKey: readFileSync(privateKeyFile, "utf8") };
 }
 
 /** Arguments for a miniature release on the lab's nodes, which have no KVM. */
-export function args(version: string, more: Partial<KataContainersArgs> = {}): KataContainersArgs {
+export function args(
+    version: string,
+    more: Partial<KataContainersArgs> = {},
+    names = Object.keys(nodes()),
+): KataContainersArgs {
     const { url, checksums } = known.releases;
     const runtime = more.qemu?.runtime ?? (version === "4.1.0" ? "rust" : "go");
     return {
-        nodes: Object.fromEntries(Object.keys(nodes()).map((name) => [name, { connection: connection(name) }])),
+        nodes: Object.fromEntries(names.map((name) => [name, { connection: connection(name) }])),
         version,
         release: { url, sha256: checksums[version]![runtime as string] },
         hostChecks: "warn",

@@ -80,9 +80,9 @@ describe("KataContainers", () => {
             nodes: { a: { connection: { host: "a", password: "p", dialErrorLimit: 3, hostKey, proxy } }, ...oneNode },
         });
         const connection = (node: string) => secretValue(children[`kata-${node}-runtime`]!.inputs.connection);
-        expect(connection("worker-1")).to.include({ dialErrorLimit: 60, port: 22, user: "root", hostKey });
+        expect(connection("worker-1")).to.include({ dialErrorLimit: 20, port: 22, user: "root", hostKey });
         expect(connection("a").dialErrorLimit).to.equal(3);
-        expect(connection("a").proxy).to.deep.include({ host: "bastion", dialErrorLimit: 60 });
+        expect(connection("a").proxy).to.deep.include({ host: "bastion", dialErrorLimit: 20 });
     });
 
     it("keeps connections secret and its own inputs free of credentials", async () => {

@@ -1,0 +1,64 @@
+// What a container cannot show: a kernel of its own, with modules, KVM and cgroup v2, and the host checks enforced.
+
+import { expect } from "chai";
+import { args, command, files, kubectl, onNode, ready, removePods, startPod, TestStack, times, up } from "./lab";
+
+describe("a virtual machine as a node", function () {
+    this.timeout(20 * 60 * 1000);
+    const node = "machine-1";
+    const given = () => args("3.32.0", { hostChecks: "enforce", kubelet: { cgroupDriver: "systemd" } }, [node]);
+    const modules = () => onNode(node, "lsmod").match(/^(vhost_vsock|vhost_net|kvm_amd)\b/gm) ?? [];
+    let stack: TestStack;
+    let filesBefore: string;
+
+    before(async () => {
+        up(`${node}=vm`);
+        stack = await TestStack.create("virtual-machine");
+        filesBefore = files(node);
+    });
+    after(() => stack.remove());
+
+    it("fulfils the host checks, gets its modules, and the driver systemd on cgroup v2", async () => {
+        expect(modules()).to.deep.equal([]);
+        const { outputs } = await stack.up(given());
+        expect(outputs.nodeStatuses[node]).to.deep.equal({
+            kataVersion: "3.32.0",
+            containerdVersion: "2.3.7",
+            cgroupDriver: "systemd",
+            kvm: true,
+            sandboxes: {},
+        });
+        expect(modules()).to.have.members(["vhost_vsock", "vhost_net", "kvm_amd"]);
+        expect(ready(node)).to.equal(true);
+        expect(onNode(node, "cat /etc/kata-containers/kata-qemu/configuration.toml")).to.match(
+            /^sandbox_cgroup_only = true$/m,
+        );
+    });
+
+    it("runs a pod through the handler", () => {
+        startPod("kata-machine", node, "kata-qemu");
+        expect(onNode(node, "tail -n 1 /run/kata-miniature/shim.log")).to.contain(
+            '"configPath":"/etc/kata-containers/kata-qemu/configuration.toml","configExists":true',
+        );
+        removePods(node, "kata-machine");
+    });
+
+    it("is the same after its power went, and the command has nothing to do", async () => {
+        command("kill", node);
+        command("boot", node);
+        expect(modules()).to.include.members(["vhost_vsock", "vhost_net"]);
+        const untouched = times(node);
+        const again = given();
+        again.nodes[node]!.connection.perDialTimeout = 16;
+        const { did } = await stack.up(again);
+        expect(did[`kata-${node}-runtime`]).to.equal("update");
+        expect(times(node)).to.equal(untouched);
+    });
+
+    it("is as it was after destroy, byte for byte", async () => {
+        await stack.destroy();
+        expect(files(node)).to.equal(filesBefore);
+        expect(ready(node)).to.equal(true);
+        expect(kubectl("get", "runtimeclass", "-o", "name")).to.equal("");
+    });
+});
