@@ -1,0 +1,102 @@
+// What the program finds on a node and refuses, where a lab's nodes cannot show it.
+
+import { expect } from "chai";
+import { inEveryShell } from "./shells";
+
+inEveryShell("what is found on a node", (sandbox) => {
+    it("compares versions by major and minor", async () => {
+        const pairs = [
+            "1.5.18 1.6 no",
+            "1.6.20 1.6 yes",
+            "1.10.0 1.6 yes",
+            "2.0.0 1.6 yes",
+            "2.3.7 2.0 yes",
+            "1.34.1 1.34 yes",
+            "1.7.35 2.0 no",
+        ];
+        const script = pairs.map((pair) => {
+            const [have, wanted] = pair.split(" ");
+            return `if version_at_least ${have} ${wanted}; then echo ${have} ${wanted} yes; else echo ${have} ${wanted} no; fi`;
+        });
+        expect((await sandbox().run(script.join("\n"))).stdout.trim().split("\n")).to.deep.equal(pairs);
+    });
+
+    it("reads flags of a command line in both forms", async () => {
+        const { stdout } = await sandbox().run(
+            `sh -c 'sleep 5; :' --config=/etc/a.yaml --root /data --empty= -c /etc/b >/dev/null 2>&1 & pid=$!
+            sleep 0.2
+            for name in --config --root --empty --conf; do echo "$name: $(flag $pid $name)"; done
+            echo "either: $(flag $pid --configuration -c)"
+            kill $pid`,
+        );
+        expect(stdout).to.contain(
+            "--config: /etc/a.yaml\n--root: /data\n--empty: \n--conf: \n".replaceAll("\\n", "\n"),
+        );
+    });
+
+    const refusal = async (script: string, finding: string) => {
+        const { status, stderr } = await sandbox().run(script);
+        expect(status).to.equal(1);
+        expect(stderr).to.contain(finding);
+        expect(stderr).to.contain("what to do: ");
+    };
+
+    it("refuses a containerd that is too old", () => {
+        sandbox().write("containerd", "#!/bin/sh\necho containerd github.com/containerd/containerd v1.5.18 abc\n");
+        return refusal(
+            `chmod +x containerd
+            main_process() { echo $$; }
+            readlink() { echo "$PWD/containerd"; }
+            find_containerd`,
+            'step "containerd": containerd 1.5.18 is too old',
+        );
+    });
+
+    it("refuses version 1 of containerd's configuration", () => {
+        sandbox().write("config.toml", "[plugins.cri.containerd]\n");
+        return refusal(
+            "CONTAINERD_VERSION=1.6.20 MAIN=$PWD/config.toml; choose_form",
+            "config.toml has configuration version 1",
+        );
+    });
+
+    it("refuses a kubelet configuration in JSON", () => {
+        sandbox().write("config.json", '{ "kind": "KubeletConfiguration" }\n');
+        return refusal(
+            "KUBELET_CONFIG=$PWD/config.json CGROUP_DRIVER=systemd; prepare_kubelet",
+            "config.json is JSON, which cannot be edited safely",
+        );
+    });
+
+    it("refuses a driver that a flag of the kubelet overrules", () => {
+        sandbox().write("config.yaml", "kind: KubeletConfiguration\n");
+        return refusal(
+            `flag() { [ "$2" != --cgroup-driver ] || echo cgroupfs; }
+            KUBELET_PID=1 KUBELET_CONFIG=$PWD/config.yaml CGROUP_DRIVER=systemd; prepare_kubelet`,
+            "the kubelet is started with --cgroup-driver=cgroupfs",
+        );
+    });
+
+    it("knows the configuration's form by version and imports", async () => {
+        const forms = {
+            "1.6.20 version = 2": "io.containerd.grpc.v1.cri, in the main file",
+            "2.3.7 version = 3": "io.containerd.cri.v1.runtime, in the main file",
+            '2.3.7 version = 2\nimports = ["/etc/containerd/conf.d/*.toml"]':
+                "io.containerd.grpc.v1.cri, in /etc/containerd/conf.d/kata-containers.toml",
+            "2.3.7 version = 4\nimports = [\n  '/etc/other.toml',\n  '/srv/x/*.toml',\n]":
+                "io.containerd.cri.v1.runtime, in /srv/x/kata-containers.toml",
+            '1.7.35 version = 2\nimports = ["/etc/containerd/conf.d/*.toml"]':
+                "io.containerd.grpc.v1.cri, in the main file",
+            "1.6.20 # nothing": "io.containerd.grpc.v1.cri, in the main file",
+            "2.1.0 ": "io.containerd.cri.v1.runtime, in the main file",
+        };
+        for (const [given, form] of Object.entries(forms)) {
+            const [, version, text] = /^(\S+) ([\s\S]*)$/.exec(given)!;
+            sandbox().write("config.toml", text!);
+            const { stdout, stderr } = await sandbox().run(
+                `CONTAINERD_VERSION=${version} MAIN=$PWD/config.toml; choose_form; echo "$PLUGIN, in \${DROP_IN:-the main file}"`,
+            );
+            expect(stdout.trim(), given + stderr).to.equal(form);
+        }
+    });
+});
