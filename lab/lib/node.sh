@@ -37,6 +37,7 @@ Host *
     UserKnownHostsFile $LAB_DIR/ssh/known_hosts
     StrictHostKeyChecking yes
     ConnectTimeout 5
+    ServerAliveInterval 15
 SSH
 }
 

@@ -21,7 +21,8 @@ kubelet_entry() {
 cgroup_driver() {
     dump >"$NEXT/dump.now" 2>/dev/null || :
     runtime_driver=$(dumped_driver "$NEXT/dump.now")
-    driver=$(flag "$KUBELET_PID" --cgroup-driver)
+    # It may have been restarted since it was found.
+    driver=$(flag "$(main_process kubelet)" --cgroup-driver)
     [ -n "$driver" ] || driver=$(kubelet_entry cgroupDriver)
     driver=${driver:-cgroupfs}
     if [ "$driver" != "$runtime_driver" ] && [ -z "$ALONE" ] &&
