@@ -121,7 +121,8 @@ try_stream() {
 # report_progress PID: a line every few seconds with what the process has read so far.
 report_progress() {
     last=0
-    while sleep 5; do
+    # The sleep that outlives this must not hold anybody's output open.
+    while sleep 5 >/dev/null 2>&1; do
         now=$(awk '$1 == "rchar:" { print $2 }' "/proc/$1/io" 2>/dev/null) || return 0
         [ -n "$now" ] || return 0
         size=$(awk 'tolower($1) == "content-length:" { n = $2 + 0 } END { if (n) printf " of %d", n / 1048576 }' "$NEXT/headers" 2>/dev/null) || size=""
