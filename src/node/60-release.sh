@@ -87,7 +87,7 @@ try_stream() {
     { keep_status source source_stream; } |
         tee "$NEXT/pipe" |
         { keep_status decompress "$decompress" -dc; cat >/dev/null; } |
-        { keep_status tar tar -C "$STAGING" -xf - --no-same-owner; cat >/dev/null; }
+        { keep_status tar tar -C "$STAGING" -xf - --no-same-owner --no-same-permissions; cat >/dev/null; }
     wait "$summer" || :
     kill "$reporter" 2>/dev/null || :
     wait "$reporter" 2>/dev/null || :
@@ -110,8 +110,7 @@ try_stream() {
         finding="$URL holds no opt/kata/share/defaults/kata-containers: it is no Kata Containers release"
     else
         # Nothing in a release needs these; nothing that came by wire gets them.
-        find "$STAGING/opt/kata" ! -type f ! -type d ! -type l -exec rm -f {} +
-        chmod -R u-s,g-s,go-w "$STAGING/opt/kata"
+        find "$STAGING/opt/kata" ! -type f ! -type d ! -type l -exec rm -f {} + -o ! -type l -perm /6022 -exec chmod a-s,go-w {} +
         return 0
     fi
     rm -rf "$STAGING"

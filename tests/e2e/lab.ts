@@ -104,14 +104,14 @@ export function startPod(pod: string, node: string, runtimeClassName?: string): 
             ],
         },
     });
-    kubectl("wait", "--for=condition=Ready", `pod/${pod}`, "--timeout=90s");
+    kubectl("wait", "--for=condition=Ready", `pod/${pod}`, "--timeout=240s");
 }
 /** Removes a node's Kata pods. Kubernetes forgets a pod a moment before its sandbox is gone. */
 export function removePods(node: string, ...pods: string[]): void {
-    kubectl("delete", "pods", ...pods, "--wait=true", "--timeout=60s");
+    kubectl("delete", "pods", ...pods, "--wait=true", "--timeout=180s");
     onNode(
         node,
-        "timeout 30 sh -c 'while readlink /proc/[0-9]*/exe | grep -q ^/opt/kata-releases/; do sleep 0.2; done'",
+        "timeout 180 sh -c 'while readlink /proc/[0-9]*/exe | grep -q ^/opt/kata-releases/; do sleep 0.2; done'",
     );
 }
 export const containerOf = (pod: string) =>
