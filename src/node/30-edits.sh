@@ -43,8 +43,9 @@ function replaced(old, new) { return "#kata-containers:was(" new ")# " old "\n" 
 
 # mark_containerd FILE: containerd's main configuration with the runtime $HANDLER in it, on stdout. $PLUGIN is the CRI
 # plugin's name in this version of the file, $SYSTEMD_CGROUP what every runc runtime gets as SystemdCgroup, or "" to
-# leave it, $VERSION_LINE what an empty file has to begin with, $RUNTIME_TABLES the tables of the runtime, $ALONE is set where a runtimes table in the file drops the
-# built-in runc. Exit status 4: the file has a form that cannot be edited safely; which is on stderr.
+# leave it, $VERSION_LINE what an empty file has to begin with, $RUNTIME_TABLES the tables of the runtime. $ALONE is set
+# where a runtimes table in the file drops the built-in runc. Exit status 4: the file has a form that cannot be edited
+# safely; which is on stderr.
 mark_containerd() {
     E_BARE=$(bare "$1") E_PLUGIN=$PLUGIN E_HANDLER=$HANDLER E_CGROUP=$SYSTEMD_CGROUP E_VERSION=$VERSION_LINE E_TABLES=$RUNTIME_TABLES E_ALONE=$ALONE \
         awk "$TOML$MARKS"'
