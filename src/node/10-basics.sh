@@ -68,6 +68,16 @@ private_folder() {
 # one byte that is not UTF-8 loses Pulumi the result of a command that ran.
 excerpt() { tr -c '\11\12\40-\176' '?' | cut -c 1-500; }
 
+# within SECONDS COMMAND...: tries until the command succeeds.
+within() {
+    deadline=$(($(date +%s) + $1))
+    shift
+    until "$@"; do
+        if [ "$(date +%s)" -ge "$deadline" ]; then return 1; fi
+        sleep 0.2
+    done
+}
+
 # json_string TEXT
 json_string() {
     printf '%s' "$1" | awk '

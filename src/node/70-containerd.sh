@@ -168,13 +168,7 @@ cri_is_well() {
 }
 
 # gate_containerd: waits until CRI answers. The handler is in the configuration that check_containerd saw.
-gate_containerd() {
-    deadline=$(($(date +%s) + 60))
-    until cri_is_well; do
-        if [ "$(date +%s)" -ge "$deadline" ]; then return 1; fi
-        sleep 0.2
-    done
-}
+gate_containerd() { within 60 cri_is_well; }
 
 # containers_running: how many containers run in pods on this node, their sandboxes included.
 containers_running() {

@@ -66,11 +66,7 @@ kubelet_is_well() {
 # gate_kubelet: waits until the kubelet is healthy, and still the same process two seconds later: one that refuses its
 # configuration is started again and again by systemd, and may look well in between.
 gate_kubelet() {
-    deadline=$(($(date +%s) + 60))
-    until kubelet_is_well; do
-        if [ "$(date +%s)" -ge "$deadline" ]; then return 1; fi
-        sleep 0.2
-    done
+    within 60 kubelet_is_well || return 1
     [ "${1:-}" = restarted ] || return 0
     pid=$(main_process kubelet)
     sleep 2
