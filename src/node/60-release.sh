@@ -59,7 +59,9 @@ source_stream() {
     case $URL in
         /*) cat "$URL" ;;
         *) if have curl; then
-            curl -fsSL --connect-timeout 30 --speed-limit 1000 --speed-time 60 -D "$NEXT/headers" "$URL"
+            # What is asked for over TLS is not taken from elsewhere without it.
+            case $URL in https:*) redirections="=https" ;; *) redirections="=http,https" ;; esac
+            curl -fsSL --proto-redir "$redirections" --connect-timeout 30 --speed-limit 1000 --speed-time 60 -D "$NEXT/headers" "$URL"
         else
             wget -q -T 60 -t 1 -O - "$URL"
         fi ;;
@@ -144,9 +146,35 @@ sandboxes() {
     done
 }
 
+no_sandboxes() { [ -z "$(sandboxes)" ]; }
+
+# sandbox_names: the pods of these sandboxes, namespace/name, as containerd knows them.
+sandbox_names() {
+    sandboxes | cut -f 2 | while IFS= read -r id; do
+        timeout 20 ctr --address "$SOCKET" -n k8s.io containers info "$id" 2>/dev/null | awk -F '"' -v id="$id" '
+            $2 == "io.kubernetes.pod.name" { pod = $4 }
+            $2 == "io.kubernetes.pod.namespace" { namespace = $4 }
+            END { printf "%s ", pod == "" ? id : namespace "/" pod }'
+    done | excerpt
+}
+
+# kill_sandboxes: with all their containers, and waits until their shims are gone.
+kill_sandboxes() {
+    say "killing the sandboxes of $(sandbox_names)"
+    sandboxes | cut -f 2 >"$NEXT/sandboxes"
+    in_k8s() { timeout 20 ctr --address "$SOCKET" -n k8s.io "$@" 2>/dev/null; }
+    in_k8s tasks ls -q >"$NEXT/tasks" || :
+    while IFS= read -r task; do
+        sandbox=$(in_k8s containers info "$task" | awk -F '"' '$2 == "io.kubernetes.cri.sandbox-id" { print $4; exit }')
+        if grep -qxF "$sandbox" "$NEXT/sandboxes"; then in_k8s tasks kill -a -s SIGKILL "$task" || :; fi
+    done <"$NEXT/tasks"
+    within 60 no_sandboxes || fail "these sandboxes do not end: $(sandbox_names)" "see what holds them: ps, crictl pods"
+}
+
 active_tree() { if [ -L "$KATA" ]; then basename "$(readlink "$KATA")"; fi; }
 
-# prune KEEP...: removes every release that is neither named nor in use.
+# prune KEEP...: removes every release that is neither named nor in use. It loses its name first, for half a release must
+# not look like one.
 prune() {
     for tree in "$RELEASES"/*; do
         [ -d "$tree" ] || continue
@@ -155,8 +183,9 @@ prune() {
         if sandboxes | grep -q "^$name$TAB"; then
             say "kept $tree: sandboxes run on it"
         else
-            rm -rf "$tree"
+            mv "$tree" "$RELEASES/.gone-$name"
             say "removed $tree"
         fi
     done
+    rm -rf "$RELEASES"/.gone-* "$RELEASES/.staging"
 }

@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ComponentResourceOptions, Resource } from "@pulumi/pulumi";
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
 import type { ConnectionArgs, KataContainersArgs, NodeStatus } from "../../src";
 import { KataContainers } from "../../src";
@@ -69,8 +70,7 @@ export const files = (node: string) =>
     onNode(
         node,
         `find /etc /opt /usr/local /var/lib/kubelet/config.yaml /var/lib/kata-containers-node -type f -exec sha256sum {} + \
-            -o -type l -printf '%l %p\\n' -o -type d -print 2>/dev/null |
-            grep -v '/var/lib/kata-containers-node/\\(log\\|run\\)' | sort -k 2`,
+            -o -type l -printf '%l %p\\n' -o -type d -print 2>/dev/null | sort -k 2`,
     );
 /** When what is ours or was edited was last written, and since when the services run. */
 export const times = (node: string) =>
@@ -150,10 +150,18 @@ export interface Outputs {
     nodeStatuses: { [node: string]: NodeStatus };
 }
 
+/** How the component stands in the program. */
+export interface Place {
+    name?: string;
+    opts?: ComponentResourceOptions;
+    /** Makes what it belongs to. */
+    parent?: () => Resource;
+}
+
 /** A stack with one KataContainers, whose arguments can be changed from one `up` to the next. */
 export class TestStack {
     private current!: KataContainersArgs;
-    private component = "kata";
+    private place: Place = {};
     private constructor(
         private readonly stack: Stack,
         private readonly folder: string,
@@ -165,7 +173,8 @@ export class TestStack {
         mkdirSync(backend);
         let self: TestStack;
         const program = async () => {
-            const kata = new KataContainers(self.component, self.current);
+            const { name = "kata", opts, parent } = self.place;
+            const kata = new KataContainers(name, self.current, { ...opts, parent: parent?.() });
             return { runtimeClassName: kata.runtimeClassName, nodeStatuses: kata.nodeStatuses };
         };
         const stack = await LocalWorkspace.createStack(
@@ -177,12 +186,9 @@ export class TestStack {
     }
 
     /** What `up` did to each resource, by its name: create, update, same, replace. */
-    async up(
-        args: KataContainersArgs,
-        component = "kata",
-    ): Promise<{ did: Record<string, string>; outputs: Outputs; log: string }> {
+    async up(args: KataContainersArgs, place: Place = {}): Promise<Up> {
         this.current = args;
-        this.component = component;
+        this.place = place;
         const did: Record<string, string> = {};
         let log = "";
         const result = await this.stack.up({
@@ -199,9 +205,9 @@ export class TestStack {
     }
 
     /** The error of an `up` that must fail. */
-    async fail(args: KataContainersArgs): Promise<string> {
+    async fail(args: KataContainersArgs, place: Place = {}): Promise<string> {
         try {
-            await this.up(args);
+            await this.up(args, place);
         } catch (error) {
             return (error as Error).message;
         }
@@ -218,9 +224,29 @@ export class TestStack {
         await this.stack.destroy();
     }
 
+    /** The error of a destroy that must fail. */
+    async failDestroy(): Promise<string> {
+        try {
+            await this.destroy();
+        } catch (error) {
+            return (error as Error).message;
+        }
+        throw new Error("this destroy had to fail");
+    }
+
     /** For the end of a test, whatever became of it. */
     async remove(): Promise<void> {
         await this.destroy();
         rmSync(this.folder, { recursive: true });
     }
 }
+
+export interface Up {
+    did: Record<string, string>;
+    outputs: Outputs;
+    log: string;
+}
+
+/** What was done, without what stayed the same. */
+export const changes = ({ did }: Up) =>
+    Object.fromEntries(Object.entries(did).filter(([name, op]) => name.startsWith("kata-") && op !== "same"));
