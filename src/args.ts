@@ -239,9 +239,9 @@ export interface RuntimeClass {
     /** Taints that Kata pods tolerate without saying so themselves. Defaults to none. */
     tolerations?: Toleration[];
     /**
-     * Whether a RuntimeClass of that name that is there already, from Kubespray, kata-deploy or by hand, is taken over.
-     * Defaults to `false`: then it is an error. One that was taken over stays when the component goes: it keeps what
-     * others have set, and loses what was set here.
+     * Whether a RuntimeClass of that name is there already, from Kubespray, kata-deploy or by hand, and is taken over.
+     * Defaults to `false`: then one that is there is an error. It must have the same handler. When the component goes
+     * it stays, without what was set here.
      */
     adopt?: boolean;
 }

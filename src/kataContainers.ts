@@ -49,12 +49,12 @@ export class KataContainers extends pulumi.ComponentResource {
             });
         });
         const owner = firstOwner(name, this);
-        const runtimeClassOf = runtimeClass(name, args.runtimeClass, plan, owner, this);
-        const shared = { name, owner, plan, program: readProgram() };
+        const { resource, agreed } = runtimeClass(name, args.runtimeClass, plan, owner, this);
+        const shared = { name, owner, plan: agreed, program: readProgram() };
 
-        const ready: pulumi.Resource[] = [runtimeClassOf];
+        const ready: pulumi.Resource[] = [resource];
         const statuses: { [node: string]: pulumi.Output<NodeStatus> } = {};
-        let previous: pulumi.Resource[] = [runtimeClassOf];
+        let previous: pulumi.Resource[] = [resource];
         for (const wave of waves(Object.keys(nodes), rollout)) {
             previous = wave.map((node) => {
                 const { connection: given, gone } = nodes[node]!;

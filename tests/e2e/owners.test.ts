@@ -79,7 +79,10 @@ describe("owners", function () {
                 handler: "kata-qemu",
                 overhead: { podFixed: overhead },
             });
-        afterEach(() => kubectl("delete", "runtimeclass", "kata-qemu", "--ignore-not-found"));
+        afterEach(async () => {
+            await stack.destroy();
+            kubectl("delete", "runtimeclass", "kata-qemu", "--ignore-not-found");
+        });
 
         it("is adopted, kept up, and given back", async () => {
             theirs({ cpu: "250m", memory: "160Mi" });
@@ -91,23 +94,22 @@ describe("owners", function () {
             await stack.destroy();
             expect(runtimeClass(".metadata.labels")).to.equal('{"from":"elsewhere"}');
             expect(runtimeClass(".scheduling")).to.equal("");
-            kubectl("delete", "runtimeclass", "kata-qemu");
         });
 
-        it("is not needed for adopting, and nothing is left then", async () => {
-            await stack.up(given({ runtimeClass: { adopt: true } }));
-            expect(runtimeClass(".handler")).to.equal("kata-qemu");
-            await stack.destroy();
-            expect(runtimeClasses()).to.equal("");
+        it("must have the same handler", async () => {
+            theirs({ cpu: "250m" });
+            expect(await stack.fail(given({ runtimeClass: { adopt: true, handler: "kata" } }))).to.contain(
+                'runtimeClass.handler: must be "kata-qemu"',
+            );
         });
 
-        it("is one of our own, adopted or not", async () => {
+        it("must be there, and not be of our own making", async () => {
+            const adopting = given({ runtimeClass: { adopt: true } });
+            expect(await stack.fail(adopting)).to.match(/handler: Required value/);
             await stack.up(given());
-            const adopted = await stack.up(given({ runtimeClass: { adopt: true } }));
-            expect(adopted.did["kata-runtime-class"]).to.match(/update|same/);
+            expect(await stack.fail(adopting)).to.match(/handler: Required value|required field/);
             expect(runtimeClass(".handler")).to.equal("kata-qemu");
             await stack.up(given());
-            expect(runtimeClass(".handler")).to.equal("kata-qemu");
         });
     });
 
