@@ -11,7 +11,7 @@ import type { Surroundings } from "./validate";
 
 // The kubeconfig comes on standard input. A node that was cordoned before stays so: what was cordoned here is marked. There
 // is nothing to drain for where the kubelet says that it uses the wanted driver already.
-const script = `
+export const drainScript = `
 set -eu
 action=$1 node=$2 driver=$3 timeout=$4
 config=$(mktemp); trap 'rm -f "$config"' EXIT
@@ -49,7 +49,7 @@ export function drainCommand(
 ): pulumi.Resource {
     const given = pulumi.all([plan, drain.timeout]);
     const run = (action: string, driver: string, timeout = 600) =>
-        ["sh", "-c", script, "kata-containers", action, node, driver, String(timeout)].map(quote).join(" ");
+        ["sh", "-c", drainScript, "kata-containers", action, node, driver, String(timeout)].map(quote).join(" ");
     const args = {
         ...commandArgs,
         create: given.apply(([{ cgroupDriver }, timeout]) => run(action, cgroupDriver ?? "", timeout)),

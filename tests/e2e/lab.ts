@@ -3,7 +3,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { ComponentResourceOptions, Resource } from "@pulumi/pulumi";
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
 import type { ConnectionArgs, KataContainersArgs, NodeStatus } from "../../src";
@@ -50,14 +50,18 @@ export function kubectl(...args: string[]): string {
 export const apply = (object: object) =>
     execFileSync("kubectl", ["apply", "-f", "-"], { input: JSON.stringify(object), encoding: "utf8" });
 
+export const labFolder = () => dirname(process.env.LAB_INVENTORY!);
+
+export const sshOptions = (name: string) => [
+    ...["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"].flatMap((o) => ["-o", o]),
+    ...["-i", known.nodes[name]!.privateKeyFile],
+];
+
 /** Runs a script on a node, as root. */
 export function onNode(name: string, script: string): string {
-    const { host, port, user, privateKeyFile } = known.nodes[name]!;
-    const options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"].flatMap((o) => [
-        "-o",
-        o,
-    ]);
-    const result = spawnSync("ssh", [...options, "-i", privateKeyFile, "-p", `${port}`, `${user}@${host}`, "sh -s"], {
+    const { host, port, user } = known.nodes[name]!;
+    const target = ["-p", `${port}`, `${user}@${host}`, "sh -s"];
+    const result = spawnSync("ssh", [...sshOptions(name), ...target], {
         input: script,
         encoding: "utf8",
     });
@@ -109,10 +113,7 @@ export function startPod(pod: string, node: string, runtimeClassName?: string): 
 /** Removes a node's Kata pods. Kubernetes forgets a pod a moment before its sandbox is gone. */
 export function removePods(node: string, ...pods: string[]): void {
     kubectl("delete", "pods", ...pods, "--wait=true", "--timeout=180s");
-    onNode(
-        node,
-        "timeout 180 sh -c 'while readlink /proc/[0-9]*/exe | grep -q ^/opt/kata-releases/; do sleep 0.2; done'",
-    );
+    onNode(node, "timeout 180 sh -c 'while readlink /proc/[0-9]*/exe | grep -q ^/opt/kata; do sleep 0.2; done'");
 }
 export const containerOf = (pod: string) =>
     kubectl(
