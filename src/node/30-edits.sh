@@ -124,7 +124,7 @@ mark_containerd() {
 mark_kubelet() {
     E_BARE=$(bare "$1") E_DRIVER=$2 awk "$MARKS"'
         BEGIN { new = "cgroupDriver: " ENVIRON["E_DRIVER"] }
-        !found && /^cgroupDriver[ \t]*:/ {
+        !found && /^["\047]?cgroupDriver["\047]?[ \t]*:/ {
             found = 1
             s = $0
             sub(/[ \t]*(#.*)?\r?$/, "", s)

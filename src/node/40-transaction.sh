@@ -93,11 +93,11 @@ move() {
     say "moved $1 to $2"
 }
 
-# Our own files carry this in their first line, our links lead to a release or to our unit.
+# Our own files carry this in their first line, our links lead to a release.
 SIGNATURE="# Written by the Pulumi package kata-containers, which overwrites it and takes it away again."
 ours() {
     if [ -L "$1" ]; then
-        case $(readlink "$1") in kata-releases/* | /opt/kata/* | "$BOOT_UNIT") return 0 ;; *) return 1 ;; esac
+        case $(readlink "$1") in kata-releases/* | /opt/kata/*) return 0 ;; *) return 1 ;; esac
     fi
     [ -f "$1" ] && [ "$(head -n 1 "$1")" = "$SIGNATURE" ]
 }
@@ -174,14 +174,14 @@ journal_words() { journalctl -u "$1" --since "$SINCE" -n 15 --no-pager -o cat 2>
 # commit: what was changed is on the disk before the journal goes, and only then goes what was kept.
 commit() {
     for entry in "$JOURNAL"/[0-9]*; do
-        if [ -f "$entry/path" ]; then dirname "$(cat "$entry/path")"; fi
-    done | sort -u | while IFS= read -r folder; do
-        if [ -d "$folder" ]; then flush "$folder"; fi
+        if [ -f "$entry/path" ]; then flush_folder "$(cat "$entry/path")"; fi
     done
     mv "$JOURNAL" "$JOURNAL.done"
     flush "$STATE"
     forget_kept
 }
+# flush_folder PATH: the folder in which something was renamed or removed.
+flush_folder() { if [ -d "${1%/*}" ]; then flush "${1%/*}"; fi; }
 forget_kept() {
     for entry in "$JOURNAL.done"/[0-9]*; do
         if [ -f "$entry/kept" ]; then rm -f "$(kept "$(cat "$entry/path")")"; fi
@@ -206,7 +206,7 @@ put_back() {
         count=$((count - 1))
         entry=$JOURNAL/$count
         path=$(cat "$entry/path")
-        rm -f "$(temporary "$path")"
+        rm -rf "$(temporary "$path")" "$JOURNAL/next"
         if [ -f "$entry/to" ]; then
             to=$(cat "$entry/to")
             if there "$to" && ! there "$path"; then mv -T "$to" "$path"; fi
@@ -218,6 +218,11 @@ put_back() {
         else
             rm -f "$path"
         fi
+        # An entry is put back once: what an earlier one brings back to the same path must not be taken for what it was to
+        # remove.
+        flush_folder "$path"
+        mv "$entry" "$JOURNAL/next"
+        rm -rf "$JOURNAL/next"
     done
     for mark in "$JOURNAL"/restarted-*; do
         [ -e "$mark" ] || continue
@@ -225,4 +230,16 @@ put_back() {
         systemctl reset-failed "$unit" 2>/dev/null || :
         timeout 120 systemctl restart "$unit" || say "$unit did not start again"
     done
+}
+
+# What an earlier run left unfinished, because it was killed or the machine lost power, is put back first.
+recover() {
+    if journal_open; then
+        step "recovery"
+        say "an earlier run was cut off: $(cat "$RUN/run" 2>/dev/null || echo "the machine lost power"); putting the node back first"
+        put_back
+        commit
+    fi
+    forget_kept
+    remove_boot_unit
 }

@@ -205,15 +205,15 @@ dumped_driver() {
     esac
 }
 
-# cri_is_well: containerd can say `active` with its CRI dead, so the plugins are asked, not the unit.
+# gate_containerd: waits until containerd answers; then its plugins have all started, or not. It can be `active` with its CRI
+# dead, so the plugins are asked, not the unit. The handler is in the configuration that check_containerd saw.
+gate_containerd() { within 60 containerd_answers && cri_is_well; }
+containerd_answers() { timeout 10 ctr --address "$SOCKET" plugins ls >"$NEXT/plugins" 2>/dev/null; }
 cri_is_well() {
-    timeout 10 ctr --address "$SOCKET" plugins ls 2>/dev/null | awk '
+    awk '
         $1 == "io.containerd.grpc.v1" && $2 == "cri" || $1 == "io.containerd.cri.v1" { seen = 1; if ($NF != "ok") bad = 1 }
-        END { exit !seen || bad }'
+        END { exit !seen || bad }' "$NEXT/plugins"
 }
-
-# gate_containerd: waits until CRI answers. The handler is in the configuration that check_containerd saw.
-gate_containerd() { within 60 cri_is_well; }
 
 # containers_running: how many containers run in pods on this node, their sandboxes included.
 containers_running() {

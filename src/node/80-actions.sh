@@ -6,10 +6,11 @@
 claim() {
     step "owner"
     owner=$(tail -n 1 "$STATE/owners" 2>/dev/null) || owner=""
-    [ -z "$owner" ] || [ "${owner%/*}" = "${OWNER%/*}" ] ||
+    [ -z "$owner" ] || [ "$(stack_of "$owner")" = "$(stack_of "$OWNER")" ] ||
         fail "this node belongs to $owner, and $OWNER wants it too" "take it out of one of the two; if $owner is gone for good, remove $STATE/owners on the node"
     mine || printf '%s\n' "$OWNER" | add_lines "$STATE/owners"
 }
+stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
 # The owners but us; the last of them, if there are several.
 others() { grep -vxF -e "$OWNER" "$STATE/owners" 2>/dev/null | tail -n 1; }
 mine() { grep -qxF -e "$OWNER" "$STATE/owners" 2>/dev/null; }
@@ -57,11 +58,9 @@ do_activate() {
     require_runtimes "$HANDLER"
     require_handler
     prepare_kubelet
-    prepare_boot_unit
     { echo "$SIGNATURE"; printf '%s\n' $KATA_MODULES; } >"$NEXT/modules"
 
     previous=$(active_tree)
-    want_boot_unit
     want_own_file "$NEXT/modules" "/etc/modules-load.d/kata-containers.conf"
     want_own_file "$NEXT/kata" "$KATA_CONFIG_PATH"
     want_own_link "/opt/kata/$SHIM" "/usr/local/bin/containerd-shim-$HANDLER-v2"
@@ -104,6 +103,7 @@ do_deactivate() {
     unwant_rest
     change_node
     rm -f "$STATE/own" "$STATE/folders"
+    remove_boot_unit
 }
 
 do_unstage() {
@@ -138,6 +138,7 @@ change_node() {
             fail "$running containers run on this node, and the cgroup driver is to change under them" \
                 "drain the node, or set kubelet.changeUnderRunningPods; Kubernetes advises to make such a change on an empty node"
     fi
+    install_boot_unit
     begin
     if [ "$FORCE" = true ] && ! no_sandboxes; then
         # Or it would start them again.

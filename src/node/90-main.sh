@@ -45,6 +45,7 @@ leave() {
         put_back
         if gate_containerd && gate_kubelet restarted; then
             commit
+            remove_boot_unit
             say "the node is as it was before, containerd and the kubelet are well"
         else
             say "the node's files are as they were before, but containerd or the kubelet is not well: see journalctl -u $CONTAINERD_UNIT -u $KUBELET_UNIT"
@@ -76,17 +77,6 @@ work() {
     recover
     printf '%s of %s since %s\n' "$ACTION" "$OWNER" "$(date)" >"$RUN/run"
     "do_$ACTION"
-}
-
-# What an earlier run left unfinished, because it was killed or the machine lost power, is put back first.
-recover() {
-    if journal_open; then
-        step "recovery"
-        say "an earlier run was cut off: $(cat "$RUN/run" 2>/dev/null || echo "the machine lost power"); putting the node back first"
-        put_back
-        commit
-    fi
-    forget_kept
 }
 
 prepare_state() {

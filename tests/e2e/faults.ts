@@ -3,12 +3,11 @@
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import type { KataContainersArgs } from "../../src";
 import { activate, deactivate, stage, unstage } from "../../src/commands";
 import { makePlan } from "../../src/plan";
 import { type Program, readProgram } from "../../src/program";
-import { args, command, inventory, labFolder, onNode, sshOptions } from "./lab";
+import { args, bootNode, inventory, killNode, onNode, sshOptions } from "./lab";
 
 export const kinds = ["connection", "program", "power", "disk", "service"] as const;
 /**
@@ -26,9 +25,10 @@ fault_point() {
     case $1 in begin) ;; *) [ -d "$JOURNAL" ] || return 0 ;; esac
     FAULT_STEP=$((FAULT_STEP + 1))
     printf '%s\\n' "$1" >>$FAULTS/steps || :
-    read -r fault_wanted fault_kind <$FAULTS/wanted
-    [ $FAULT_STEP = "$fault_wanted" ] || return 0
+    read -r fault_kind fault_wanted <$FAULTS/wanted
+    [ $FAULT_STEP = "$fault_wanted" ] || [ "$1" = "$fault_wanted" ] || return 0
     echo "fault: $fault_kind before: $1" || :
+    echo none >$FAULTS/wanted
     case $fault_kind in
         connection)
             # The worker's parent follows it for the caller, under an SSH server of its own.
@@ -77,7 +77,7 @@ export class FaultyNode {
 
     constructor(
         readonly name: string,
-        private readonly more: Parameters<typeof args>[1] = {},
+        private readonly more: Partial<KataContainersArgs> = {},
     ) {}
 
     private plan() {
@@ -108,7 +108,7 @@ export class FaultyNode {
         onNode(
             this.name,
             `mkdir -p /root/faults /small
-            echo 0 >/root/faults/wanted
+            echo none >/root/faults/wanted
             cat >/root/faults/configuration <<'END'
 cat /etc/containerd/config.toml /etc/containerd/conf.d/*.toml /var/lib/kubelet/config.yaml 2>/dev/null | sha256sum
 END
@@ -146,60 +146,48 @@ END
 
     /** The steps of an action that changes something, which is done in full. */
     async steps(action: () => Promise<Run>): Promise<string[]> {
-        onNode(this.name, "echo 0 >/root/faults/wanted && rm -f /root/faults/steps");
+        onNode(this.name, "echo none >/root/faults/wanted && rm -f /root/faults/steps");
         const { status, output } = await action();
         if (status !== 0) throw new Error(output);
         return onNode(this.name, "cat /root/faults/steps").split("\n");
     }
 
-    /** An action in which something happens before its nth step. What the fault has broken for good is mended after it. */
-    async fault(kind: Kind, step: number, action: () => Promise<Run>): Promise<Run> {
+    /** An action in which something happens before its nth step, or the step of that name. */
+    async fault(kind: Kind, step: number | string, action: () => Promise<Run>): Promise<Run> {
         onNode(
             this.name,
-            `cd /root/faults && rm -f reached refuse && echo ${step} ${kind} >wanted && sh configuration >good`,
+            `cd /root/faults && rm -f reached refuse && echo '${kind} ${step}' >wanted && sh configuration >good`,
         );
-        const reached = join(labFolder(), "nodes", this.name, "root/root/faults/reached");
-        rmSync(reached, { force: true });
         const running = action();
         if (kind === "power") {
-            const ended = running.then(() => "ended");
-            while (!existsSync(reached)) {
-                if ((await Promise.race([ended, pause(20)])) === "ended") throw new Error((await running).output);
+            const ended = running.then(() => true);
+            while (!onNode(this.name, "ls /root/faults").includes("reached")) {
+                if (await Promise.race([ended, pause(50)])) throw new Error((await running).output);
             }
-            command("kill", this.name);
+            killNode(this.name);
             await running;
-            command("boot", this.name);
+            bootNode(this.name);
         }
-        const result = await running;
-        // Where the caller is gone, the work goes on.
-        onNode(
-            this.name,
-            `flock /run/kata-containers-node/lock true 2>/dev/null || :
-            cd /root/faults && echo 0 >wanted && rm -f refuse /small/full`,
-        );
-        return result;
+        return running;
     }
 
-    /** Every file that counts, and what the services say. */
-    picture(): string {
-        return onNode(
+    /** Every file that counts, and what is not well: nothing, if all is. What the fault has broken is mended before. */
+    look(container?: string): { picture: string; ills: string } {
+        const [picture, ills] = onNode(
             this.name,
-            `find /etc /usr/local/bin /opt /var/lib/kubelet/config.yaml /var/lib/kata-containers-node/journal* \\
-                -path '/opt/kata-releases/*/*' -prune -o -type f -size -1000k -exec sha256sum {} + \\
-                -o -type l -printf '%l %p\\n' -o -type d -print 2>/dev/null | sort -k 2`,
-        );
-    }
-    /** What is not well on the node; nothing, if all is. */
-    ills(container?: string): string {
-        return onNode(
-            this.name,
-            `containerd config dump >/dev/null 2>&1 || echo "containerd does not accept its configuration"
+            `cd /root/faults && echo none >wanted && rm -f refuse /small/full
+            find /etc /usr/local/bin /opt /var/lib/kubelet/config.yaml /var/lib/kata-containers-node/journal* \
+                -path '/opt/kata-releases/*/*' -prune -o -type f -size -1000k -exec sha256sum {} + \
+                -o -type l -printf '%l %p\n' -o -type d -print 2>/dev/null | sort -k 2
+            echo ----
+            containerd config dump >/dev/null 2>&1 || echo "containerd does not accept its configuration"
             ctr plugins ls | awk '$2 == "cri" || $1 == "io.containerd.cri.v1" { seen = 1; if ($NF != "ok") bad = 1 } END { exit !seen || bad }' || echo "CRI is not well"
             for i in $(seq 100); do [ "$(curl -s http://127.0.0.1:10248/healthz)" = ok ] && break; sleep 0.1; done
             [ "$(curl -s http://127.0.0.1:10248/healthz)" = ok ] || echo "the kubelet is not well"
             ${container ? `ctr -n k8s.io tasks ls | grep ${container} | grep -q RUNNING || echo "the container of a pod is gone"` : ""}`,
-        );
+        ).split("----");
+        return { picture: picture!, ills: ills!.trim() };
     }
 }
 
-const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const pause = (milliseconds: number) => new Promise<false>((resolve) => setTimeout(resolve, milliseconds, false));

@@ -42,6 +42,13 @@ export function up(...args: string[]): void {
     known = JSON.parse(readFileSync(process.env.LAB_INVENTORY!, "utf8"));
 }
 export const command = (...args: string[]) => execFileSync(lab, args, { stdio: ["ignore", "inherit", "inherit"] });
+/** The power of a node goes. */
+export function killNode(name: string): void {
+    command("kill", name);
+    const { host, port, user } = known.nodes[name]!;
+    spawnSync("ssh", [...shared(name), "-O", "exit", "-p", `${port}`, `${user}@${host}`]);
+}
+export const bootNode = (name: string) => command("boot", name);
 export const down = () => command("down");
 
 export function kubectl(...args: string[]): string {
@@ -57,11 +64,17 @@ export const sshOptions = (name: string) => [
     ...["-i", known.nodes[name]!.privateKeyFile],
 ];
 
+/** Options for a connection that stays, for the next script. */
+const shared = (name: string) => [
+    ...["ControlMaster=auto", "ControlPersist=60", `ControlPath=${labFolder()}/ssh/${name}`].flatMap((o) => ["-o", o]),
+    ...sshOptions(name),
+];
+
 /** Runs a script on a node, as root. */
 export function onNode(name: string, script: string): string {
     const { host, port, user } = known.nodes[name]!;
     const target = ["-p", `${port}`, `${user}@${host}`, "sh -s"];
-    const result = spawnSync("ssh", [...sshOptions(name), ...target], {
+    const result = spawnSync("ssh", [...shared(name), ...target], {
         input: script,
         encoding: "utf8",
     });

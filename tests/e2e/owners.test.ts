@@ -2,7 +2,7 @@
 
 import { ComponentResource } from "@pulumi/pulumi";
 import { expect } from "chai";
-import { apply, args, changes, command, files, kubectl, nodes, onNode, TestStack } from "./lab";
+import { apply, args, bootNode, changes, files, killNode, kubectl, nodes, onNode, TestStack } from "./lab";
 
 const runtimeClass = (...path: string[]) =>
     kubectl("get", "runtimeclass", "kata-qemu", "-o", path.length > 0 ? `jsonpath={${path.join(".")}}` : "name");
@@ -116,7 +116,7 @@ describe("owners", function () {
     it("a machine that is gone is taken out in two steps, without a connection to it", async () => {
         const gone = "worker-2";
         await stack.up(given({}, names()));
-        command("kill", gone);
+        killNode(gone);
         try {
             const marked = given({ qemu: { debug: true } }, names());
             marked.nodes[gone]!.gone = true;
@@ -125,7 +125,7 @@ describe("owners", function () {
             expect(without.outputs.nodeStatuses).to.have.all.keys(node);
             expect(stack.state()).to.not.contain(`kata-${gone}-`);
         } finally {
-            command("boot", gone);
+            bootNode(gone);
             await stack.up(given({}, names()));
         }
     });
