@@ -22,6 +22,11 @@ export class Batch {
         this.script.push(`${variable}=${word(value)}`);
     }
 
+    /** Defines something for the commands that follow. */
+    define(script: string): void {
+        this.script.push(script);
+    }
+
     /** Runs a function; its output is in the file NAME.out, for the commands that follow as well. */
     try(name: string, ...command: string[]): void {
         this.script.push(["try", name, ...command].map(word).join(" "));

@@ -37,3 +37,13 @@ export class Random {
         return this.list(items.length, () => left.splice(this.below(left.length), 1)[0]!);
     }
 }
+
+/** Says which case of which seed failed, and shows what it was. */
+export function checked(seed: number, i: number, input: unknown, check: () => void): void {
+    try {
+        check();
+    } catch (error) {
+        const where = `KATA_TEST_SEED=${seed}, case ${i}: ${JSON.stringify(input, null, 1)}`;
+        throw new Error(`${(error as Error).message}\n${where}`, { cause: error });
+    }
+}

@@ -3,7 +3,7 @@
 import { expect } from "chai";
 import { tomlLiteral } from "../../src/toml";
 import { Batch } from "./batch";
-import { Random, seeds } from "./random";
+import { checked, Random, seeds } from "./random";
 import { fixtures, inEveryShell } from "./shells";
 import {
     bareKeys,
@@ -17,16 +17,6 @@ import {
 } from "./tomlDocuments";
 
 const random = (seed: number) => new Random(seed);
-
-/** Says which case of which seed failed, and shows what it was. */
-function checked(seed: number, i: number, input: unknown, check: () => void): void {
-    try {
-        check();
-    } catch (error) {
-        const where = `KATA_TEST_SEED=${seed}, case ${i}: ${JSON.stringify(input, null, 1)}`;
-        throw new Error(`${(error as Error).message}\n${where}`, { cause: error });
-    }
-}
 
 const same = (a: Path, b: Path) => JSON.stringify(a) === JSON.stringify(b);
 const at = (root: any, path: Path) => path.reduce((table, part) => table[part], root);
