@@ -90,6 +90,6 @@ within() {
 # json_string TEXT
 json_string() {
     printf '%s' "$1" | awk '
-        { gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); gsub(/\t/, " "); gsub(/[\001-\037]/, ""); out = out (NR > 1 ? " " : "") $0 }
+        { gsub(/[\\"]/, "\\\\&"); gsub(/\t/, " "); gsub(/[\001-\037]/, ""); out = out (NR > 1 ? " " : "") $0 }
         END { printf "\"%s\"", out }'
 }

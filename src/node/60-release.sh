@@ -13,7 +13,8 @@ choose_release() {
 }
 
 # Unpacks the archive of $URL to $RELEASES/$TREE in one pass: the stream goes through sha256sum and the decompressor into
-# a staging folder that nobody else can read, and gets its name only when the sum is right.
+# $CONTENT, in a staging folder that nobody else can read, and gets its name only when the sum is right. An archive may
+# set the mode of the folder it is unpacked in, so that is not the staging folder itself.
 bring_release() {
     step "release"
     if [ -d "$RELEASES/$TREE" ]; then
@@ -39,6 +40,7 @@ bring_release() {
     mkdir -p "$RELEASES"
     chmod 0755 "$RELEASES"
     STAGING=$RELEASES/.staging
+    CONTENT=$STAGING/content
     attempt=1
     until try_stream; do
         # A wrong sum or a full disk will be the same next time.
@@ -48,7 +50,7 @@ bring_release() {
         sleep 2
     done
     flush -f "$STAGING"
-    mv -T "$STAGING/opt/kata" "$RELEASES/$TREE"
+    mv -T "$CONTENT/opt/kata" "$RELEASES/$TREE"
     rm -rf "$STAGING"
     flush "$RELEASES"
     say "unpacked Kata Containers $VERSION to $RELEASES/$TREE"
@@ -78,7 +80,7 @@ keep_status() {
 
 try_stream() {
     rm -rf "$STAGING" "$NEXT/pipe"
-    mkdir -m 0700 "$STAGING"
+    mkdir -m 0700 "$STAGING" "$CONTENT"
     mkfifo "$NEXT/pipe"
     say "bringing $URL"
     sha256sum <"$NEXT/pipe" >"$NEXT/sum" &
@@ -89,7 +91,7 @@ try_stream() {
     { keep_status source source_stream; } |
         tee "$NEXT/pipe" |
         { keep_status decompress "$decompress" -dc; cat >/dev/null; } |
-        { keep_status tar tar -C "$STAGING" -xf - --no-same-owner --no-same-permissions; cat >/dev/null; }
+        { keep_status tar tar -C "$CONTENT" -xf - --no-same-owner --no-same-permissions; cat >/dev/null; }
     wait "$summer" || :
     kill "$reporter" 2>/dev/null || :
     wait "$reporter" 2>/dev/null || :
@@ -108,15 +110,39 @@ try_stream() {
         finding="the sha256 of $URL is $(cut -c 1-64 "$NEXT/sum"), not $SHA256"
     elif [ "$(cat "$NEXT/decompress.rc")$(cat "$NEXT/tar.rc")" != 00 ]; then
         finding="$URL cannot be unpacked: $(cat "$NEXT/decompress.err" "$NEXT/tar.err" | head -n 1 | excerpt)"
-    elif [ ! -d "$STAGING/opt/kata/share/defaults/kata-containers" ]; then
+    elif [ -L "$CONTENT/opt" ] || [ -L "$CONTENT/opt/kata" ] || [ ! -d "$CONTENT/opt/kata/share/defaults/kata-containers" ]; then
         finding="$URL holds no opt/kata/share/defaults/kata-containers: it is no Kata Containers release"
+    elif ! stray_links "$CONTENT/opt/kata" >"$NEXT/stray" || [ -s "$NEXT/stray" ]; then
+        finding="$URL holds a link that leads out of opt/kata: $(head -n 1 "$NEXT/stray" | excerpt)"
     else
         # Nothing in a release needs these; nothing that came by wire gets them.
-        find "$STAGING/opt/kata" ! -type f ! -type d ! -type l -exec rm -f {} + -o ! -type l -perm /6022 -exec chmod a-s,go-w {} +
+        find "$CONTENT/opt/kata" ! -type f ! -type d ! -type l -exec rm -f {} + -o ! -type l -perm /6022 -exec chmod a-s,go-w {} +
         return 0
     fi
     rm -rf "$STAGING"
     return 1
+}
+
+# stray_links FOLDER: the symbolic links in FOLDER that lead out of it. A link may go up only at its beginning: what goes up
+# behind a name could do so from wherever another link leads. The folder itself goes by the name /opt/kata.
+stray_links() {
+    # shellcheck disable=SC2016
+    find "$1" -type l -exec sh -c '
+        top=$1
+        shift
+        for link in "$@"; do
+            from=${link%/*} to=$(readlink "$link")/
+            case $to in /opt/kata/*) from=$top to=${to#/opt/kata/} ;; esac
+            while :; do
+                case $to in
+                    ./*) to=${to#./} ;;
+                    ../*) from=${from%/*} to=${to#../} ;;
+                    *) break ;;
+                esac
+            done
+            case $from/ in "$top"/*) ;; *) to=/ ;; esac
+            case /$to in //* | */../*) printf "%s -> %s\n" "${link#"$top"/}" "$(readlink "$link")" ;; esac
+        done' sh "$1" {} +
 }
 
 # report_progress PID: a line every few seconds with what the process has read so far.
