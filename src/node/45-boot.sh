@@ -37,8 +37,8 @@ END
 # Where nothing of ours is in force it has nothing to wait for.
 remove_boot_unit() { [ -s "$STATE/own" ] || rm -f "$BOOT_LINK" "$BOOT_UNIT" "$(temporary "$BOOT_UNIT")"; }
 
-do_recover() {
-    # Nothing runs yet that would have to be restarted.
+recover_at_boot() {
+    # Nothing runs yet that would have to be restarted, and it waits for this to end.
     rm -f "$JOURNAL"/restarted-*
     recover
 }

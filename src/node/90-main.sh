@@ -74,6 +74,10 @@ work() {
     trap leave EXIT
     trap 'fail "stopped by a signal" "run this again"' INT TERM HUP
     prepare_state
+    if [ "$ACTION" = recover ]; then
+        recover_at_boot
+        return
+    fi
     recover
     printf '%s of %s since %s\n' "$ACTION" "$OWNER" "$(date)" >"$RUN/run"
     "do_$ACTION"
