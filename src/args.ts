@@ -252,7 +252,10 @@ export interface RuntimeClass {
  * and uncordoned after the change. Where anything fails the node stays cordoned. Give `kubeconfig` or `controlPlane`.
  */
 export interface Drain {
-    /** The content of a kubeconfig, for the `kubectl` of the machine that runs Pulumi. It is kept as a secret. */
+    /**
+     * The content of a kubeconfig, for the `kubectl` of the machine that runs Pulumi. It is kept as a secret. Defaults to
+     * none.
+     */
     kubeconfig?: Input<string>;
     /**
      * A control-plane node, reached over SSH, whose `kubectl` is used, with its `/etc/kubernetes/admin.conf` or else the

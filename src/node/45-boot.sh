@@ -11,6 +11,7 @@ $SIGNATURE
 Description=Put back an interrupted change by the Pulumi package kata-containers
 ConditionPathExists=|$JOURNAL
 ConditionPathExists=|$JOURNAL.done
+ConditionPathExists=|!$STATE/own
 RequiresMountsFor=$STATE /etc /opt /usr/local ${MAIN%/*} ${KUBELET_CONFIG%/*}
 Before=$CONTAINERD_UNIT $KUBELET_UNIT
 

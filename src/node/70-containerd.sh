@@ -205,14 +205,23 @@ dumped_driver() {
     esac
 }
 
-# gate_containerd: waits until containerd answers; then its plugins have all started, or not. It can be `active` with its CRI
-# dead, so the plugins are asked, not the unit. The handler is in the configuration that check_containerd saw.
-gate_containerd() { within 60 containerd_answers && cri_is_well; }
+# gate_containerd: waits until CRI serves. containerd can be `active` with its CRI dead, so the plugins are asked, not the
+# unit. And a plugin that is `ok` still has the pods to find that were there before, over which containerd may die; its
+# server for streams, a port of its own, comes after that. The handler is in the configuration that check_containerd saw.
+gate_containerd() { within 60 containerd_answers && cri_is_ok && within 60 cri_serves; }
 containerd_answers() { timeout 10 ctr --address "$SOCKET" plugins ls >"$NEXT/plugins" 2>/dev/null; }
-cri_is_well() {
+cri_is_ok() {
     awk '
         $1 == "io.containerd.grpc.v1" && $2 == "cri" || $1 == "io.containerd.cri.v1" { seen = 1; if ($NF != "ok") bad = 1 }
         END { exit !seen || bad }' "$NEXT/plugins"
+}
+cri_serves() {
+    containerd_pid=$(main_process containerd)
+    [ -n "$containerd_pid" ] || return 1
+    # State 0A is LISTEN.
+    for fd in "/proc/$containerd_pid/fd"/*; do readlink "$fd" || :; done 2>/dev/null | sed -n 's/^socket:\[\(.*\)\]$/\1/p' |
+        awk 'NR == FNR { mine[$1] = 1; next } $4 == "0A" && ($10 in mine) { found = 1 } END { exit !found }' \
+            - "/proc/$containerd_pid/net/tcp" "/proc/$containerd_pid/net/tcp6"
 }
 
 # containers_running: how many containers run in pods on this node, their sandboxes included.

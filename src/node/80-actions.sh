@@ -73,7 +73,12 @@ do_activate() {
     unwant_rest
     load_modules
     change_node
-    if [ "$previous" != "$TREE" ]; then prune "$TREE" "$previous"; fi
+    # One is kept to go back to; what sandboxes still use goes at the first run after their end.
+    if [ "$previous" != "$TREE" ]; then
+        printf '%s\n' "$previous" >"$NEXT/previous"
+        mv "$NEXT/previous" "$STATE/previous"
+    fi
+    prune "$TREE" "$(cat "$STATE/previous" 2>/dev/null)"
     status
 }
 

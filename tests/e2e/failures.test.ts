@@ -163,17 +163,17 @@ END
                 () => isPutBack(wrong({}), "containerd is not well with the new configuration", "no such luck"),
             ));
 
-        it("a containerd that is active while its CRI is dead is put back", () =>
+        it("a containerd whose CRI dies after it has started is put back", () =>
             beforeStart(
                 "containerd",
                 `cd /var/lib/containerd
-                if grep -q kata-qemu /etc/containerd/config.toml; then mv io.containerd.grpc.v1.cri cri && touch io.containerd.grpc.v1.cri
+                if grep -q kata-qemu /etc/containerd/config.toml; then { mv -n io.containerd.grpc.v1.cri cri || mkdir cri; } && touch io.containerd.grpc.v1.cri
                 elif [ -e cri ]; then rm io.containerd.grpc.v1.cri && mv cri io.containerd.grpc.v1.cri; fi`,
                 () =>
                     isPutBack(
                         wrong({}),
                         "containerd is not well with the new configuration",
-                        "failed to load plugin io.containerd.grpc.v1.cri",
+                        "failed to recover state",
                     ),
             ));
 
@@ -193,7 +193,7 @@ END
             const program = onNode(node, "sha256sum /var/lib/kata-containers-node/node.sh");
             const other = await TestStack.create("other");
             try {
-                const error = await other.fail(wrong({}));
+                const error = await other.fail(wrong({ runtimeClass: { name: "other" } }));
                 expect(error).to.contain(
                     `error: node ${node}, step "owner": this node belongs to organization/e2e/failures/kata, and organization/e2e/other/kata wants it too`,
                 );
