@@ -20,13 +20,12 @@ const last = 'main "$@" </dev/null\n';
 /** What takes the place of the commands that change something, from the opening of the journal to its end. */
 const faults = `
 FAULTS=/root/faults
-FAULT_STEP=0
 fault_point() {
     case $1 in begin) ;; *) [ -d "$JOURNAL" ] || return 0 ;; esac
-    FAULT_STEP=$((FAULT_STEP + 1))
-    printf '%s\\n' "$1" >>$FAULTS/steps || :
+    printf '%s\\n' "$1" >>$FAULTS/steps
     read -r fault_kind fault_wanted <$FAULTS/wanted
-    [ $FAULT_STEP = "$fault_wanted" ] || [ "$1" = "$fault_wanted" ] || return 0
+    # Some steps are in a subshell.
+    [ "$(wc -l <$FAULTS/steps)" = "$fault_wanted" ] || [ "$1" = "$fault_wanted" ] || return 0
     echo "fault: $fault_kind before: $1" || :
     echo none >$FAULTS/wanted
     case $fault_kind in
@@ -156,7 +155,7 @@ END
     async fault(kind: Kind, step: number | string, action: () => Promise<Run>): Promise<Run> {
         onNode(
             this.name,
-            `cd /root/faults && rm -f reached refuse && echo '${kind} ${step}' >wanted && sh configuration >good`,
+            `cd /root/faults && rm -f reached refuse steps && echo '${kind} ${step}' >wanted && sh configuration >good`,
         );
         const running = action();
         if (kind === "power") {

@@ -147,9 +147,7 @@ describe(`a soak of ${rounds} random changes (SOAK_SEED=${seed})`, function () {
             if (!driverChanges)
                 for (const pod of kata) expect(kubectl("exec", pod, "--", "echo", "well"), title).to.equal("well");
             if (driverChanges || kata.length > 3) {
-                if (kata.length > 0)
-                    for (const node of names()) removePods(node, ...kata.filter((pod) => pod.endsWith(node)));
-                kata = [];
+                removeKata();
             } else if (next() < 0.4) {
                 const node = pick(names());
                 startPod(`kata-${round}-${node}`, node, "kata-qemu");
