@@ -1,0 +1,54 @@
+// What differs between the languages.
+
+import { transpileModule } from "typescript";
+
+export interface Language {
+    /** The folder of its example. */
+    example: string;
+    /** The file that holds the program. */
+    file: string;
+    /** The example's line that says the version. */
+    version: string;
+    /** What the lab needs more than that: its mirror, with the sum of a miniature release, and host checks that warn. */
+    forTheLab: (url: string, sha256: string) => string;
+}
+
+const typescript: Language = {
+    example: "typescript",
+    file: "index.ts",
+    version: 'version: "3.32.0",',
+    forTheLab: (url, sha256) => `release: { url: "${url}", sha256: { amd64: "${sha256}" } }, hostChecks: "warn",`,
+};
+
+export const languages = {
+    typescript,
+    javascript: { ...typescript, file: "index.js" },
+    yaml: {
+        example: "yaml",
+        file: "Pulumi.yaml",
+        version: "      version: 3.32.0\n",
+        forTheLab: (url, sha256) =>
+            `      release: { url: "${url}", sha256: { amd64: "${sha256}" } }\n      hostChecks: warn\n`,
+    },
+    python: {
+        example: "python",
+        file: "__main__.py",
+        version: 'version="3.32.0",',
+        forTheLab: (url, sha256) => `release={"url": "${url}", "sha256": {"amd64": "${sha256}"}}, host_checks="warn",`,
+    },
+    go: {
+        example: "go",
+        file: "main.go",
+        version: 'Version: pulumi.String("3.32.0"),',
+        forTheLab: (url, sha256) =>
+            `Release: &katacontainers.ReleaseArgs{
+                Url: pulumi.String("${url}"), Sha256: &katacontainers.ChecksumsArgs{Amd64: pulumi.String("${sha256}")},
+            },
+            HostChecks: katacontainers.HostChecksWarn,`,
+    },
+} satisfies { [name: string]: Language };
+
+export type LanguageName = keyof typeof languages;
+
+export const toJavaScript = (program: string) =>
+    transpileModule(program, { compilerOptions: { module: 1, target: 9 } }).outputText;
