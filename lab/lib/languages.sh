@@ -9,9 +9,9 @@ LANGUAGE_PACKAGES="
 "
 
 # prepare_languages: HOSTS is the folder of the language hosts, or empty where a full Pulumi CLI has its own; NODES that of
-# the versions of Node.
+# the versions of Node; ANSIBLE that of Ansible's programs.
 prepare_languages() {
-    declare -g HOSTS="" NODES
+    declare -g HOSTS="" NODES ANSIBLE
     install_packages "$LANGUAGE_PACKAGES"
     find_full_pulumi
     if [ -z "$FULL_PULUMI" ]; then
@@ -26,6 +26,8 @@ prepare_languages() {
     fi
     cached node-versions "Node.js 20, 22 and 24" "$TOOLCHAIN/node" -- make_node_versions
     NODES=$REPLY/node_modules
+    cached ansible "Ansible, which reads inventories (30 s)" "$TOOLCHAIN/ansible.txt" -- make_ansible
+    ANSIBLE=$REPLY/bin
 }
 
 host_module() {
@@ -56,9 +58,22 @@ make_node_versions() { # FOLDER
     npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund
 }
 
+make_ansible() { # FOLDER
+    python3 -m venv "$1/venv"
+    "$1/venv/bin/pip" install --quiet --requirement "$TOOLCHAIN/ansible.txt"
+    mkdir "$1/bin"
+    # By Python and module, because the folder is about to get another name.
+    cat >"$1/bin/ansible-inventory" <<'SCRIPT'
+#!/bin/sh
+exec "$(dirname "$0")/../venv/bin/python3" -m ansible.cli.inventory "$@"
+SCRIPT
+    chmod +x "$1/bin/ansible-inventory"
+}
+
 print_languages() {
     cat <<ENVIRONMENT
 export PATH="${HOSTS:+$HOSTS:}\$PATH"
 export LAB_NODES="$NODES"
+export LAB_ANSIBLE="$ANSIBLE"
 ENVIRONMENT
 }

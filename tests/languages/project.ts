@@ -5,12 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EngineEvent, LocalWorkspace, type OutputMap, type Stack } from "@pulumi/pulumi/automation";
 import { inventory, nodes } from "../e2e/lab";
+import { checkout, consumer, installed, run } from "./consumer";
 import { type Language, type LanguageName, languages, toJavaScript } from "./languages";
-import { checkout, consumer, installed, run } from "./package";
 
 /** What an operation did to each resource but the providers, by its name, and what it printed. */
 export interface Ran {
     did: { [name: string]: string };
+    /** The inputs of each. */
+    inputs: { [name: string]: any };
     log: string;
 }
 
@@ -18,54 +20,84 @@ export class Project {
     readonly folder = mkdtempSync(join(tmpdir(), "kata-language-"));
     private readonly language: Language;
     private stack!: Stack;
+    /** What `pulumi package add` wrote into the file that is also the program. */
+    private packages = "";
 
-    private constructor(readonly name: LanguageName) {
-        this.language = languages[name];
+    private constructor(name: LanguageName, example = languages[name].example) {
+        this.language = { ...languages[name], example };
         mkdirSync(join(this.folder, "state"));
-        cpSync(join(checkout, "examples", this.language.example), this.folder, { recursive: true });
+        cpSync(join(checkout, "examples", example), this.folder, { recursive: true });
     }
 
-    /** A project with the package in it: installed by npm, or added as a plugin from where npm put it. */
-    static async create(name: LanguageName): Promise<Project> {
+    /** A project with the package in it: installed by npm, or added as a plugin, from where npm put it or from `source`. */
+    static async create(name: LanguageName, source = installed()): Promise<Project> {
         const project = new Project(name);
-        if (project.isNode) {
-            rmSync(join(project.folder, "index.ts"));
+        if (project.language.example === "typescript") {
+            if (name === "javascript") rmSync(join(project.folder, "index.ts"));
             symlinkSync(join(consumer(), "node_modules"), join(project.folder, "node_modules"));
         } else {
-            run(project.folder, "pulumi", ["package", "add", installed()], environment);
+            run(project.folder, "pulumi", ["package", "add", source], goEnvironment);
+            if (name === "yaml") project.packages = /^packages:.*/ms.exec(project.read("Pulumi.yaml"))![0];
         }
-        project.stack = await LocalWorkspace.createStack(
-            { stackName: "dev", workDir: project.folder },
-            { envVars: { ...environment, PULUMI_BACKEND_URL: `file://${project.folder}/state` } },
-        );
-        const privateKey = readFileSync(Object.values(nodes())[0]!.privateKeyFile, "utf8");
-        await project.stack.setConfig("privateKey", { value: privateKey, secret: true });
-        return project;
+        return project.withStack();
     }
 
-    private get isNode() {
-        return this.language.example === "typescript";
+    /** Another example than that of the language, in TypeScript. */
+    static other(example: string): Promise<Project> {
+        const project = new Project("typescript", example);
+        symlinkSync(join(consumer(), "node_modules"), join(project.folder, "node_modules"));
+        return project.withStack();
+    }
+
+    private async withStack(): Promise<this> {
+        this.stack = await LocalWorkspace.createStack(
+            { stackName: "dev", workDir: this.folder },
+            { envVars: { ...goEnvironment, PULUMI_BACKEND_URL: `file://${this.folder}/state` } },
+        );
+        await this.setSecret("privateKey", privateKey());
+        return this;
+    }
+    setSecret = (name: string, value: string) => this.stack.setConfig(name, { value, secret: true });
+
+    private read = (file: string) => readFileSync(join(this.folder, file), "utf8");
+
+    /** The example, as it stands but for the changes. */
+    example(changes: [before: string, after: string][] = []): string {
+        const file = this.language.file.replace("index.js", "index.ts");
+        return edited(readFileSync(join(checkout, "examples", this.language.example, file), "utf8"), changes);
     }
 
     /** The example, with the lab's addresses and mirror, and further changes. */
-    example(changes: [before: string, after: string][] = []): string {
-        const { example, version, forTheLab } = this.language;
-        const file = join(checkout, "examples", example, languages[example as LanguageName].file);
+    exampleForTheLab(changes: [before: string, after: string][] = []): string {
+        const { version } = this.language;
+        return edited(this.example(changes), [...addresses(), [version, version + this.forTheLab()]]);
+    }
+    forTheLab(): string {
         const { url, checksums } = inventory().releases;
-        const [first, second] = Object.values(nodes());
-        return edited(readFileSync(file, "utf8"), [
-            ["192.0.2.11", first!.host],
-            ["192.0.2.12", second!.host],
-            [version, version + forTheLab(url, checksums["3.32.0"]!.go!.amd64)],
-            ...changes,
-        ]);
+        return this.language.forTheLab(url, checksums["3.32.0"]!.go!.amd64);
+    }
+
+    /** One of the programs in the folder `programs`. */
+    program(name: string): string {
+        const file = this.language.file.replace("index.js", "index.ts");
+        return readFileSync(join(__dirname, "programs", name, file), "utf8");
     }
 
     /** Another program for the project. */
     write(program: string): void {
         const { file } = this.language;
-        const packages = file === "Pulumi.yaml" ? `packages:\n  kata-containers: ${installed()}\n` : "";
-        writeFileSync(join(this.folder, file), (file === "index.js" ? toJavaScript(program) : program) + packages);
+        const text = file === "index.js" ? toJavaScript(program) : program;
+        writeFileSync(join(this.folder, file), text + this.packages);
+    }
+
+    /** The error of a preview that must fail. */
+    async refusal(): Promise<string> {
+        try {
+            await this.preview();
+        } catch (error) {
+            return (error as Error).message;
+        }
+        throw new Error("this preview had to fail");
     }
 
     preview = (env?: { [name: string]: string }) => this.ran((options) => this.stack.preview(options), env);
@@ -76,15 +108,18 @@ export class Project {
         operation: (options: { onOutput(text: string): void; onEvent(event: EngineEvent): void }) => Promise<unknown>,
         env: { [name: string]: string } = {},
     ): Promise<Ran> {
-        const ran: Ran = { did: {}, log: "" };
+        const ran: Ran = { did: {}, inputs: {}, log: "" };
         this.stack.workspace.envVars = { ...this.stack.workspace.envVars, PATH: process.env.PATH!, ...env };
         await operation({
             onOutput: (text) => {
                 ran.log += text;
             },
             onEvent: ({ resourcePreEvent }) => {
-                const { urn, op, type } = resourcePreEvent?.metadata ?? {};
-                if (urn && !type!.startsWith("pulumi:providers:")) ran.did[urn.split("::").at(-1)!] = op!;
+                const { urn, op, type, new: wanted } = resourcePreEvent?.metadata ?? {};
+                if (!urn || type!.startsWith("pulumi:providers:")) return;
+                const name = urn.split("::").at(-1)!;
+                ran.did[name] = op!;
+                ran.inputs[name] = wanted?.inputs;
             },
         });
         return ran;
@@ -93,7 +128,7 @@ export class Project {
     outputs = (): Promise<OutputMap> => this.stack.outputs();
 
     /** The state as it lies on disk. */
-    state = () => readFileSync(join(this.folder, "state/.pulumi/stacks/kata-example/dev.json"), "utf8");
+    state = () => this.read("state/.pulumi/stacks/kata-example/dev.json");
 
     async remove(): Promise<void> {
         await this.stack.destroy();
@@ -101,8 +136,13 @@ export class Project {
     }
 }
 
+export const privateKey = () => readFileSync(Object.values(nodes())[0]!.privateKeyFile, "utf8");
+
 /** The Go programs are built as the lab's tools are, so that what was compiled for those is there. */
-const environment = { CGO_ENABLED: "0", GOFLAGS: "-trimpath -buildvcs=false" };
+export const goEnvironment = { CGO_ENABLED: "0", GOFLAGS: "-trimpath -buildvcs=false" };
+
+const addresses = (): [before: string, after: string][] =>
+    Object.values(nodes()).map(({ host }, index) => [`192.0.2.1${index + 1}`, host]);
 
 function edited(text: string, changes: [before: string, after: string][]): string {
     for (const [before, after] of changes) {
