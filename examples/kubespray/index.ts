@@ -2,7 +2,7 @@ import { KataContainers } from "kata-containers";
 import { fromKubespray } from "./fromKubespray";
 
 const kata = new KataContainers("kata", {
-    ...fromKubespray("inventory"),
+    ...fromKubespray("inventory/inventory.ini"),
     rollout: { maxUnavailable: 2 },
 });
 

@@ -30,23 +30,27 @@ export class Project {
     }
 
     /** A project with the package in it: installed by npm, or added as a plugin, from where npm put it or from `source`. */
-    static async create(name: LanguageName, source = installed()): Promise<Project> {
+    static async create(name: LanguageName, source?: string): Promise<Project> {
         const project = new Project(name);
         if (project.language.example === "typescript") {
             if (name === "javascript") rmSync(join(project.folder, "index.ts"));
-            symlinkSync(join(consumer(), "node_modules"), join(project.folder, "node_modules"));
+            await project.linkModules();
         } else {
-            run(project.folder, "pulumi", ["package", "add", source], goEnvironment);
+            await run(project.folder, "pulumi", ["package", "add", source ?? (await installed())], goEnvironment);
             if (name === "yaml") project.packages = /^packages:.*/ms.exec(project.read("Pulumi.yaml"))![0];
         }
         return project.withStack();
     }
 
     /** Another example than that of the language, in TypeScript. */
-    static other(example: string): Promise<Project> {
+    static async other(example: string): Promise<Project> {
         const project = new Project("typescript", example);
-        symlinkSync(join(consumer(), "node_modules"), join(project.folder, "node_modules"));
+        await project.linkModules();
         return project.withStack();
+    }
+
+    private async linkModules(): Promise<void> {
+        symlinkSync(join(await consumer(), "node_modules"), join(this.folder, "node_modules"));
     }
 
     private async withStack(): Promise<this> {

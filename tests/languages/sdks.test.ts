@@ -12,31 +12,32 @@ describe("the schema", function () {
     const schema = join(checkout, "schema.json");
     const folder = mkdtempSync(join(tmpdir(), "kata-sdks-"));
     after(() => rmSync(folder, { recursive: true }));
-    const generate = (language: string) => {
-        run(folder, "pulumi", ["package", "gen-sdk", schema, "--language", language, "--out", folder]);
+    const generate = async (language: string) => {
+        await run(folder, "pulumi", ["package", "gen-sdk", schema, "--language", language, "--out", folder]);
         return join(folder, language);
     };
 
-    it("is right in the eyes of `pulumi schema check`", () => {
-        const said = run(folder, "pulumi", ["schema", "check", schema]);
+    it("is right in the eyes of `pulumi schema check`", async () => {
+        const said = await run(folder, "pulumi", ["schema", "check", schema]);
         expect(said).to.not.match(/warning|error/i);
     });
 
-    it("is what the installed package says of itself, as a plugin", () => {
-        const said = JSON.parse(run(folder, "pulumi", ["package", "get-schema", installed()]));
-        expect(said).to.deep.equal(JSON.parse(readFileSync(schema, "utf8")));
+    it("is what the installed package says of itself, as a plugin", async () => {
+        const said = async (source: string) =>
+            JSON.parse(await run(folder, "pulumi", ["package", "get-schema", source]));
+        expect(await said(await installed())).to.deep.equal(await said(schema));
     });
 
-    it("makes an SDK for Node, which compiles", () => {
-        const sdk = generate("nodejs");
+    it("makes an SDK for Node, which compiles", async () => {
+        const sdk = await generate("nodejs");
         expect(JSON.parse(readFileSync(join(sdk, "package.json"), "utf8")).name).to.equal("@pulumi/kata-containers");
-        symlinkSync(join(consumer(), "node_modules"), join(sdk, "node_modules"));
-        run(sdk, join(checkout, "node_modules/.bin/tsc"), ["--noEmit", "--skipLibCheck"]);
+        symlinkSync(join(await consumer(), "node_modules"), join(sdk, "node_modules"));
+        await run(sdk, join(checkout, "node_modules/.bin/tsc"), ["--noEmit", "--skipLibCheck"]);
     });
 
-    it("makes an SDK for Python, which compiles", () => {
-        const sdk = generate("python");
+    it("makes an SDK for Python, which compiles", async () => {
+        const sdk = await generate("python");
         expect(readdirSync(sdk)).to.include("pulumi_kata_containers");
-        run(sdk, "python3", ["-W", "error", "-m", "compileall", "-q", "pulumi_kata_containers"]);
+        await run(sdk, "python3", ["-W", "error", "-m", "compileall", "-q", "pulumi_kata_containers"]);
     });
 });
