@@ -105,6 +105,11 @@ export interface Connection {
 export interface Node {
     /** How the node is reached over SSH. It is kept as a secret. */
     connection: Connection;
+    /**
+     * Whether the machine is gone for good, so that nothing can be undone on it any more. Defaults to `false`. After a
+     * `pulumi up` with `true`, which does not connect to it, the node can be taken out of `nodes`.
+     */
+    gone?: boolean;
 }
 
 /** The sha256 sums of a release's archive, as 64 hexadecimal digits. */
@@ -197,7 +202,7 @@ export interface Kubelet {
     cgroupDriver?: Input<CgroupDriver>;
     /**
      * Whether the cgroup driver may change while pods run on a node, which makes the kubelet restart their containers.
-     * Defaults to `false`: the node refuses, and asks to be drained first.
+     * Defaults to `false`: the node refuses. Not needed with `rollout.drain`.
      */
     changeUnderRunningPods?: Input<boolean>;
 }
@@ -233,15 +238,48 @@ export interface RuntimeClass {
     annotations?: { [key: string]: Input<string> };
     /** Taints that Kata pods tolerate without saying so themselves. Defaults to none. */
     tolerations?: Toleration[];
+    /**
+     * Whether a RuntimeClass of that name is there already, from Kubespray, kata-deploy or by hand, and is taken over.
+     * Defaults to `false`: then one that is there is an error. It must have the same handler. When the component goes
+     * it stays, without what was set here.
+     */
+    adopt?: boolean;
+}
+
+/**
+ * How a node is drained before its cgroup driver changes: cordoned, its pods evicted as `kubectl drain` does it (disruption
+ * budgets are respected, pods of DaemonSets stay, `emptyDir` volumes are lost, a pod without a controller is an error),
+ * and uncordoned after the change. Where anything fails the node stays cordoned. Give `kubeconfig` or `controlPlane`.
+ */
+export interface Drain {
+    /** The content of a kubeconfig, for the `kubectl` of the machine that runs Pulumi. It is kept as a secret. */
+    kubeconfig?: Input<string>;
+    /**
+     * A control-plane node, reached over SSH, whose `kubectl` is used, with its `/etc/kubernetes/admin.conf` or else the
+     * kubeconfig of root. Defaults to none.
+     */
+    controlPlane?: Connection;
+    /** The seconds that the eviction of a node's pods may take, from 1 to 86400. Defaults to `600`. */
+    timeout?: Input<number>;
 }
 
 /** How a change goes through the nodes. */
 export interface Rollout {
     /**
      * How many nodes are switched at once, in the order of `nodes`; the next ones only start when all of these are
-     * healthy. Whole number, at least 1. Defaults to `1`. Kubespray: `serial`.
+     * healthy. A whole number, at least 1, or a fraction of the nodes between 0 and 1, such as `0.25`, rounded down but
+     * at least one node. Defaults to `1`. Kubespray: `serial`.
      */
     maxUnavailable?: number;
+    /**
+     * The name of a node that is switched before all others, alone. Defaults to none.
+     */
+    canary?: string;
+    /**
+     * How a node is drained before its cgroup driver changes. Defaults to not at all: a node where containers run then
+     * refuses the change, unless `kubelet.changeUnderRunningPods` says otherwise. Needs `kubelet.cgroupDriver`.
+     */
+    drain?: Drain;
 }
 
 /** The arguments of `KataContainers`. */
@@ -278,6 +316,12 @@ export interface KataContainersArgs {
      * is new enough). Defaults to `enforce`: nothing is changed there.
      */
     hostChecks?: Input<HostChecks>;
+    /**
+     * Whether a node that leaves, because of `pulumi destroy` or because it is taken out of `nodes`, is put back even
+     * while Kata sandboxes run on it: they are killed, and their pods fail. Defaults to `false`: it is refused, naming
+     * the pods. It is heeded from the next `pulumi up` on.
+     */
+    forceRemoval?: Input<boolean>;
 }
 
 /** What is installed on a node. */

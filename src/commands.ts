@@ -19,7 +19,7 @@ export function quote(text: string): string {
 // The login shell may be any shell and its user any user with sudo, so all begins with sh becoming root. From there on
 // there are words only, never a text put together. These few lines are kept short because the command provider prints
 // them in every error, before what the node has to say.
-const asRoot = `
+export const asRoot = `
 [ "$(id -u)" = 0 ] && exec "$@"
 sudo -n true </dev/null && exec sudo -n "$@"
 echo "error: on $(uname -n), $(id -un) is not root: log in as root, or allow sudo without a password" >&2
@@ -101,5 +101,6 @@ export function deactivate(plan: Plan, owner: string): string {
         ["owner", owner],
         ["handler", plan.handler],
         ["change-under-running-pods", plan.changeUnderRunningPods || undefined],
+        ["force", plan.forceRemoval || undefined],
     ]);
 }

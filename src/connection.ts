@@ -9,13 +9,13 @@ import { connection as check, type Surroundings } from "./validate";
 /** About a minute for a node that is just starting; the provider's own 10 would be eleven seconds. */
 const dialErrorLimit = 20;
 
+/** For the component `name`; `path` is where in its arguments the connection stands. */
 export function commandConnection(
     name: string,
-    node: string,
+    path: string,
     connection: Connection,
     surroundings: Surroundings,
 ): pulumi.Output<types.input.remote.ConnectionArgs> {
-    const path = `nodes[${JSON.stringify(node)}].connection`;
     return pulumi.secret(
         pulumi.output(connection).apply((known) => {
             const problems = check(surroundings)(known, path);

@@ -31,8 +31,8 @@ function listed(message: string, problems: Problem[]): string {
     return [message, ...problems.map(({ path, reason }) => `  - ${path}: ${reason}`)].join("\n");
 }
 
-/** The value as it was given, but nothing of a connection or a URL: those hold credentials. */
+/** The value as it was given, but nothing of a connection, a kubeconfig or a URL: those hold credentials. */
 function found({ path, found: value }: Problem): string {
-    const mayBeShown = !path.startsWith("nodes") && ["string", "number", "boolean"].includes(typeof value);
+    const mayBeShown = !/^(nodes|rollout\.drain)/.test(path) && ["string", "number", "boolean"].includes(typeof value);
     return mayBeShown ? `; it is ${JSON.stringify(value).slice(0, 80)}` : "";
 }

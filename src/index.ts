@@ -2,6 +2,7 @@ export {
     CgroupDriver,
     type Checksums as ChecksumsArgs,
     type Connection as ConnectionArgs,
+    type Drain as DrainArgs,
     HostChecks,
     type KataContainersArgs,
     type Kubelet as KubeletArgs,

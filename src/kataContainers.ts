@@ -1,11 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { KataContainersArgs, Node, NodeStatus } from "./args";
 import { commandConnection, publicConnection } from "./connection";
+import { drainCommand } from "./drain";
 import { inputError, lateError } from "./errors";
 import { label, release, runtime } from "./nodeResources";
 import { parseNodeStatus } from "./nodeStatus";
+import { firstOwner } from "./owner";
 import { makePlan } from "./plan";
 import { readProgram } from "./program";
+import { waves } from "./rollout";
 import { runtimeClass } from "./runtimeClass";
 import { problems, settingsProblems } from "./validate";
 
@@ -30,7 +33,8 @@ export class KataContainers extends pulumi.ComponentResource {
             throw inputError(name, wrong);
         }
         const { nodes, rollout, ...settings } = args;
-        super("kata-containers:index:KataContainers", name, { ...args, nodes: publicNodes(nodes) }, opts);
+        const drain = rollout?.drain ?? undefined;
+        super("kata-containers:index:KataContainers", name, publicArgs(args), opts);
         warnOfHostKeys(nodes, this);
 
         const plan = pulumi.output(settings).apply((known) => {
@@ -38,41 +42,65 @@ export class KataContainers extends pulumi.ComponentResource {
             if (wrong.length > 0) {
                 throw lateError(name, wrong);
             }
-            return makePlan(known);
-        });
-        const owner = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack(), name].join("/");
-        const shared = { name, owner, parent: this, plan, program: readProgram() };
-
-        const ready: pulumi.Resource[] = [];
-        const statuses: { [node: string]: pulumi.Output<NodeStatus> } = {};
-        let previous: pulumi.Resource[] = [];
-        for (const wave of slices(Object.entries(nodes), rollout?.maxUnavailable ?? 1)) {
-            const switched = wave.map(([node, args]) => {
-                const connection = commandConnection(name, node, args.connection, surroundings);
-                const context = { ...shared, node, connection };
-                const command = runtime(context, [release(context), ...previous]);
-                ready.push(command, label(context, command));
-                statuses[node] = command.stdout.apply((stdout) => parseNodeStatus(node, stdout));
-                return command;
+            // What is left on a drained node is what DaemonSets keep there.
+            return makePlan({
+                ...known,
+                kubelet: { ...known.kubelet, ...(drain && { changeUnderRunningPods: true }) },
             });
-            previous = switched;
+        });
+        const owner = firstOwner(name, this);
+        const { resource, agreed } = runtimeClass(name, args.runtimeClass, plan, owner, this);
+        const shared = { name, owner, plan: agreed, program: readProgram() };
+
+        const ready: pulumi.Resource[] = [resource];
+        const statuses: { [node: string]: pulumi.Output<NodeStatus> } = {};
+        let previous: pulumi.Resource[] = [resource];
+        for (const wave of waves(Object.keys(nodes), rollout)) {
+            previous = wave.map((node) => {
+                const { connection: given, gone } = nodes[node]!;
+                const connection = commandConnection(
+                    name,
+                    `nodes[${JSON.stringify(node)}].connection`,
+                    given,
+                    surroundings,
+                );
+                const context = { ...shared, node, connection, options: { parent: this, ...(gone && untouched) } };
+                const before = [release(context), ...previous];
+                const drained = drain && drainCommand("drain", context, drain, surroundings, before);
+                const command = runtime(context, drained ? [drained] : before);
+                ready.push(command, label(context, command));
+                if (!gone) statuses[node] = command.stdout.apply((stdout) => parseNodeStatus(node, stdout));
+                return drain ? drainCommand("uncordon", context, drain, surroundings, [command]) : command;
+            });
         }
 
-        this.runtimeClassName = runtimeClass(name, args.runtimeClass, plan, this, ready).metadata.name;
+        this.runtimeClassName = pulumi
+            .all([plan.runtimeClassName, ready.map(({ urn }) => urn)])
+            .apply(([name]) => name);
         this.nodeStatuses = pulumi.all(statuses);
         this.registerOutputs({ runtimeClassName: this.runtimeClassName, nodeStatuses: this.nodeStatuses });
     }
 }
 
-function slices<T>(items: T[], size: number): T[][] {
-    return items.length === 0 ? [] : [items.slice(0, size), ...slices(items.slice(size), size)];
-}
+/** Options for what was made on a machine that is gone: nothing is run there, neither now nor when it is taken out. */
+const untouched = { retainOnDelete: true, ignoreChanges: ["*"] };
 
-/** The nodes without credentials: a component's own inputs are kept in the state, in clear. */
-function publicNodes(nodes: { [name: string]: Node }): pulumi.Inputs {
-    return Object.fromEntries(
-        Object.entries(nodes).map(([node, { connection }]) => [node, { connection: publicConnection(connection) }]),
-    );
+/** The arguments without credentials: a component's own inputs are kept in the state, in clear. */
+function publicArgs({ nodes, rollout, ...settings }: KataContainersArgs): pulumi.Inputs {
+    const { kubeconfig: _, controlPlane, ...drain } = rollout?.drain ?? {};
+    return {
+        ...settings,
+        nodes: Object.fromEntries(
+            Object.entries(nodes).map(([name, { connection, ...node }]) => [
+                name,
+                { ...node, connection: publicConnection(connection) },
+            ]),
+        ),
+        rollout: rollout && {
+            ...rollout,
+            drain: rollout.drain && { ...drain, controlPlane: controlPlane && publicConnection(controlPlane) },
+        },
+    };
 }
 
 function warnOfHostKeys(nodes: { [name: string]: Node }, component: pulumi.Resource): void {

@@ -24,6 +24,7 @@ export interface Plan {
     settings: [key: string, literal: string][];
     cgroupDriver?: CgroupDriver;
     changeUnderRunningPods: boolean;
+    forceRemoval: boolean;
     hostChecks: HostChecks;
     runtimeClassName: string;
     overhead?: { cpu: string; memory: string };
@@ -62,6 +63,7 @@ export function makePlan(args: Unwrap<Settings>): Plan {
             .map((key) => [key, tomlLiteral(settings[key])]),
         cgroupDriver,
         changeUnderRunningPods: args.kubelet?.changeUnderRunningPods ?? false,
+        forceRemoval: args.forceRemoval ?? false,
         hostChecks: args.hostChecks ?? HostChecks.Enforce,
         runtimeClassName: args.runtimeClass?.name ?? defaultHandler,
         overhead: overhead.enabled === false ? undefined : { cpu: overhead.cpu, memory: overhead.memory },

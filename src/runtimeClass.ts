@@ -1,32 +1,58 @@
 // The RuntimeClass that pods name.
 
-import * as kubernetes from "@pulumi/kubernetes/node/v1/runtimeClass";
-import type { Output, Resource } from "@pulumi/pulumi";
-import type { RuntimeClass } from "./args";
+import { RuntimeClass } from "@pulumi/kubernetes/node/v1/runtimeClass";
+import { RuntimeClassPatch } from "@pulumi/kubernetes/node/v1/runtimeClassPatch";
+import { all, type Output, type Resource } from "@pulumi/pulumi";
+import type * as args from "./args";
+import { lateError } from "./errors";
 import { nodeLabel } from "./nodeResources";
 import type { Plan } from "./plan";
 
+/**
+ * It may come before the nodes are switched, because it selects those that have the label. So one of that name that is
+ * there already is found out before any node is touched. With it comes the plan, once it is known that it agrees with one
+ * that is adopted.
+ */
 export function runtimeClass(
     name: string,
-    args: RuntimeClass | undefined,
+    given: args.RuntimeClass | undefined,
     plan: Output<Plan>,
+    owner: Output<string>,
     parent: Resource,
-    dependsOn: Resource[],
-): kubernetes.RuntimeClass {
-    return new kubernetes.RuntimeClass(
-        `${name}-runtime-class`,
-        {
-            metadata: {
-                name: plan.runtimeClassName,
-                labels: args?.labels,
-                annotations: args?.annotations,
-            },
-            handler: plan.handler,
-            overhead: plan.apply(({ overhead }) => overhead && { podFixed: overhead }),
-            scheduling: { nodeSelector: nodeLabel, tolerations: args?.tolerations },
+): { resource: Resource; agreed: Output<Plan> } {
+    const adopt = given?.adopt ?? false;
+    const spec = {
+        metadata: {
+            name: plan.runtimeClassName,
+            labels: given?.labels,
+            // Where a provider would write over an object that exists, two owners are still a conflict.
+            annotations: { ...given?.annotations, "kata-containers/owner": owner, ...(adopt && force) },
         },
-        // Kubernetes lets no one change a handler, and the provider does not know. The name is fixed, so the old one
-        // has to go first.
-        { parent, dependsOn, replaceOnChanges: ["handler"], deleteBeforeReplace: true },
-    );
+        overhead: plan.apply(({ overhead }) => overhead && { podFixed: overhead }),
+        scheduling: { nodeSelector: nodeLabel, tolerations: given?.tolerations },
+    };
+    if (!adopt) {
+        const resource = new RuntimeClass(
+            `${name}-runtime-class`,
+            { ...spec, handler: plan.handler },
+            // Kubernetes lets no one change a handler, and the provider does not know. The name is fixed, so the old one
+            // has to go first.
+            { parent, replaceOnChanges: ["handler"], deleteBeforeReplace: true },
+        );
+        return { resource, agreed: plan };
+    }
+    // A patch gives up what it has set when it goes. The handler is required, so it must stay others'. Where the component
+    // has made the RuntimeClass itself, the alias makes that an error; or the old resource would delete what this adopts.
+    const aliases = [{ type: "kubernetes:node.k8s.io/v1:RuntimeClass" }];
+    const patch = new RuntimeClassPatch(`${name}-runtime-class`, spec, { parent, aliases });
+    const agreed = all([patch.handler, plan]).apply(([handler, plan]) => {
+        if (handler !== undefined && handler !== plan.handler) {
+            const reason = `must be "${handler}": that is what the RuntimeClass "${plan.runtimeClassName}" has, which is adopted`;
+            throw lateError(name, [{ path: "runtimeClass.handler", reason }]);
+        }
+        return plan;
+    });
+    return { resource: patch, agreed };
 }
+
+const force = { "pulumi.com/patchForce": "true" };

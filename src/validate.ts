@@ -1,7 +1,7 @@
 // What is wrong with the arguments, all of it at once. Pure: arguments in, problems out.
 
 import { isIP } from "node:net";
-import { CgroupDriver, HostChecks, type Node, Runtime } from "./args";
+import { CgroupDriver, HostChecks, type KataContainersArgs, type Node, Runtime } from "./args";
 import {
     all,
     boolean,
@@ -55,6 +55,8 @@ const quantity = text(
 const sha256 = text("a sha256 sum, 64 hexadecimal digits", /^[0-9a-fA-F]{64}$/);
 const nonEmpty = text("text without control characters, and not empty", /^[^\p{Cc}]+$/u);
 
+const nonEmptyText = leaf("text, and not empty", (value) => typeof value === "string" && value !== "");
+
 /** A host key as the SSH client takes it: `authorized_keys` form, not RSA, and the key is of the type it says. */
 function isHostKey(value: unknown): boolean {
     const parts = /^(ssh-ed25519|ecdsa-sha2-nistp(?:256|384|521)) ([A-Za-z0-9+/]+={0,2})( [^\p{Cc}]*)?\n?$/u;
@@ -73,7 +75,7 @@ const endpoint: { [name: string]: Check } = {
     ),
     port: optional(wholeNumber(1, 65535)),
     user: optional(text("the name of a user", /^[^\p{Cc}\s]+$/u)),
-    password: optional(leaf("text, and not empty", (value) => typeof value === "string" && value !== "")),
+    password: optional(nonEmptyText),
     privateKey: optional(
         text("the private key itself in PEM form, not the name of a file", /-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n/),
     ),
@@ -113,7 +115,10 @@ export function connection(surroundings: Surroundings): Check {
 }
 
 function nodes(surroundings: Surroundings): Check {
-    const each = map(subdomain, required(object({ connection: required(connection(surroundings)) })));
+    const each = map(
+        subdomain,
+        required(object({ connection: required(connection(surroundings)), gone: optional(immediate(boolean)) })),
+    );
     return (value, path) => {
         const none = !isLater(value) && typeof value === "object" && Object.keys(value as object).length === 0;
         return none ? [{ path, reason: "must name at least one node" }] : [...each(value, path), ...twice(value, path)];
@@ -217,9 +222,11 @@ const settingsShape: { [name in keyof Required<Settings>]: Check } = {
             labels: optional(map(labelKey, required(labelValue))),
             annotations: optional(map(labelKey, required(leaf("text", (value) => typeof value === "string")))),
             tolerations: optional(list(toleration)),
+            adopt: optional(immediate(boolean)),
         }),
     ),
     hostChecks: optional(oneOf(HostChecks)),
+    forceRemoval: optional(boolean),
 };
 
 const isRuntime = (value: unknown): value is Runtime => Object.values(Runtime).includes(value as Runtime);
@@ -282,13 +289,48 @@ export function settingsProblems(args: Partial<Settings>): Problem[] {
     return [...object(settingsShape)(args, ""), ...contradictions(args)];
 }
 
+const rollout = (surroundings: Surroundings) =>
+    object({
+        maxUnavailable: optional(
+            immediate(
+                leaf("a whole number, at least 1, or a fraction between 0 and 1", (value) => {
+                    return typeof value === "number" && value > 0 && (value < 1 || Number.isSafeInteger(value));
+                }),
+            ),
+        ),
+        canary: optional(immediate(leaf("the name of a node", isText))),
+        drain: optional(
+            object({
+                kubeconfig: optional(nonEmptyText),
+                controlPlane: optional(connection(surroundings)),
+                timeout: optional(wholeNumber(1, 86400)),
+            }),
+        ),
+    });
+
+/** What does not go together in the rollout. */
+function rolloutContradictions({ nodes, rollout, kubelet }: Partial<KataContainersArgs>): Problem[] {
+    const { canary, drain } = rollout ?? {};
+    const ways = [drain?.kubeconfig, drain?.controlPlane].filter((way) => way !== undefined && way !== null);
+    const rules: [right: boolean, path: string, reason: string][] = [
+        [!isText(canary) || Object.hasOwn(nodes ?? {}, canary), "rollout.canary", "must be the name of one of `nodes`"],
+        [!drain || ways.length === 1, "rollout.drain", "needs either kubeconfig or controlPlane"],
+        [
+            !drain || (kubelet?.cgroupDriver ?? undefined) !== undefined,
+            "rollout.drain",
+            "is for a change of the cgroup driver: give kubelet.cgroupDriver, or leave it out",
+        ],
+    ];
+    return rules.filter(([right]) => !right).map(([, path, reason]) => ({ path, reason }));
+}
+
 /** What is wrong with a component's name and arguments. */
 export function problems(name: string, args: unknown, surroundings: Surroundings): Problem[] {
     const shape = object({
         nodes: required(nodes(surroundings)),
         ...settingsShape,
-        rollout: optional(object({ maxUnavailable: optional(immediate(wholeNumber(1))) })),
+        rollout: optional(rollout(surroundings)),
     });
-    const given = (args ?? {}) as Partial<Settings>;
-    return [...plainText(name, "name"), ...shape(given, ""), ...contradictions(given)];
+    const given = (args ?? {}) as Partial<KataContainersArgs>;
+    return [...plainText(name, "name"), ...shape(given, ""), ...contradictions(given), ...rolloutContradictions(given)];
 }

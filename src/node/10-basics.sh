@@ -8,6 +8,7 @@
 #   deactivate  puts containerd, the kubelet and every file back
 #   unstage     removes the releases and this program
 #   status      says in one line of JSON what is installed; changes nothing
+#   recover     puts back a change that a power cut interrupted; run by systemd, before containerd and the kubelet start
 #
 # What it owns:
 #   /opt/kata-releases/<version>-<sha256>/   the releases, one folder each, never changed once there
@@ -15,7 +16,9 @@
 #   /etc/kata-containers/<handler>/          a copy of the release's configuration with the asked settings
 #   /etc/modules-load.d/kata-containers.conf the kernel modules Kata needs
 #   /usr/local/bin/containerd-shim-<handler>-v2   a link, by which containerd finds Kata's shim
-#   /var/lib/kata-containers-node/           this program, its owner's name, what was set aside, its logs
+#   /etc/systemd/system/kata-containers-node.service   runs `recover` when the machine boots, where there is need
+#   /var/lib/kata-containers-node/           this program, its owners' names, the journal of a change under way
+#   /run/kata-containers-node/               its lock and its logs
 # In files of others (containerd's and the kubelet's configuration) every changed line stands behind a comment
 # that begins with `#kata-containers:` and holds the original, so that it can be undone, also by hand.
 #
@@ -31,14 +34,16 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 STATE=/var/lib/kata-containers-node
 RELEASES=/opt/kata-releases
 KATA=/opt/kata
-LOCK=/run/kata-containers-node.lock
+RUN=/run/kata-containers-node
+BOOT_UNIT=/etc/systemd/system/kata-containers-node.service
 
 TAB=$(printf '\t')
 NEWLINE='
 '
 
-# A line of progress. Standard output carries them to the terminal of whoever runs Pulumi.
-say() { printf '%s\n' "$*"; }
+# A line of progress. Standard output carries them to the terminal of whoever runs Pulumi. That it cannot be written is no
+# reason to stop in the middle.
+say() { printf '%s\n' "$*" || :; }
 
 # The name of the step under way, for errors.
 STEP=start
@@ -46,11 +51,15 @@ step() { STEP=$1; }
 
 # fail FINDING REMEDY: the one way to give up. Whatever has been changed by then is put back on exit.
 fail() {
+    explain "$1" "$2"
+    exit 1
+}
+explain() {
+    EXPLAINED=yes
     {
         printf 'error: node %s, step "%s": %s\n' "$(uname -n)" "$STEP" "$1"
         printf '  what to do: %s\n' "$2"
-    } >&2
-    exit 1
+    } >&2 || :
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -81,6 +90,6 @@ within() {
 # json_string TEXT
 json_string() {
     printf '%s' "$1" | awk '
-        { gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); gsub(/\t/, " "); gsub(/[\001-\037]/, ""); out = out (NR > 1 ? " " : "") $0 }
+        { gsub(/[\\"]/, "\\\\&"); gsub(/\t/, " "); gsub(/[\001-\037]/, ""); out = out (NR > 1 ? " " : "") $0 }
         END { printf "\"%s\"", out }'
 }

@@ -1,5 +1,6 @@
 # TOML, read and edited line by line, so that comments and order stay. A key path is passed around as its parts, each
-# preceded by the separator SEP; in arguments it is written as in TOML: plugins."io.containerd.grpc.v1.cri".cni
+# preceded by the separator SEP and as it stands between double quotes; in arguments it is written as in TOML:
+# plugins."io.containerd.grpc.v1.cri".cni
 #
 # toml_index() leaves for each line i: at[i] the table it stands in; head[i] the table that begins there;
 # key[i] and value[i] the entry that begins there, parts[i] how many parts its key has; first[i] the first and last[i]
@@ -28,6 +29,7 @@ function parse_key(s,    c, n, part) {
             n = index(substr(s, 2), "\047")
             if (!n) return 0
             part = substr(s, 2, n - 1)
+            gsub(/[\\"]/, "\\\\&", part)
             s = substr(s, n + 2)
         } else {
             if (!match(s, /^[A-Za-z0-9_-]+/)) return 0
@@ -56,7 +58,8 @@ function follow(s,    i, c) {
         c = substr(s, i, 1)
         if (OPEN != "") {
             if (OPEN == BASIC && c == "\\") i++
-            else if (substr(s, i, 3) == OPEN) { OPEN = ""; i += 2 }
+            # One or two quotes more, before the closing ones, are of the string.
+            else if (substr(s, i, 3) == OPEN && substr(s, i + 3, 1) != c) { OPEN = ""; i += 2 }
         } else if (c == "#") return
         else if (c == "\"" || c == "\047") {
             if (substr(s, i, 3) == c c c) { OPEN = c c c; i += 2 }
@@ -66,7 +69,12 @@ function follow(s,    i, c) {
         else if (c == "]" || c == "}") DEPTH--
     }
 }
-function toml_index(    i, table, start, s) {
+# The path of a table as its header has it, led through the newest element of an array of tables that it stands in.
+function placed(path,    array, outer) {
+    for (array in element) if (under(path, array) && length(array) > length(outer)) outer = array
+    return (outer == "" ? "" : element[outer]) substr(path, length(outer) + 1)
+}
+function toml_index(    i, table, start, s, array) {
     table = ""; OPEN = ""; DEPTH = 0
     for (i = 1; i <= NR; i++) {
         at[i] = table
@@ -75,7 +83,11 @@ function toml_index(    i, table, start, s) {
         sub(/^[ \t]+/, "", s)
         if (s ~ /^\[/) {
             if (!parse_key(substr(s, s ~ /^\[\[/ ? 3 : 2))) continue
-            table = s ~ /^\[\[/ ? KEY SEP "[" i "]" : KEY
+            if (s ~ /^\[\[/) {
+                for (array in element) if (under(array, KEY)) delete element[array]
+                element[KEY] = placed(KEY) SEP "[" i "]"
+            }
+            table = placed(KEY)
             head[i] = table; at[i] = table
         } else if (s != "" && s !~ /^#/ && parse_key(s) && REST ~ /^=/) {
             key[i] = KEY; parts[i] = PARTS; start = i; first[i] = i; last[i] = i

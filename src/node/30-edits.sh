@@ -45,9 +45,9 @@ function replaced(old, new) { return "#kata-containers:was(" new ")# " old "\n" 
 # plugin's name in this version of the file, $SYSTEMD_CGROUP what every runc runtime gets as SystemdCgroup, or "" to
 # leave it, $VERSION_LINE what an empty file has to begin with, $RUNTIME_TABLES the tables of the runtime. $ALONE is set
 # where a runtimes table in the file drops the built-in runc. Exit status 4: the file has a form that cannot be edited
-# safely; which is on stderr.
+# safely; which is on stderr. What is imported from $KATA goes as well, for it is about to be moved.
 mark_containerd() {
-    E_BARE=$(bare "$1") E_PLUGIN=$PLUGIN E_HANDLER=$HANDLER E_CGROUP=$SYSTEMD_CGROUP E_VERSION=$VERSION_LINE E_TABLES=$RUNTIME_TABLES E_ALONE=$ALONE \
+    E_BARE=$(bare "$1") E_PLUGIN=$PLUGIN E_HANDLER=$HANDLER E_CGROUP=$SYSTEMD_CGROUP E_VERSION=$VERSION_LINE E_TABLES=$RUNTIME_TABLES E_ALONE=$ALONE E_KATA=$KATA/ \
         awk "$TOML$MARKS"'
         function refuse(i, why) { print "line " i ": " why | "cat >&2"; exit 4 }
         function check_forms(    i, path, inline) {
@@ -60,6 +60,22 @@ mark_containerd() {
                     refuse(i, "a runtime is written with dotted keys or as an inline table")
                 if (cgroup != "" && under(path, runtimes) && !under(path, ours) && under(key[i], SEP "options"))
                     refuse(i, "the options of a runtime are written with dotted keys or as an inline table")
+            }
+        }
+        # An array may hold comments, so that what imports ends with can be put aside as well.
+        function drop_imports(    i, j, new, p) {
+            for (i = 1; i <= NR && key[i] != SEP "imports"; i++);
+            if (i > NR || at[i] != "") return
+            for (j = i; j <= last[i]; j++) {
+                new = line[j]
+                while ((p = match(new, "[\"\047]" ENVIRON["E_KATA"] "[^\"\047]*[\"\047][ \t]*,?[ \t]*")))
+                    new = substr(new, 1, p - 1) substr(new, p + RLENGTH)
+                if (new == line[j]) continue
+                if (new ~ /^[ \t]*(#.*)?$/) { before[j] = "#kata-containers:aside# "; continue }
+                sub(/^[ \t]+/, "", new)
+                if (new ~ /\)/) refuse(j, "imports holds a parenthesis")
+                before[j] = replaced(line[j], new)
+                line[j] = new
             }
         }
         function set_cgroup(runtime,    i, options, head_line) {
@@ -82,6 +98,7 @@ mark_containerd() {
             ours = runtimes SEP ENVIRON["E_HANDLER"]
             cgroup = ENVIRON["E_CGROUP"]
             check_forms()
+            drop_imports()
             for (i = 1; i <= NR; i++) {
                 if (!under(at[i], runtimes) || at[i] == runtimes || under(at[i], ours)) continue
                 others = 1
@@ -107,7 +124,7 @@ mark_containerd() {
 mark_kubelet() {
     E_BARE=$(bare "$1") E_DRIVER=$2 awk "$MARKS"'
         BEGIN { new = "cgroupDriver: " ENVIRON["E_DRIVER"] }
-        !found && /^cgroupDriver[ \t]*:/ {
+        !found && /^["\047]?cgroupDriver["\047]?[ \t]*:/ {
             found = 1
             s = $0
             sub(/[ \t]*(#.*)?\r?$/, "", s)

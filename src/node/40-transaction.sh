@@ -13,21 +13,31 @@ begin() {
     flush "$STATE"
 }
 
+# kept PATH: where what is at PATH stays until the change is through. It is another name of the same file, beside it, so
+# that keeping it and putting it back need no room on the disk.
+kept() { printf '%s/.%s.kata-containers-kept' "${1%/*}" "${1##*/}"; }
+
 # note PATH [TO]: keeps what is at PATH now, or, given TO, that PATH is about to be moved there.
 note() {
-    entry=$JOURNAL/$(find "$JOURNAL" -mindepth 1 -maxdepth 1 -name '[0-9]*' | wc -l)
+    entry=$JOURNAL/$(entries)
     rm -rf "$JOURNAL/next"
     mkdir "$JOURNAL/next"
     printf '%s' "$1" >"$JOURNAL/next/path"
     if [ $# -gt 1 ]; then
         printf '%s' "$2" >"$JOURNAL/next/to"
     elif there "$1"; then
-        cp -a "$1" "$JOURNAL/next/before"
+        : >"$JOURNAL/next/kept"
     fi
     flush "$JOURNAL/next"/*
     mv "$JOURNAL/next" "$entry"
     flush "$JOURNAL"
+    if [ -e "$entry/kept" ]; then
+        # A filesystem without hard links gets a copy.
+        ln -f "$1" "$(kept "$1")" 2>/dev/null || cp -a "$1" "$(kept "$1")"
+        flush "${1%/*}"
+    fi
 }
+entries() { find "$JOURNAL" -mindepth 1 -maxdepth 1 -name '[0-9]*' | wc -l; }
 
 # make_folder PATH: kept in a list, so that a folder we made and nobody uses goes when we go.
 make_folder() {
@@ -35,7 +45,7 @@ make_folder() {
     make_folder "${1%/*}"
     note "$1"
     mkdir "$1"
-    printf '%s\n' "$1" >>"$STATE/folders"
+    printf '%s\n' "$1" | add_lines "$STATE/folders"
 }
 remove_folders() {
     [ -f "$STATE/folders" ] || return 0
@@ -43,6 +53,12 @@ remove_folders() {
         rmdir "$folder" 2>/dev/null || ! [ -d "$folder" ] || printf '%s\n' "$folder"
     done >"$NEXT/folders"
     mv "$NEXT/folders" "$STATE/folders"
+}
+
+# add_lines LIST: the lines of stdin, to a list of ours. What is kept shares the file, so it is replaced.
+add_lines() {
+    { if [ -f "$1" ]; then cat "$1"; fi && cat; } | awk '!seen[$0]++' >"$NEXT/list"
+    mv "$NEXT/list" "$1"
 }
 
 # temporary PATH: where the successor of PATH is made, beside it.
@@ -90,7 +106,7 @@ aside_of() { printf '%s.before-kata-containers' "$1"; }
 
 # The plan: what has to change, one path a line. An empty plan is a node that is as asked.
 want_file() { # NEW PATH
-    if ! { [ -f "$2" ] && cmp -s "$1" "$2"; }; then printf 'file\t%s\t%s\n' "$2" "$1" >>"$NEXT/plan"; fi
+    if ! { [ -f "$2" ] && cmp -s "$1" "$2"; }; then plan file "$2" "$1"; fi
 }
 want_own_file() { # NEW PATH
     printf '%s\n' "$2" >>"$NEXT/own"
@@ -100,29 +116,33 @@ want_own_file() { # NEW PATH
 want_own_link() { # TARGET PATH
     printf '%s\n' "$2" >>"$NEXT/own"
     set_aside_foreign "$2"
-    if [ "$(readlink "$2")" != "$1" ]; then printf 'link\t%s\t%s\n' "$2" "$1" >>"$NEXT/plan"; fi
+    if [ "$(readlink "$2")" != "$1" ]; then plan link "$2" "$1"; fi
 }
 set_aside_foreign() {
-    if there "$1" && ! ours "$1"; then printf 'move\t%s\t%s\n' "$1" "$(aside_of "$1")" >>"$NEXT/plan"; fi
+    if there "$1" && ! ours "$1"; then plan move "$1" "$(aside_of "$1")"; fi
 }
-# Paths that were ours and are not wanted any more go, and what stood there before comes back.
+# A path that was ours and is not wanted any more goes, and what stood there before comes back. What someone put there
+# since stays.
+unwant() {
+    if planned "$1" || { there "$1" && ! ours "$1"; }; then return 0; fi
+    if there "$1"; then plan gone "$1" ""; fi
+    if there "$(aside_of "$1")"; then plan move "$(aside_of "$1")" "$1"; fi
+}
+# In the reverse order of their coming.
 unwant_rest() {
     [ -f "$STATE/own" ] || return 0
-    while IFS= read -r path; do
-        if grep -qxF "$path" "$NEXT/own"; then continue; fi
-        if ours "$path"; then printf 'gone\t%s\t\n' "$path" >>"$NEXT/plan"; fi
-        if there "$(aside_of "$path")"; then printf 'move\t%s\t%s\n' "$(aside_of "$path")" "$path" >>"$NEXT/plan"; fi
-    done <"$STATE/own"
+    awk '{ line[NR] = $0 } END { for (i = NR; i; i--) print line[i] }' "$STATE/own" | while IFS= read -r path; do
+        grep -qxF "$path" "$NEXT/own" || unwant "$path"
+    done
 }
+plan() { printf '%s\t%s\t%s\n' "$@" >>"$NEXT/plan"; }
 planned() { awk -F '\t' -v path="$1" '$2 == path { found = 1 } END { exit !found }' "$NEXT/plan"; }
 
 carry_out_plan() {
     note "$STATE/own"
     note "$STATE/folders"
     # What is ours grows before the change and shrinks after it, so that nothing of ours is ever forgotten.
-    touch "$STATE/own"
-    sort -u "$NEXT/own" "$STATE/own" >"$NEXT/own.all"
-    mv "$NEXT/own.all" "$STATE/own"
+    add_lines "$STATE/own" <"$NEXT/own"
     while IFS="$TAB" read -r kind path argument; do
         case $kind in
             file) install_file "$argument" "$path" ;;
@@ -139,43 +159,70 @@ carry_out_plan() {
 
 # restart UNIT: noted, so that putting back restarts it too.
 restart() {
-    : >"$JOURNAL/restarted-$1"
+    mark_restart "$1"
     SINCE=$(date '+%Y-%m-%d %H:%M:%S')
     say "restarting $1"
     systemctl reset-failed "$1" 2>/dev/null || :
     timeout 120 systemctl restart "$1"
 }
 
+mark_restart() { : >"$JOURNAL/restarted-$1"; }
+
 # journal_words UNIT: what it said since it was restarted.
 journal_words() { journalctl -u "$1" --since "$SINCE" -n 15 --no-pager -o cat 2>/dev/null | excerpt | sed 's/^/  | /'; }
 
+# commit: what was changed is on the disk before the journal goes, and only then goes what was kept.
 commit() {
-    flush "$STATE"
+    for entry in "$JOURNAL"/[0-9]*; do
+        if [ -f "$entry/path" ]; then flush_folder "$(cat "$entry/path")"; fi
+    done
     mv "$JOURNAL" "$JOURNAL.done"
     flush "$STATE"
+    forget_kept
+}
+# flush_folder PATH: the folder in which something was renamed or removed.
+flush_folder() { if [ -d "${1%/*}" ]; then flush "${1%/*}"; fi; }
+forget_kept() {
+    for entry in "$JOURNAL.done"/[0-9]*; do
+        if [ -f "$entry/kept" ]; then rm -f "$(kept "$(cat "$entry/path")")"; fi
+    done
     rm -rf "$JOURNAL.done"
 }
 
-# put_back: every noted path becomes what it was, last first.
+# Renaming one of two names of a file to the other is refused, or does nothing.
+bring_back() {
+    if [ "$(stat -c %i "$(kept "$1")")" = "$(stat -c %i "$1" 2>/dev/null)" ]; then
+        rm -f "$(kept "$1")"
+    else
+        mv -fT "$(kept "$1")" "$1"
+    fi
+}
+
+# put_back: every noted path becomes what it was, last first. It only renames and removes, so a full disk does not stop
+# it, and it may itself be cut off and begun again.
 put_back() {
-    count=$(find "$JOURNAL" -mindepth 1 -maxdepth 1 -name '[0-9]*' | wc -l)
+    count=$(entries)
     while [ "$count" -gt 0 ]; do
         count=$((count - 1))
         entry=$JOURNAL/$count
         path=$(cat "$entry/path")
-        new=$(temporary "$path")
-        rm -f "$new"
+        rm -rf "$(temporary "$path")" "$JOURNAL/next"
         if [ -f "$entry/to" ]; then
             to=$(cat "$entry/to")
             if there "$to" && ! there "$path"; then mv -T "$to" "$path"; fi
-        elif there "$entry/before"; then
-            cp -a "$entry/before" "$new"
-            mv -T "$new" "$path"
+        elif [ -f "$entry/kept" ]; then
+            # Where nothing is kept, it was cut off before it began, or it is back already.
+            if there "$(kept "$path")"; then bring_back "$path"; fi
         elif [ -d "$path" ] && [ ! -L "$path" ]; then
             rmdir "$path" 2>/dev/null || :
         else
             rm -f "$path"
         fi
+        # An entry is put back once: what an earlier one brings back to the same path must not be taken for what it was to
+        # remove.
+        flush_folder "$path"
+        mv "$entry" "$JOURNAL/next"
+        rm -rf "$JOURNAL/next"
     done
     for mark in "$JOURNAL"/restarted-*; do
         [ -e "$mark" ] || continue
@@ -183,4 +230,16 @@ put_back() {
         systemctl reset-failed "$unit" 2>/dev/null || :
         timeout 120 systemctl restart "$unit" || say "$unit did not start again"
     done
+}
+
+# What an earlier run left unfinished, because it was killed or the machine lost power, is put back first.
+recover() {
+    if journal_open; then
+        step "recovery"
+        say "an earlier run was cut off: $(cat "$RUN/run" 2>/dev/null || echo "the machine lost power"); putting the node back first"
+        put_back
+        commit
+    fi
+    forget_kept
+    remove_boot_unit
 }

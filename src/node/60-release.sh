@@ -13,7 +13,8 @@ choose_release() {
 }
 
 # Unpacks the archive of $URL to $RELEASES/$TREE in one pass: the stream goes through sha256sum and the decompressor into
-# a staging folder that nobody else can read, and gets its name only when the sum is right.
+# $CONTENT, in a staging folder that nobody else can read, and gets its name only when the sum is right. An archive may
+# set the mode of the folder it is unpacked in, so that is not the staging folder itself.
 bring_release() {
     step "release"
     if [ -d "$RELEASES/$TREE" ]; then
@@ -39,6 +40,7 @@ bring_release() {
     mkdir -p "$RELEASES"
     chmod 0755 "$RELEASES"
     STAGING=$RELEASES/.staging
+    CONTENT=$STAGING/content
     attempt=1
     until try_stream; do
         # A wrong sum or a full disk will be the same next time.
@@ -48,7 +50,7 @@ bring_release() {
         sleep 2
     done
     flush -f "$STAGING"
-    mv -T "$STAGING/opt/kata" "$RELEASES/$TREE"
+    mv -T "$CONTENT/opt/kata" "$RELEASES/$TREE"
     rm -rf "$STAGING"
     flush "$RELEASES"
     say "unpacked Kata Containers $VERSION to $RELEASES/$TREE"
@@ -59,7 +61,9 @@ source_stream() {
     case $URL in
         /*) cat "$URL" ;;
         *) if have curl; then
-            curl -fsSL --connect-timeout 30 --speed-limit 1000 --speed-time 60 -D "$NEXT/headers" "$URL"
+            # What is asked for over TLS is not taken from elsewhere without it.
+            case $URL in https:*) redirections="=https" ;; *) redirections="=http,https" ;; esac
+            curl -fsSL --proto-redir "$redirections" --connect-timeout 30 --speed-limit 1000 --speed-time 60 -D "$NEXT/headers" "$URL"
         else
             wget -q -T 60 -t 1 -O - "$URL"
         fi ;;
@@ -76,7 +80,7 @@ keep_status() {
 
 try_stream() {
     rm -rf "$STAGING" "$NEXT/pipe"
-    mkdir -m 0700 "$STAGING"
+    mkdir -m 0700 "$STAGING" "$CONTENT"
     mkfifo "$NEXT/pipe"
     say "bringing $URL"
     sha256sum <"$NEXT/pipe" >"$NEXT/sum" &
@@ -87,7 +91,7 @@ try_stream() {
     { keep_status source source_stream; } |
         tee "$NEXT/pipe" |
         { keep_status decompress "$decompress" -dc; cat >/dev/null; } |
-        { keep_status tar tar -C "$STAGING" -xf - --no-same-owner --no-same-permissions; cat >/dev/null; }
+        { keep_status tar tar -C "$CONTENT" -xf - --no-same-owner --no-same-permissions; cat >/dev/null; }
     wait "$summer" || :
     kill "$reporter" 2>/dev/null || :
     wait "$reporter" 2>/dev/null || :
@@ -106,15 +110,39 @@ try_stream() {
         finding="the sha256 of $URL is $(cut -c 1-64 "$NEXT/sum"), not $SHA256"
     elif [ "$(cat "$NEXT/decompress.rc")$(cat "$NEXT/tar.rc")" != 00 ]; then
         finding="$URL cannot be unpacked: $(cat "$NEXT/decompress.err" "$NEXT/tar.err" | head -n 1 | excerpt)"
-    elif [ ! -d "$STAGING/opt/kata/share/defaults/kata-containers" ]; then
+    elif [ -L "$CONTENT/opt" ] || [ -L "$CONTENT/opt/kata" ] || [ ! -d "$CONTENT/opt/kata/share/defaults/kata-containers" ]; then
         finding="$URL holds no opt/kata/share/defaults/kata-containers: it is no Kata Containers release"
+    elif ! stray_links "$CONTENT/opt/kata" >"$NEXT/stray" || [ -s "$NEXT/stray" ]; then
+        finding="$URL holds a link that leads out of opt/kata: $(head -n 1 "$NEXT/stray" | excerpt)"
     else
         # Nothing in a release needs these; nothing that came by wire gets them.
-        find "$STAGING/opt/kata" ! -type f ! -type d ! -type l -exec rm -f {} + -o ! -type l -perm /6022 -exec chmod a-s,go-w {} +
+        find "$CONTENT/opt/kata" ! -type f ! -type d ! -type l -exec rm -f {} + -o ! -type l -perm /6022 -exec chmod a-s,go-w {} +
         return 0
     fi
     rm -rf "$STAGING"
     return 1
+}
+
+# stray_links FOLDER: the symbolic links in FOLDER that lead out of it. A link may go up only at its beginning: what goes up
+# behind a name could do so from wherever another link leads. The folder itself goes by the name /opt/kata.
+stray_links() {
+    # shellcheck disable=SC2016
+    find "$1" -type l -exec sh -c '
+        top=$1
+        shift
+        for link in "$@"; do
+            from=${link%/*} to=$(readlink "$link")/
+            case $to in /opt/kata/*) from=$top to=${to#/opt/kata/} ;; esac
+            while :; do
+                case $to in
+                    ./*) to=${to#./} ;;
+                    ../*) from=${from%/*} to=${to#../} ;;
+                    *) break ;;
+                esac
+            done
+            case $from/ in "$top"/*) ;; *) to=/ ;; esac
+            case /$to in //* | */../*) printf "%s -> %s\n" "${link#"$top"/}" "$(readlink "$link")" ;; esac
+        done' sh "$1" {} +
 }
 
 # report_progress PID: a line every few seconds with what the process has read so far.
@@ -144,9 +172,35 @@ sandboxes() {
     done
 }
 
+no_sandboxes() { [ -z "$(sandboxes)" ]; }
+
+# sandbox_names: the pods of these sandboxes, namespace/name, as containerd knows them.
+sandbox_names() {
+    sandboxes | cut -f 2 | while IFS= read -r id; do
+        timeout 20 ctr --address "$SOCKET" -n k8s.io containers info "$id" 2>/dev/null | awk -F '"' -v id="$id" '
+            $2 == "io.kubernetes.pod.name" { pod = $4 }
+            $2 == "io.kubernetes.pod.namespace" { namespace = $4 }
+            END { printf "%s ", pod == "" ? id : namespace "/" pod }'
+    done | excerpt
+}
+
+# kill_sandboxes: with all their containers, and waits until their shims are gone.
+kill_sandboxes() {
+    say "killing the sandboxes of $(sandbox_names)"
+    sandboxes | cut -f 2 >"$NEXT/sandboxes"
+    in_k8s() { timeout 20 ctr --address "$SOCKET" -n k8s.io "$@" 2>/dev/null; }
+    in_k8s tasks ls -q >"$NEXT/tasks" || :
+    while IFS= read -r task; do
+        sandbox=$(in_k8s containers info "$task" | awk -F '"' '$2 == "io.kubernetes.cri.sandbox-id" { print $4; exit }')
+        if grep -qxF "$sandbox" "$NEXT/sandboxes"; then in_k8s tasks kill -a -s SIGKILL "$task" || :; fi
+    done <"$NEXT/tasks"
+    within 60 no_sandboxes || fail "these sandboxes do not end: $(sandbox_names)" "see what holds them: ps, crictl pods"
+}
+
 active_tree() { if [ -L "$KATA" ]; then basename "$(readlink "$KATA")"; fi; }
 
-# prune KEEP...: removes every release that is neither named nor in use.
+# prune KEEP...: removes every release that is neither named nor in use. It loses its name first, for half a release must
+# not look like one.
 prune() {
     for tree in "$RELEASES"/*; do
         [ -d "$tree" ] || continue
@@ -155,8 +209,9 @@ prune() {
         if sandboxes | grep -q "^$name$TAB"; then
             say "kept $tree: sandboxes run on it"
         else
-            rm -rf "$tree"
+            mv "$tree" "$RELEASES/.gone-$name"
             say "removed $tree"
         fi
     done
+    rm -rf "$RELEASES"/.gone-* "$RELEASES/.staging"
 }

@@ -73,7 +73,7 @@ ConfigPath = "$KATA_CONFIG_PATH"
 END
 }
 
-# Prepares the configuration of containerd in $NEXT: main, and drop-in where there is one.
+# Prepares the configuration of containerd in $NEXT: main, drop-in where there is one, and the files in its folder.
 prepare_containerd() {
     step "containerd configuration"
     choose_form
@@ -82,6 +82,7 @@ prepare_containerd() {
         cgroupfs) SYSTEMD_CGROUP=false ;;
         *) SYSTEMD_CGROUP="" ;;
     esac
+    prepare_imported "$HANDLER"
     if [ -n "$DROP_IN" ]; then
         {
             echo "$SIGNATURE"
@@ -90,20 +91,51 @@ prepare_containerd() {
                 printf '[plugins."%s".containerd.runtimes.%s.options]\nSystemdCgroup = %s\n' "$PLUGIN" "$runtime" "$SYSTEMD_CGROUP"
             done
         } >"$NEXT/drop-in"
-        # Only a runtime of our name that someone else left there has to go from the main file.
-        if toml_tables "$NEXT/main.unmarked" | grep -qF "containerd.runtimes.$HANDLER"; then
-            RUNTIME_TABLES="" SYSTEMD_CGROUP="" mark >"$NEXT/main"
-        else
-            cp "$NEXT/main.unmarked" "$NEXT/main"
-        fi
+        take_out "$NEXT/main.unmarked" "$MAIN" >"$NEXT/main"
     else
         RUNTIME_TABLES=$(runtime_tables)$NEWLINE
-        mark >"$NEXT/main"
+        mark "$NEXT/main.unmarked" "$MAIN" >"$NEXT/main"
     fi
 }
 
+# take_out FILE NAME: only what someone else has there of our name is put out of force.
+take_out() {
+    if toml_tables "$1" | grep -qF "containerd.runtimes.$HANDLER" || imports_from_kata "$1"; then
+        RUNTIME_TABLES="" SYSTEMD_CGROUP="" ALONE="" VERSION_LINE="" mark "$1" "$2"
+    else
+        cat "$1"
+    fi
+}
+
+# imports_from_kata FILE: it imports from /opt/kata, as kata-deploy has it. What stands there is about to be moved, and a
+# file that is imported by its name and is not there stops containerd.
+imports_from_kata() { toml_get "$1" "" imports | grep -qF "$KATA/"; }
+
+# prepare_imported HANDLER: what the other files in the imported folder become, in $NEXT/imported. They are read after
+# ours or before, so a runtime of our name must not be in them. An empty HANDLER gives them back as they were.
+prepare_imported() {
+    rm -rf "$NEXT/imported"
+    mkdir "$NEXT/imported"
+    [ -n "$DROP_IN" ] || return 0
+    for file in "${DROP_IN%/*}"/*.toml; do
+        if [ ! -f "$file" ] || [ "$file" = "$DROP_IN" ]; then continue; fi
+        unmark "$file" >"$NEXT/unmarked"
+        if [ -n "$1" ]; then
+            take_out "$NEXT/unmarked" "$file" >"$NEXT/imported/${file##*/}"
+        else
+            cp "$NEXT/unmarked" "$NEXT/imported/${file##*/}"
+        fi
+    done
+}
+want_imported() {
+    for file in "$NEXT"/imported/*.toml; do
+        if [ -f "$file" ]; then want_file "$file" "${DROP_IN%/*}/${file##*/}"; fi
+    done
+}
+
+# mark FILE NAME
 mark() {
-    mark_containerd "$NEXT/main.unmarked" 2>"$NEXT/refused" || fail "$MAIN cannot be edited safely: $(cat "$NEXT/refused")" \
+    mark_containerd "$1" 2>"$NEXT/refused" || fail "$2 cannot be edited safely: $(cat "$NEXT/refused")" \
         "write that entry as a table of its own, [plugins.\"$PLUGIN\".containerd.runtimes.NAME], and run this again"
 }
 
@@ -123,16 +155,17 @@ runc_runtimes() {
 # a folder of drop-ins, that folder with ours as it will be. What it then understands is left in $NEXT/dump.
 check_containerd() {
     step "containerd configuration"
-    if [ -z "$DROP_IN" ]; then
-        cp "$NEXT/main" "$NEXT/candidate.toml"
-    else
-        folder=${DROP_IN%/*}
-        mkdir "$NEXT/folder"
-        for file in "$folder"/*.toml; do
-            if [ -e "$file" ] && [ "$file" != "$DROP_IN" ]; then cp "$file" "$NEXT/folder/"; fi
-        done
+    cp "$NEXT/main" "$NEXT/candidate.toml"
+    if [ -n "$DROP_IN" ]; then
+        # It says what is imported, so it may hold nothing else.
+        cp -r "$NEXT/imported" "$NEXT/folder"
         if [ -f "$NEXT/drop-in" ]; then cp "$NEXT/drop-in" "$NEXT/folder/${DROP_IN##*/}"; fi
-        sed "s,$folder/\*\.toml,$NEXT/folder/*.toml," "$NEXT/main" >"$NEXT/candidate.toml"
+        sed "s,${DROP_IN%/*}/\*\.toml,$NEXT/folder/*.toml," "$NEXT/main" >"$NEXT/candidate.toml"
+    fi
+    # What comes back to /opt/kata still stands aside.
+    if there "$(aside_of "$KATA")"; then
+        sed "s,$KATA/,$(aside_of "$KATA")/,g" "$NEXT/candidate.toml" >"$NEXT/candidate"
+        mv "$NEXT/candidate" "$NEXT/candidate.toml"
     fi
     dump "$NEXT/candidate.toml" >"$NEXT/dump" 2>"$NEXT/dump.err" ||
         fail "containerd does not accept the prepared configuration: $(tail -n 1 "$NEXT/dump.err" | excerpt)" "see whether $MAIN is well by itself: containerd --config $MAIN config dump"
@@ -147,6 +180,18 @@ require_runtimes() {
     done
 }
 
+# require_handler: a file that is imported by name may still have a runtime of our name, which would be used.
+require_handler() {
+    path=$(toml_get "$NEXT/dump" "$CRI.runtimes.\"$HANDLER\".options" ConfigPath)
+    [ "$path" = "$KATA_CONFIG_PATH" ] ||
+        fail "with the prepared configuration the runtime $HANDLER would not be the one asked for (its ConfigPath is \"$path\")" \
+            "look for a file imported by $MAIN that defines it, or choose another runtimeClass.handler"
+    for runtime in $(runtimes_of "$NEXT/dump.now"); do
+        runtimes_of "$NEXT/dump" | grep -qxF "$runtime" || say "containerd will not know the runtime $runtime any more"
+    done
+}
+runtimes_of() { toml_tables "$1" | sed -n 's/^.*\.containerd\.runtimes\.\([A-Za-z0-9_-]*\)$/\1/p'; }
+
 default_runtime() {
     name=$(toml_get "$1" "$CRI" default_runtime_name)
     echo "${name:-runc}"
@@ -160,15 +205,15 @@ dumped_driver() {
     esac
 }
 
-# cri_is_well: containerd can say `active` with its CRI dead, so the plugins are asked, not the unit.
+# gate_containerd: waits until containerd answers; then its plugins have all started, or not. It can be `active` with its CRI
+# dead, so the plugins are asked, not the unit. The handler is in the configuration that check_containerd saw.
+gate_containerd() { within 60 containerd_answers && cri_is_well; }
+containerd_answers() { timeout 10 ctr --address "$SOCKET" plugins ls >"$NEXT/plugins" 2>/dev/null; }
 cri_is_well() {
-    timeout 10 ctr --address "$SOCKET" plugins ls 2>/dev/null | awk '
+    awk '
         $1 == "io.containerd.grpc.v1" && $2 == "cri" || $1 == "io.containerd.cri.v1" { seen = 1; if ($NF != "ok") bad = 1 }
-        END { exit !seen || bad }'
+        END { exit !seen || bad }' "$NEXT/plugins"
 }
-
-# gate_containerd: waits until CRI answers. The handler is in the configuration that check_containerd saw.
-gate_containerd() { within 60 cri_is_well; }
 
 # containers_running: how many containers run in pods on this node, their sandboxes included.
 containers_running() {

@@ -14,7 +14,9 @@ find_kubelet() {
 # A top-level entry of the kubelet's configuration file.
 kubelet_entry() {
     [ -n "$KUBELET_CONFIG" ] || return 0
-    awk -v name="$1" 'index($0, name ":") == 1 { sub(/^[^:]*:[ \t]*/, ""); sub(/[ \t]*(#.*)?\r?$/, ""); gsub(/["\047]/, ""); print; exit }' "$KUBELET_CONFIG"
+    awk -v name="$1" '
+        { key = $0; sub(/[ \t]*:.*/, "", key); gsub(/["\047]/, "", key) }
+        key == name { sub(/^[^:]*:[ \t]*/, ""); sub(/[ \t]*(#.*)?\r?$/, ""); gsub(/["\047]/, ""); print; exit }' "$KUBELET_CONFIG"
 }
 
 # The driver in force. From Kubernetes 1.34 on, with containerd 2.x, the kubelet takes it from the runtime.

@@ -1,18 +1,30 @@
 # The actions. Each says what it does, a line a step; activate and status end with the node's status in one line of JSON.
 
-# A node has one owner: organization/project/stack/component. A renamed component of the same stack takes its place, and
-# the deactivate and unstage of the old name, which run after that, find that they own nothing.
+# A node belongs to one stack, organization/project/stack, and there to the components that have claimed it. That is one,
+# but for the time in which a renamed component takes the place of the one before: whichever of the two goes, now or when
+# a rename is taken back, only gives up its claim. The last one puts the node back.
 claim() {
     step "owner"
-    owner=""
-    if [ -f "$STATE/owner" ]; then
-        owner=$(cat "$STATE/owner")
-        [ "${owner%/*}" = "${OWNER%/*}" ] ||
-            fail "this node belongs to $owner, and $OWNER wants it too" "take it out of one of the two; if $owner is gone for good, remove $STATE/owner on the node"
-    fi
-    if [ "$owner" != "$OWNER" ]; then printf '%s\n' "$OWNER" >"$STATE/owner"; fi
+    owner=$(tail -n 1 "$STATE/owners" 2>/dev/null) || owner=""
+    [ -z "$owner" ] || [ "$(stack_of "$owner")" = "$(stack_of "$OWNER")" ] ||
+        fail "this node belongs to $owner, and $OWNER wants it too" "take it out of one of the two; if $owner is gone for good, remove $STATE/owners on the node"
+    mine || printf '%s\n' "$OWNER" | add_lines "$STATE/owners"
 }
-owned() { [ -f "$STATE/owner" ] && [ "$(cat "$STATE/owner")" = "$OWNER" ]; }
+stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
+# The owners but us; the last of them, if there are several.
+others() { grep -vxF -e "$OWNER" "$STATE/owners" 2>/dev/null | tail -n 1; }
+mine() { grep -qxF -e "$OWNER" "$STATE/owners" 2>/dev/null; }
+alone() { mine && [ -z "$(others)" ]; }
+# give_up: ends our claim where it is not the last, and tells whether that is all.
+give_up() {
+    alone && return 1
+    owner=$(others)
+    say "left as it is: this node belongs to ${owner:-nobody}"
+    if mine; then
+        grep -vxF -e "$OWNER" "$STATE/owners" >"$NEXT/owners"
+        mv "$NEXT/owners" "$STATE/owners"
+    fi
+}
 
 do_stage() {
     claim
@@ -44,17 +56,20 @@ do_activate() {
     prepare_containerd
     check_containerd
     require_runtimes "$HANDLER"
+    require_handler
     prepare_kubelet
     { echo "$SIGNATURE"; printf '%s\n' $KATA_MODULES; } >"$NEXT/modules"
 
     previous=$(active_tree)
     want_own_file "$NEXT/modules" "/etc/modules-load.d/kata-containers.conf"
-    want_own_link "kata-releases/$TREE" "$KATA"
     want_own_file "$NEXT/kata" "$KATA_CONFIG_PATH"
     want_own_link "/opt/kata/$SHIM" "/usr/local/bin/containerd-shim-$HANDLER-v2"
     if [ -n "$DROP_IN" ]; then want_own_file "$NEXT/drop-in" "$DROP_IN"; fi
+    want_imported
     want_file "$NEXT/main" "$MAIN"
     want_kubelet
+    # After the file that may have imported from what stands there.
+    want_own_link "kata-releases/$TREE" "$KATA"
     unwant_rest
     load_modules
     change_node
@@ -63,42 +78,37 @@ do_activate() {
 }
 
 do_deactivate() {
-    if ! owned; then
-        say "nothing to do: this node belongs to $(cat "$STATE/owner" 2>/dev/null || echo nobody), not to $OWNER"
-        return
-    fi
-    step "sandboxes"
-    # Kubernetes forgets a pod a moment before its sandbox is gone.
-    deadline=$(($(date +%s) + 30))
-    running=$(sandboxes | cut -f 2 | tr '\n' ' ')
-    while [ -n "$running" ]; do
-        [ "$(date +%s)" -lt "$deadline" ] ||
-            fail "sandboxes still run on Kata Containers: $running" "delete the pods that use this RuntimeClass (crictl pods shows them), then run this again"
-        sleep 1
-        running=$(sandboxes | cut -f 2 | tr '\n' ' ')
-    done
+    if give_up; then return; fi
     find_containerd
     find_kubelet
+    step "sandboxes"
+    # Kubernetes forgets a pod a moment before its sandbox is gone.
+    if [ "$FORCE" != true ] && ! within 30 no_sandboxes; then
+        fail "sandboxes still run on Kata Containers: $(sandbox_names)" \
+            "delete these pods, then run this again; forceRemoval kills their sandboxes instead"
+    fi
     choose_form
     cp "$NEXT/main.unmarked" "$NEXT/main"
+    prepare_imported ""
     check_containerd
     require_runtimes
     CGROUP_DRIVER=""
     prepare_kubelet
+    # Before the file that may import from what stood there.
+    unwant "$KATA"
     want_kubelet
+    want_imported
     # A file that held nothing but our block was not there before.
-    if [ -s "$NEXT/main" ]; then want_file "$NEXT/main" "$MAIN"; else printf 'gone\t%s\t\n' "$MAIN" >>"$NEXT/plan"; fi
+    if [ -s "$NEXT/main" ]; then want_file "$NEXT/main" "$MAIN"; else plan gone "$MAIN" ""; fi
     unwant_rest
     change_node
     rm -f "$STATE/own" "$STATE/folders"
+    remove_boot_unit
 }
 
 do_unstage() {
-    if ! owned; then
-        say "nothing to do: this node belongs to $(cat "$STATE/owner" 2>/dev/null || echo nobody), not to $OWNER"
-        return
-    fi
-    if [ -f "$STATE/own" ]; then
+    if give_up; then return; fi
+    if [ -s "$STATE/own" ]; then
         say "kept all: the node is switched to it (a Release that is replaced alone comes here)"
         return
     fi
@@ -119,7 +129,7 @@ change_node() {
         return
     fi
     restart_containerd="" restart_kubelet=""
-    if planned "$MAIN" || { [ -n "$DROP_IN" ] && planned "$DROP_IN"; }; then restart_containerd=yes; fi
+    if planned "$MAIN" || { [ -n "$DROP_IN" ] && grep -qF "$TAB${DROP_IN%/*}/" "$NEXT/plan"; }; then restart_containerd=yes; fi
     if [ -n "$KUBELET_CONFIG" ] && planned "$KUBELET_CONFIG"; then restart_kubelet=yes; fi
     if [ "$(dumped_driver "$NEXT/dump")" != "$(dumped_driver "$NEXT/dump.now")" ]; then restart_kubelet=yes; fi
     if [ -n "$restart_kubelet" ]; then
@@ -128,7 +138,15 @@ change_node() {
             fail "$running containers run on this node, and the cgroup driver is to change under them" \
                 "drain the node, or set kubelet.changeUnderRunningPods; Kubernetes advises to make such a change on an empty node"
     fi
+    install_boot_unit
     begin
+    if [ "$FORCE" = true ] && ! no_sandboxes; then
+        # Or it would start them again.
+        restart_kubelet=yes
+        mark_restart "$KUBELET_UNIT"
+        systemctl stop "$KUBELET_UNIT"
+        kill_sandboxes
+    fi
     carry_out_plan
     if [ -n "$restart_containerd" ]; then
         restart "$CONTAINERD_UNIT" && gate_containerd ||
@@ -143,7 +161,7 @@ change_node() {
     fi
     say "the kubelet is healthy"
     commit
-    cp "$NEXT/own" "$STATE/own"
+    mv "$NEXT/own" "$STATE/own"
     remove_folders
 }
 

@@ -6,7 +6,7 @@ parse() {
     shift
     OWNER="" VERSION="" HANDLER="" SHIM="" KATA_CONFIG="" PROGRAM="" CGROUP_DRIVER="" SETTINGS=""
     URL_AMD64="" URL_ARM64="" SHA256_AMD64="" SHA256_ARM64=""
-    DEBUG=false CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce
+    DEBUG=false CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce FORCE=false
     for argument in "$@"; do
         value=${argument#*=}
         case $argument in
@@ -28,6 +28,7 @@ parse() {
             --cgroup-driver=*) CGROUP_DRIVER=$value ;;
             --change-under-running-pods=*) CHANGE_UNDER_RUNNING_PODS=$value ;;
             --host-checks=*) HOST_CHECKS=$value ;;
+            --force=*) FORCE=$value ;;
             *) fail "unknown argument $argument" "use the node program of the package version that calls it" ;;
         esac
     done
@@ -38,11 +39,13 @@ parse() {
 leave() {
     code=$?
     trap - EXIT
-    if journal_open; then
+    if [ "$code" != 0 ] && [ -z "$EXPLAINED" ]; then explain "a command failed, with the words above" "mend what they say, then run this again"; fi
+    if journal_open && [ "$ACTION" != recover ]; then
         say "putting the node back"
         put_back
         if gate_containerd && gate_kubelet restarted; then
             commit
+            remove_boot_unit
             say "the node is as it was before, containerd and the kubelet are well"
         else
             say "the node's files are as they were before, but containerd or the kubelet is not well: see journalctl -u $CONTAINERD_UNIT -u $KUBELET_UNIT"
@@ -51,7 +54,7 @@ leave() {
     rm -rf "$NEXT"
     if [ "$0" != "$STATE/node.sh" ]; then rm -f "$0"; fi
     # Pulumi forgets a resource whose first run failed, so nothing may stay that only its delete would take away.
-    if [ "$ACTION" = stage ] && [ "$code" != 0 ] && owned && [ ! -f "$STATE/own" ] && { rmdir "$RELEASES" 2>/dev/null || [ ! -d "$RELEASES" ]; }; then
+    if [ "$ACTION" = stage ] && [ "$code" != 0 ] && alone && [ ! -s "$STATE/own" ] && { rmdir "$RELEASES" 2>/dev/null || [ ! -d "$RELEASES" ]; }; then
         rm -rf "$STATE"
     fi
     exit "$code"
@@ -59,32 +62,28 @@ leave() {
 
 work() {
     parse "$@"
-    exec 9>"$LOCK"
+    EXPLAINED=""
+    private_folder "$RUN"
+    exec 9>"$RUN/lock"
     if ! flock -n 9; then
-        say "waiting for another run on this node: $(cat "$STATE/run" 2>/dev/null)"
-        flock -w 1800 9 || fail "another run still holds this node: $(cat "$STATE/run")" "see what it does: ps, and $STATE/log"
+        say "waiting for another run on this node: $(cat "$RUN/run" 2>/dev/null)"
+        flock -w 1800 9 || fail "another run still holds this node: $(cat "$RUN/run")" "see what it does: ps, and $RUN/log"
+        say "it has ended; going on from there"
     fi
-    printf '%s of %s since %s\n' "$ACTION" "$OWNER" "$(date)" >"$STATE/run"
-    prepare_state
+    NEXT=$STATE/next
     trap leave EXIT
-    trap 'exit 130' INT TERM HUP
+    trap 'fail "stopped by a signal" "run this again"' INT TERM HUP
+    prepare_state
+    if [ "$ACTION" = recover ]; then
+        recover_at_boot
+        return
+    fi
     recover
+    printf '%s of %s since %s\n' "$ACTION" "$OWNER" "$(date)" >"$RUN/run"
     "do_$ACTION"
 }
 
-# What an earlier run left unfinished, because it was killed or the machine lost power, is put back first.
-recover() {
-    rm -rf "$JOURNAL.done"
-    if journal_open; then
-        step "recovery"
-        say "an earlier run was cut off; putting the node back first"
-        put_back
-        commit
-    fi
-}
-
 prepare_state() {
-    NEXT=$STATE/next
     rm -rf "$NEXT"
     private_folder "$NEXT"
     : >"$NEXT/plan"
@@ -111,9 +110,13 @@ follow() {
 
 main() {
     cd /
-    [ $# -gt 0 ] || fail "no action given" "one of: stage activate deactivate unstage status"
+    [ $# -gt 0 ] || fail "no action given" "one of: stage activate deactivate unstage status recover"
     case $1 in
         stage | activate | deactivate | unstage) ;;
+        recover)
+            work "$@"
+            return
+            ;;
         status)
             parse "$@"
             NEXT=$(mktemp -d)
@@ -129,11 +132,12 @@ main() {
             work "$@"
             return
             ;;
-        *) fail "unknown action $1" "one of: stage activate deactivate unstage status" ;;
+        *) fail "unknown action $1" "one of: stage activate deactivate unstage status recover" ;;
     esac
     [ "$(id -u)" = 0 ] || fail "not root" "connect as root, or as a user with passwordless sudo"
-    private_folder "$STATE/log"
-    log=$STATE/log/$1
+    private_folder "$RUN"
+    mkdir -p "$RUN/log"
+    log=$RUN/log/$1
     rm -f "$log"
     : >"$log"
     setsid sh "$0" --work "$@" >"$log" 2>&1 </dev/null &

@@ -130,27 +130,64 @@ describe("a node where something is wrong", function () {
             expect(times(node)).to.equal(untouched);
         });
 
-        it("a service that does not come up with the new configuration is put back", async () => {
-            // A containerd that starts only while its configuration does not know the handler.
+        /** A unit that does something before it starts, for the time of a test. */
+        const beforeStart = async (unit: string, script: string, test: () => Promise<void>) => {
             onNode(
                 node,
-                `mkdir -p /run/systemd/system/containerd.service.d
-                printf '[Service]\\nExecStartPre=/bin/sh -c "! grep -q kata-qemu /etc/containerd/config.toml || { echo no such luck >&2; exit 1; }"\\n' >/run/systemd/system/containerd.service.d/refuse.conf
+                `mkdir -p /run/systemd/system/${unit}.service.d
+                cat >/run/systemd/system/${unit}.service.d/test.sh <<'END'
+${script}
+END
+                printf '[Service]\\nExecStartPre=/bin/sh /run/systemd/system/${unit}.service.d/test.sh\\n' >/run/systemd/system/${unit}.service.d/test.conf
                 systemctl daemon-reload`,
             );
             try {
-                const untouched = files(node);
-                const error = await stack.fail(wrong({}));
-                expect(error).to.contain(
-                    `error: node ${node}, step "change": containerd is not well with the new configuration`,
-                );
-                expect(error).to.contain("no such luck");
-                expect(error).to.contain("the node is as it was before, containerd and the kubelet are well");
-                expect(files(node)).to.equal(untouched);
+                await test();
             } finally {
-                onNode(node, "rm -r /run/systemd/system/containerd.service.d && systemctl daemon-reload");
+                onNode(node, `rm -r /run/systemd/system/${unit}.service.d && systemctl daemon-reload`);
             }
-        });
+        };
+        const isPutBack = async (given: KataContainersArgs, finding: string, words: string) => {
+            const untouched = files(node);
+            const error = await stack.fail(given);
+            expect(error).to.contain(`error: node ${node}, step "change": ${finding}`);
+            expect(error).to.contain(words);
+            expect(error).to.contain("the node is as it was before, containerd and the kubelet are well");
+            expect(files(node)).to.equal(untouched);
+        };
+
+        it("a containerd that does not start with the new configuration is put back", () =>
+            beforeStart(
+                "containerd",
+                "! grep -q kata-qemu /etc/containerd/config.toml || { echo no such luck >&2; exit 1; }",
+                () => isPutBack(wrong({}), "containerd is not well with the new configuration", "no such luck"),
+            ));
+
+        it("a containerd that is active while its CRI is dead is put back", () =>
+            beforeStart(
+                "containerd",
+                `cd /var/lib/containerd
+                if grep -q kata-qemu /etc/containerd/config.toml; then mv io.containerd.grpc.v1.cri cri && touch io.containerd.grpc.v1.cri
+                elif [ -e cri ]; then rm io.containerd.grpc.v1.cri && mv cri io.containerd.grpc.v1.cri; fi`,
+                () =>
+                    isPutBack(
+                        wrong({}),
+                        "containerd is not well with the new configuration",
+                        "failed to load plugin io.containerd.grpc.v1.cri",
+                    ),
+            ));
+
+        it("a kubelet that refuses the driver is put back, and containerd with it", () =>
+            beforeStart(
+                "kubelet",
+                "! grep -q '^cgroupDriver: systemd' /var/lib/kubelet/config.yaml || { echo no such driver >&2; exit 1; }",
+                () =>
+                    isPutBack(
+                        wrong({ kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true } }),
+                        "the kubelet is not well with the new configuration",
+                        "no such driver",
+                    ),
+            ));
 
         it("another stack that wants the node too", async () => {
             const program = onNode(node, "sha256sum /var/lib/kata-containers-node/node.sh");

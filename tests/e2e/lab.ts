@@ -3,7 +3,8 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import type { ComponentResourceOptions, Resource } from "@pulumi/pulumi";
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
 import type { ConnectionArgs, KataContainersArgs, NodeStatus } from "../../src";
 import { KataContainers } from "../../src";
@@ -41,6 +42,13 @@ export function up(...args: string[]): void {
     known = JSON.parse(readFileSync(process.env.LAB_INVENTORY!, "utf8"));
 }
 export const command = (...args: string[]) => execFileSync(lab, args, { stdio: ["ignore", "inherit", "inherit"] });
+/** The power of a node goes. */
+export function killNode(name: string): void {
+    command("kill", name);
+    const { host, port, user } = known.nodes[name]!;
+    spawnSync("ssh", [...shared(name), "-O", "exit", "-p", `${port}`, `${user}@${host}`]);
+}
+export const bootNode = (name: string) => command("boot", name);
 export const down = () => command("down");
 
 export function kubectl(...args: string[]): string {
@@ -49,14 +57,24 @@ export function kubectl(...args: string[]): string {
 export const apply = (object: object) =>
     execFileSync("kubectl", ["apply", "-f", "-"], { input: JSON.stringify(object), encoding: "utf8" });
 
+export const labFolder = () => dirname(process.env.LAB_INVENTORY!);
+
+export const sshOptions = (name: string) => [
+    ...["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"].flatMap((o) => ["-o", o]),
+    ...["-i", known.nodes[name]!.privateKeyFile],
+];
+
+/** Options for a connection that stays, for the next script. */
+const shared = (name: string) => [
+    ...["ControlMaster=auto", "ControlPersist=60", `ControlPath=${labFolder()}/ssh/${name}`].flatMap((o) => ["-o", o]),
+    ...sshOptions(name),
+];
+
 /** Runs a script on a node, as root. */
 export function onNode(name: string, script: string): string {
-    const { host, port, user, privateKeyFile } = known.nodes[name]!;
-    const options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"].flatMap((o) => [
-        "-o",
-        o,
-    ]);
-    const result = spawnSync("ssh", [...options, "-i", privateKeyFile, "-p", `${port}`, `${user}@${host}`, "sh -s"], {
+    const { host, port, user } = known.nodes[name]!;
+    const target = ["-p", `${port}`, `${user}@${host}`, "sh -s"];
+    const result = spawnSync("ssh", [...shared(name), ...target], {
         input: script,
         encoding: "utf8",
     });
@@ -69,8 +87,7 @@ export const files = (node: string) =>
     onNode(
         node,
         `find /etc /opt /usr/local /var/lib/kubelet/config.yaml /var/lib/kata-containers-node -type f -exec sha256sum {} + \
-            -o -type l -printf '%l %p\\n' -o -type d -print 2>/dev/null |
-            grep -v '/var/lib/kata-containers-node/\\(log\\|run\\)' | sort -k 2`,
+            -o -type l -printf '%l %p\\n' -o -type d -print 2>/dev/null | sort -k 2`,
     );
 /** When what is ours or was edited was last written, and since when the services run. */
 export const times = (node: string) =>
@@ -109,10 +126,7 @@ export function startPod(pod: string, node: string, runtimeClassName?: string): 
 /** Removes a node's Kata pods. Kubernetes forgets a pod a moment before its sandbox is gone. */
 export function removePods(node: string, ...pods: string[]): void {
     kubectl("delete", "pods", ...pods, "--wait=true", "--timeout=180s");
-    onNode(
-        node,
-        "timeout 180 sh -c 'while readlink /proc/[0-9]*/exe | grep -q ^/opt/kata-releases/; do sleep 0.2; done'",
-    );
+    onNode(node, "timeout 180 sh -c 'while readlink /proc/[0-9]*/exe | grep -q ^/opt/kata; do sleep 0.2; done'");
 }
 export const containerOf = (pod: string) =>
     kubectl(
@@ -150,10 +164,18 @@ export interface Outputs {
     nodeStatuses: { [node: string]: NodeStatus };
 }
 
+/** How the component stands in the program. */
+export interface Place {
+    name?: string;
+    opts?: ComponentResourceOptions;
+    /** Makes what it belongs to. */
+    parent?: () => Resource;
+}
+
 /** A stack with one KataContainers, whose arguments can be changed from one `up` to the next. */
 export class TestStack {
     private current!: KataContainersArgs;
-    private component = "kata";
+    private place: Place = {};
     private constructor(
         private readonly stack: Stack,
         private readonly folder: string,
@@ -165,7 +187,8 @@ export class TestStack {
         mkdirSync(backend);
         let self: TestStack;
         const program = async () => {
-            const kata = new KataContainers(self.component, self.current);
+            const { name = "kata", opts, parent } = self.place;
+            const kata = new KataContainers(name, self.current, { ...opts, parent: parent?.() });
             return { runtimeClassName: kata.runtimeClassName, nodeStatuses: kata.nodeStatuses };
         };
         const stack = await LocalWorkspace.createStack(
@@ -177,12 +200,9 @@ export class TestStack {
     }
 
     /** What `up` did to each resource, by its name: create, update, same, replace. */
-    async up(
-        args: KataContainersArgs,
-        component = "kata",
-    ): Promise<{ did: Record<string, string>; outputs: Outputs; log: string }> {
+    async up(args: KataContainersArgs, place: Place = {}): Promise<Up> {
         this.current = args;
-        this.component = component;
+        this.place = place;
         const did: Record<string, string> = {};
         let log = "";
         const result = await this.stack.up({
@@ -199,9 +219,9 @@ export class TestStack {
     }
 
     /** The error of an `up` that must fail. */
-    async fail(args: KataContainersArgs): Promise<string> {
+    async fail(args: KataContainersArgs, place: Place = {}): Promise<string> {
         try {
-            await this.up(args);
+            await this.up(args, place);
         } catch (error) {
             return (error as Error).message;
         }
@@ -218,9 +238,29 @@ export class TestStack {
         await this.stack.destroy();
     }
 
+    /** The error of a destroy that must fail. */
+    async failDestroy(): Promise<string> {
+        try {
+            await this.destroy();
+        } catch (error) {
+            return (error as Error).message;
+        }
+        throw new Error("this destroy had to fail");
+    }
+
     /** For the end of a test, whatever became of it. */
     async remove(): Promise<void> {
         await this.destroy();
         rmSync(this.folder, { recursive: true });
     }
 }
+
+export interface Up {
+    did: Record<string, string>;
+    outputs: Outputs;
+    log: string;
+}
+
+/** What was done, without what stayed the same. */
+export const changes = ({ did }: Up) =>
+    Object.fromEntries(Object.entries(did).filter(([name, op]) => name.startsWith("kata-") && op !== "same"));

@@ -1,7 +1,21 @@
 // What a container cannot show: a kernel of its own, with modules, KVM and cgroup v2, and the host checks enforced.
 
 import { expect } from "chai";
-import { args, command, files, kubectl, onNode, ready, removePods, startPod, TestStack, times, up } from "./lab";
+import { FaultyNode } from "./faults";
+import {
+    args,
+    bootNode,
+    files,
+    killNode,
+    kubectl,
+    onNode,
+    ready,
+    removePods,
+    startPod,
+    TestStack,
+    times,
+    up,
+} from "./lab";
 
 describe("a virtual machine as a node", function () {
     this.timeout(20 * 60 * 1000);
@@ -17,6 +31,25 @@ describe("a virtual machine as a node", function () {
         filesBefore = files(node);
     });
     after(() => stack.remove());
+
+    it("is as it was when its power went in the middle of a change, before anyone runs anything", async () => {
+        const faulty = new FaultyNode(node, given());
+        faulty.prepare();
+        expect(await faulty.stage()).to.include({ status: 0 });
+        const { picture } = faulty.look();
+        // containerd's file has the new driver by then, the kubelet's the old one.
+        await faulty.fault("power", "note /var/lib/kubelet/config.yaml", faulty.activate);
+        expect(onNode(node, "journalctl -b -u kata-containers-node -o cat")).to.contain(
+            "an earlier run was cut off: the machine lost power; putting the node back first",
+        );
+        const after = faulty.look();
+        expect(after.picture).to.equal(picture);
+        expect(after.ills).to.equal("");
+        expect(ready(node)).to.equal(true);
+        expect(await faulty.unstage()).to.include({ status: 0 });
+        faulty.restore();
+        expect(files(node)).to.equal(filesBefore);
+    });
 
     it("fulfils the host checks, gets its modules, and the driver systemd on cgroup v2", async () => {
         expect(modules()).to.deep.equal([]);
@@ -44,8 +77,8 @@ describe("a virtual machine as a node", function () {
     });
 
     it("is the same after its power went, and the command has nothing to do", async () => {
-        command("kill", node);
-        command("boot", node);
+        killNode(node);
+        bootNode(node);
         expect(modules()).to.include.members(["vhost_vsock", "vhost_net"]);
         const untouched = times(node);
         const again = given();

@@ -13,7 +13,7 @@ interface Form {
 const mark = async (sandbox: Sandbox, text: string, { plugin = grpc, cgroup = "", alone = "yes" }: Form = {}) => {
     sandbox.write("config.toml", text);
     return sandbox.run(
-        `HANDLER=kata-qemu VERSION_LINE= PLUGIN=$F_PLUGIN SYSTEMD_CGROUP=$F_CGROUP ALONE=$F_ALONE
+        `KATA=/opt/kata HANDLER=kata-qemu VERSION_LINE= PLUGIN=$F_PLUGIN SYSTEMD_CGROUP=$F_CGROUP ALONE=$F_ALONE
         RUNTIME_TABLES="[plugins.\\"$PLUGIN\\".containerd.runtimes.kata-qemu]\${NEWLINE}runtime_type = \\"io.containerd.kata-qemu.v2\\"$NEWLINE"
         mark_containerd config.toml`,
         { F_PLUGIN: plugin, F_CGROUP: cgroup, F_ALONE: alone },
@@ -90,6 +90,21 @@ inEveryShell("containerd's main file", (sandbox) => {
         expect(Object.keys(runtimes(stdout, cri))).to.deep.equal(["kata-qemu"]);
     });
 
+    for (const [form, imports] of Object.entries({
+        "in one line": `["/etc/containerd/conf.d/*.toml", "/opt/kata/containerd/config.d/kata-deploy.toml"]`,
+        "at the front": `['/opt/kata/a.toml' , "/etc/containerd/conf.d/*.toml"] # both`,
+        "on lines of their own": `[\n  "/opt/kata/a.toml", # theirs\n  "/etc/containerd/conf.d/*.toml",\n  "/opt/kata/b.toml"\n]`,
+        "with others on the line": `["/etc/containerd/conf.d/*.toml", "/opt/kata/a.toml",\n "/opt/kata/b.toml"]`,
+    })) {
+        it(`imports nothing from /opt/kata any more, and gives that back: ${form}`, async () => {
+            const text = `version = 3\nimports = ${imports}\nroot = "/opt/kata/"\n`;
+            const { status, stdout } = await mark(sandbox(), text, { plugin: cri, alone: "" });
+            expect(status).to.equal(0);
+            expect(parse(stdout)).to.deep.include({ imports: ["/etc/containerd/conf.d/*.toml"], root: "/opt/kata/" });
+            expect(await unmark(sandbox(), stdout)).to.equal(text);
+        });
+    }
+
     for (const [form, text] of Object.entries({
         "an inline runtimes table": `[plugins."${grpc}".containerd]\nruntimes = { runc = { runtime_type = "io.containerd.runc.v2" } }\n`,
         "an inline runtime": `[plugins."${grpc}".containerd.runtimes]\nrunc = { runtime_type = "io.containerd.runc.v2" }\n`,
@@ -116,6 +131,7 @@ inEveryShell("the kubelet's file", (sandbox) => {
         "kind: KubeletConfiguration\ncgroupDriver: cgroupfs # old\nmaxPods: 110\n",
         "kind: KubeletConfiguration\n# cgroupDriver: cgroupfs\nnested:\n  cgroupDriver: x\n",
         "a: b\ncgroupDriver: cgroupfs",
+        '"cgroupDriver": "cgroupfs"\na: b\n',
         "a: b",
         "",
     ]) {

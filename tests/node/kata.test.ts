@@ -99,6 +99,25 @@ inEveryShell("Kata's configuration", (sandbox) => {
         expect(result.hypervisor.qemu).to.not.have.property("enable_debug");
     });
 
+    it("sees where a string of several lines ends, whatever quotes it ends with", async () => {
+        const text = `[a]\nlist = ["""x"""", '''y''''', "z"]\nkey = 1\n[b]\nkey = 2\n`;
+        const { stdout } = await set(sandbox(), text, [["b", "key", "3"]]);
+        expect(parse(stdout)).to.deep.equal({ a: { list: ['x"', "y''", "z"], key: 1 }, b: { key: 3 } });
+    });
+
+    it("takes a name for the same however it is quoted", async () => {
+        const text = `['a"b\\c']\n'enable_debug' = false\n`;
+        const { stdout } = await set(sandbox(), text, [['"a\\"b\\\\c"', "enable_debug", "true"]]);
+        expect(parse(stdout)).to.deep.equal({ 'a"b\\c': { enable_debug: true } });
+    });
+
+    it("reaches the tables in each element of an array of tables", async () => {
+        const text = "[[a]]\n[a.b]\nenable_debug = false\n[[a]]\nenable_debug = false\n[a.b]\n#enable_debug = false\n";
+        const { stdout } = await set(sandbox(), text, [debug("true")]);
+        const on = { enable_debug: true };
+        expect(parse(stdout)).to.deep.equal({ a: [{ b: on }, { ...on, b: on }] });
+    });
+
     it("names a table that is not there", async () => {
         const { status, stderr } = await set(sandbox(), old, [["hypervisor.clh", "path", '"x"']]);
         expect(status).to.not.equal(0);

@@ -52,6 +52,7 @@ export class Sandbox {
             "program.sh",
             `${functions}
             STATE=$PWD/state NEXT=$PWD/next RELEASES=$PWD/releases KATA=$PWD/kata JOURNAL=$PWD/state/journal
+            BOOT_UNIT=$PWD/unit BOOT_LINK=$PWD/unit-link
             mkdir -p "$STATE" "$NEXT"
             flush() { :; } # what survives a power cut is for the lab to show
             ${script}`,

@@ -60,32 +60,86 @@ inEveryShell("a transaction", (sandbox) => {
 
     // A process can be killed between any two of its commands. The program tells where: each command that changes the
     // machine or the journal is counted, and the run is cut before the nth.
+    const cutBefore = (n: number) => `
+        COUNT=0
+        cut() { COUNT=$((COUNT + 1)); if [ $COUNT = ${n} ]; then exit 99; fi; }
+        mv() { cut; command mv "$@"; }
+        rm() { cut; command rm "$@"; }
+        cp() { cut; command cp "$@"; }
+        ln() { cut; command ln "$@"; }
+        mkdir() { cut; command mkdir "$@"; }
+        cat() { cut; command cat "$@"; }
+        `;
+    const recover = async () => {
+        const recovery = await sandbox().run("RUN=$PWD recover");
+        expect(recovery).to.include({ status: 0, stderr: "" });
+    };
+    /** Cuts a script before each of its commands in turn, until it comes to its end. */
+    const everywhere = async (
+        prepare: () => Promise<unknown>,
+        script: string,
+        check: (cut: boolean) => Promise<void>,
+    ) => {
+        for (let n = 1; ; n++) {
+            await prepare();
+            const result = await sandbox().run(script.replace("CUT;", cutBefore(n)));
+            expect(result.status, result.stderr).to.be.oneOf([0, 99]);
+            await check(result.status !== 0);
+            await sandbox().run('rm -rf "$STATE"');
+            if (result.status === 0) return n - 1;
+        }
+    };
+
     it("puts everything back wherever it is cut off", async () => {
         const before = picture(sandbox());
-        let cuts = 0;
-        for (let n = 1; ; n++) {
-            const result = await sandbox().run(`
-                COUNT=0
-                cut() { COUNT=$((COUNT + 1)); if [ $COUNT = ${n} ]; then exit 99; fi; }
-                mv() { cut; command mv "$@"; }
-                rm() { cut; command rm "$@"; }
-                cp() { cut; command cp "$@"; }
-                ln() { cut; command ln "$@"; }
-                mkdir() { cut; command mkdir "$@"; }
-                cat() { cut; command cat "$@"; }
-                ${plan} begin; carry_out_plan`);
-            if (result.status === 0) {
-                expect(picture(sandbox())).to.not.equal(before);
-            } else {
-                expect(result.status, result.stderr).to.equal(99);
-                cuts++;
-            }
-            const recovery = await sandbox().run("if journal_open; then put_back; commit; fi");
-            expect(recovery).to.include({ status: 0, stderr: "" });
-            expect(picture(sandbox())).to.equal(before);
-            await sandbox().run('rm -rf "$STATE"');
-            if (result.status === 0) break;
-        }
+        const cuts = await everywhere(
+            async () => {},
+            `CUT; ${plan} begin; carry_out_plan`,
+            async (cut) => {
+                if (!cut) expect(picture(sandbox())).to.not.equal(before);
+                await recover();
+                expect(picture(sandbox())).to.equal(before);
+            },
+        );
         expect(cuts).to.be.greaterThan(20);
     }).timeout(120000);
+
+    it("is as asked or as it was wherever the end of it is cut off, with nothing left over", async () => {
+        const before = picture(sandbox());
+        await sandbox().run(`cp -a machine original; ${plan} begin; carry_out_plan; commit; rm -rf "$STATE"`);
+        const after = picture(sandbox());
+        const cuts = await everywhere(
+            () => sandbox().run(`rm -rf machine; cp -a original machine; ${plan} begin; carry_out_plan`),
+            "CUT; commit",
+            async () => {
+                await recover();
+                expect(picture(sandbox())).to.be.oneOf([before, after]);
+            },
+        );
+        expect(cuts).to.be.greaterThan(2);
+    }).timeout(120000);
+
+    it("may be cut off while it is put back", async () => {
+        const before = picture(sandbox());
+        const cuts = await everywhere(
+            () => sandbox().run(`${plan} begin; carry_out_plan`),
+            "CUT; put_back",
+            async () => {
+                await recover();
+                expect(picture(sandbox())).to.equal(before);
+            },
+        );
+        expect(cuts).to.be.greaterThan(5);
+    }).timeout(120000);
+
+    it("puts back without a byte of room", async () => {
+        const before = picture(sandbox());
+        await sandbox().run(`${plan} begin; carry_out_plan`);
+        // Whoever copies or writes would have to find some.
+        const result =
+            await sandbox().run(`cp() { exit 98; }; cat() { case $1 in "$JOURNAL"/*) command cat "$@" ;; *) exit 97 ;; esac; }
+            put_back`);
+        expect(result).to.include({ status: 0, stderr: "" });
+        expect(picture(sandbox())).to.equal(before);
+    });
 });

@@ -19,7 +19,11 @@ describe("KataContainers", () => {
             `kata-${node}-runtime ${command}`,
             `kata-${node}-label kubernetes:core/v1:NodePatch`,
         ]);
-        expect(types).to.have.members([...nodes, "kata-runtime-class kubernetes:node.k8s.io/v1:RuntimeClass"]);
+        expect(types).to.have.members([
+            ...nodes,
+            "kata-owner pulumi:index:Stash",
+            "kata-runtime-class kubernetes:node.k8s.io/v1:RuntimeClass",
+        ]);
     });
 
     it("hangs every child under itself", async () => {
@@ -29,22 +33,23 @@ describe("KataContainers", () => {
         }
     });
 
-    it("switches one node after the other, and lets pods in after all", async () => {
+    it("makes sure of the RuntimeClass, then switches one node after the other", async () => {
         const { children } = await deploy({ nodes: threeNodes });
         const order = async (name: string) => (await dependencies(children[name]!)).sort();
         expect(children["kata-worker-3-release"]!.opts.dependsOn).to.equal(undefined);
-        expect(await order("kata-worker-1-runtime")).to.deep.equal(["kata-worker-1-release"]);
+        expect(children["kata-runtime-class"]!.opts.dependsOn).to.equal(undefined);
+        expect(await order("kata-worker-1-runtime")).to.deep.equal(["kata-runtime-class", "kata-worker-1-release"]);
         expect(await order("kata-worker-2-runtime")).to.deep.equal(["kata-worker-1-runtime", "kata-worker-2-release"]);
         expect(await order("kata-worker-3-runtime")).to.deep.equal(["kata-worker-2-runtime", "kata-worker-3-release"]);
         expect(await order("kata-worker-2-label")).to.deep.equal(["kata-worker-2-runtime"]);
-        expect(await order("kata-runtime-class")).to.deep.equal(
-            [1, 2, 3].flatMap((n) => [`kata-worker-${n}-label`, `kata-worker-${n}-runtime`]),
-        );
     });
 
     it("switches as many nodes at once as it may", async () => {
         const { children } = await deploy({ nodes: threeNodes, rollout: { maxUnavailable: 2 } });
-        expect(await dependencies(children["kata-worker-2-runtime"]!)).to.deep.equal(["kata-worker-2-release"]);
+        expect(await dependencies(children["kata-worker-2-runtime"]!)).to.have.members([
+            "kata-worker-2-release",
+            "kata-runtime-class",
+        ]);
         expect(await dependencies(children["kata-worker-3-runtime"]!)).to.have.members([
             "kata-worker-3-release",
             "kata-worker-1-runtime",
@@ -112,7 +117,7 @@ describe("KataContainers", () => {
         const { children } = await deploy({ nodes: oneNode });
         const { inputs, opts } = children["kata-runtime-class"]!;
         expect(inputs).to.deep.include({
-            metadata: { name: "kata-qemu" },
+            metadata: { name: "kata-qemu", annotations: { "kata-containers/owner": "acme/shop/prod/kata" } },
             handler: "kata-qemu",
             overhead: { podFixed: { cpu: "10m", memory: "290Mi" } },
             scheduling: { nodeSelector: nodeLabel },
@@ -129,12 +134,91 @@ describe("KataContainers", () => {
         });
         const { inputs } = children["kata-runtime-class"]!;
         expect(inputs).to.deep.include({
-            metadata: { name: "vm", labels: { a: "b" }, annotations: { c: "d" } },
+            metadata: {
+                name: "vm",
+                labels: { a: "b" },
+                annotations: { c: "d", "kata-containers/owner": "acme/shop/prod/kata" },
+            },
             handler: "kata-vm",
             scheduling: { nodeSelector: nodeLabel, tolerations },
         });
         expect(inputs).not.to.have.property("overhead");
         expect(children["kata-worker-1-runtime"]!.inputs.create).to.contain("--handler=kata-vm");
+    });
+
+    it("adopts a RuntimeClass with a patch, without its handler", async () => {
+        const type = "kubernetes:node.k8s.io/v1:RuntimeClass";
+        const own = (await deploy({ nodes: oneNode })).children["kata-runtime-class"]!;
+        const adopted = (await deploy({ nodes: oneNode, runtimeClass: { adopt: true } })).children[
+            "kata-runtime-class"
+        ]!;
+        expect(adopted.opts.aliases).to.deep.include({ type });
+        expect(adopted.type).to.equal(`${type}Patch`);
+        expect(adopted.inputs.metadata.annotations["pulumi.com/patchForce"]).to.equal("true");
+        expect(adopted.inputs).to.not.have.property("handler");
+        expect(adopted.inputs.overhead).to.deep.equal(own.inputs.overhead);
+    });
+
+    it("keeps its first name as the owner, for renames", async () => {
+        const { opts, inputs } = (await deploy({ nodes: oneNode })).children["kata-owner"]!;
+        expect(inputs).to.deep.equal({ input: "acme/shop/prod/kata" });
+        expect(opts.ignoreChanges).to.deep.equal(["input"]);
+    });
+
+    it("runs nothing on a machine that is gone, now or later", async () => {
+        const { children, component } = await deploy({
+            nodes: { ...threeNodes, "worker-2": { ...threeNodes["worker-2"], gone: true } },
+        });
+        for (const [name, { opts }] of Object.entries(children)) {
+            const gone = name.includes("worker-2");
+            expect(opts.retainOnDelete, name).to.equal(gone ? true : undefined);
+            if (gone) expect(opts.ignoreChanges, name).to.deep.equal(["*"]);
+        }
+        expect(await resolved(component.nodeStatuses)).to.have.all.keys("worker-1", "worker-3");
+    });
+
+    it("kills sandboxes on removal where it is told to", async () => {
+        const { children } = await deploy({ nodes: oneNode, forceRemoval: true });
+        expect(children["kata-worker-1-runtime"]!.inputs.delete).to.match(/\n--force=true$/);
+        expect(children["kata-worker-1-runtime"]!.inputs.create).to.not.contain("--force");
+    });
+
+    describe("drains", () => {
+        const kubelet = { cgroupDriver: "systemd" };
+
+        it("each node before its Runtime, by the kubectl of this machine, and uncordons it after that", async () => {
+            const drain = { kubeconfig: "apiVersion: v1", timeout: 60 };
+            const { children, inputs } = await deploy({ nodes: threeNodes, kubelet, rollout: { drain } });
+            const { type, inputs: drained } = children["kata-worker-2-drain"]!;
+            expect(type).to.equal("command:local:Command");
+            expect(secretValue(drained.stdin)).to.equal("apiVersion: v1");
+            expect(drained.create).to.match(/ kata-containers drain worker-2 systemd 60$/);
+            expect(drained.delete).to.match(/ kata-containers uncordon worker-2 '' 60$/);
+            const uncordoned = children["kata-worker-2-uncordon"]!.inputs;
+            expect(uncordoned.create).to.match(/ kata-containers uncordon worker-2 systemd 60$/);
+            expect(uncordoned.delete).to.match(/ kata-containers drain worker-2 '' 60$/);
+            const order = (name: string) => dependencies(children[`kata-worker-2-${name}`]!);
+            expect(await order("drain")).to.have.members(["kata-worker-2-release", "kata-worker-1-uncordon"]);
+            expect(await order("runtime")).to.deep.equal(["kata-worker-2-drain"]);
+            expect(await order("uncordon")).to.deep.equal(["kata-worker-2-runtime"]);
+            expect(children["kata-worker-2-runtime"]!.inputs.create).to.contain("--change-under-running-pods=true");
+            expect(inputs.rollout.drain).to.deep.equal({ timeout: 60 });
+        });
+
+        it("by that of a control-plane node", async () => {
+            const controlPlane = { host: "192.0.2.1", password: "hunter-2", hostKey };
+            const { children, inputs } = await deploy({
+                nodes: oneNode,
+                kubelet,
+                rollout: { drain: { controlPlane } },
+            });
+            const { type, inputs: drained } = children["kata-worker-1-drain"]!;
+            expect(type).to.equal(command);
+            expect(secretValue(drained.connection)).to.include({ host: "192.0.2.1", password: "hunter-2" });
+            expect(drained.create).to.match(/^sh -c '[\s\S]*sudo[\s\S]* drain worker-1 systemd 600$/);
+            expect(drained.delete).to.match(/^sh -c '[\s\S]*sudo[\s\S]* uncordon worker-1 '' 600$/);
+            expect(inputs.rollout.drain.controlPlane).to.deep.equal({ host: "192.0.2.1", hostKey });
+        });
     });
 
     it("gives the RuntimeClass's name and each node's status", async () => {
@@ -159,7 +243,7 @@ describe("KataContainers", () => {
             { nodes: { a: { connection } }, version: unknown(), runtimeClass: { labels: { a: unknown() } } },
             { preview: true },
         );
-        expect(Object.keys(children)).to.have.length(4);
+        expect(Object.keys(children)).to.have.length(5);
         expect(pulumi.isUnknown(children["kata-a-release"]!.inputs.create)).to.equal(true);
         expect(children["kata-a-release"]!.inputs.delete).to.contain("unstage");
         expect(await resolved(component.nodeStatuses)).to.equal(undefined);

@@ -37,7 +37,10 @@ export async function deploy(
         {
             newResource: (resource) => {
                 inputs[resource.name] = { type: resource.type, inputs: resource.inputs };
-                const state = resource.type === "command:remote:Command" && !preview ? { stdout } : {};
+                const state = {
+                    ...(resource.type === "command:remote:Command" && !preview && { stdout }),
+                    ...(resource.type === "pulumi:index:Stash" && { output: resource.inputs.input }),
+                };
                 return { id: `${resource.name}-id`, state: { ...resource.inputs, ...state } };
             },
             call: () => ({}),

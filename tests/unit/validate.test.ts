@@ -13,6 +13,7 @@ const withConnection = (connection: object) => ({
 });
 const connectionPath = 'nodes["a"].connection';
 const rsa = `ssh-rsa ${Buffer.from("\0\0\0\x07ssh-rsa", "latin1").toString("base64")}`;
+const driver = { kubelet: { cgroupDriver: "cgroupfs" } };
 const sum = "0123456789abcdefABCDEF".padEnd(64, "0");
 
 /** What is given beside a good node, where its one problem is, and what is said of it. */
@@ -182,6 +183,36 @@ const bad: [title: string, args: object, path: string, reason: RegExp][] = [
     ["no node at once", { rollout: { maxUnavailable: 0 } }, "rollout.maxUnavailable", /whole number, at least 1/],
     ["half a node at once", { rollout: { maxUnavailable: 1.5 } }, "rollout.maxUnavailable", /whole number/],
     ["nodes at once in percent", { rollout: { maxUnavailable: "20%" } }, "rollout.maxUnavailable", /whole number/],
+    ["a negative fraction of the nodes", { rollout: { maxUnavailable: -0.5 } }, "rollout.maxUnavailable", /a fraction/],
+    ["a canary that is no node", { rollout: { canary: "b" } }, "rollout.canary", /one of `nodes`/],
+    ["a canary that is a number", { rollout: { canary: 1 } }, "rollout.canary", /the name of a node/],
+    ["draining by nobody", { ...driver, rollout: { drain: {} } }, "rollout.drain", /either kubeconfig or controlPlane/],
+    [
+        "draining by two",
+        { ...driver, rollout: { drain: { kubeconfig: "x", controlPlane: { host: "a", password: "p" } } } },
+        "rollout.drain",
+        /either kubeconfig or controlPlane/,
+    ],
+    [
+        "draining for nothing",
+        { rollout: { drain: { kubeconfig: "x" } } },
+        "rollout.drain",
+        /give kubelet\.cgroupDriver/,
+    ],
+    [
+        "draining without end",
+        { ...driver, rollout: { drain: { kubeconfig: "x", timeout: 0 } } },
+        "rollout.drain.timeout",
+        /from 1 to 86400/,
+    ],
+    [
+        "a control plane nobody can log in to",
+        { ...driver, rollout: { drain: { controlPlane: { host: "a" } } } },
+        "rollout.drain.controlPlane",
+        /no way to log in/,
+    ],
+    ["adopting by a text", { runtimeClass: { adopt: "yes" } }, "runtimeClass.adopt", /true or false/],
+    ["forcing by a number", { forceRemoval: 1 }, "forceRemoval", /true or false/],
     [
         "nodes at once not known yet",
         { rollout: { maxUnavailable: pulumi.output(2) } },

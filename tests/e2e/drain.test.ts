@@ -1,0 +1,125 @@
+// Nodes that are drained before their cgroup driver changes.
+
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { expect } from "chai";
+import type { KataContainersArgs } from "../../src";
+import { drainScript } from "../../src/drain";
+import { apply, args, connection, files, kubectl, nodes, onNode, ready, sshOptions, TestStack } from "./lab";
+
+describe("draining", function () {
+    this.timeout(10 * 60 * 1000);
+    const names = () => Object.keys(nodes());
+    const unschedulable = () =>
+        names().filter((node) => kubectl("get", "node", node, "-o", "jsonpath={.spec.unschedulable}"));
+    const given = (cgroupDriver: "systemd" | "cgroupfs", timeout = 120): KataContainersArgs =>
+        args("3.32.0", {
+            kubelet: { cgroupDriver },
+            rollout: { drain: { controlPlane: connection("worker-2"), timeout } },
+        });
+    const budget = { apiVersion: "policy/v1", kind: "PodDisruptionBudget", metadata: { name: "web" } };
+    const filesBefore: { [node: string]: string } = {};
+    let stack: TestStack;
+
+    before(async () => {
+        stack = await TestStack.create("drain");
+        // One of the nodes is the control plane here: it has kubectl and the right to use it.
+        const { host, port, user } = nodes()["worker-2"]!;
+        const copy = (from: string, to: string) =>
+            execFileSync("scp", ["-q", ...sshOptions("worker-2"), "-P", `${port}`, from, `${user}@${host}:${to}`]);
+        copy(execFileSync("sh", ["-c", "command -v kubectl"], { encoding: "utf8" }).trim(), "/usr/local/bin/kubectl");
+        copy(process.env.KUBECONFIG!, "/etc/kubernetes/admin.conf");
+        for (const node of names()) filesBefore[node] = files(node);
+        apply({
+            apiVersion: "apps/v1",
+            kind: "Deployment",
+            metadata: { name: "web" },
+            spec: {
+                replicas: 2,
+                selector: { matchLabels: { app: "web" } },
+                template: {
+                    metadata: { labels: { app: "web" } },
+                    spec: {
+                        terminationGracePeriodSeconds: 0,
+                        automountServiceAccountToken: false,
+                        containers: [
+                            {
+                                name: "main",
+                                image: "busybox:lab",
+                                imagePullPolicy: "Never",
+                                command: ["sleep", "100000"],
+                            },
+                        ],
+                    },
+                },
+            },
+        });
+        kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+    });
+    after(async () => {
+        await stack.remove();
+        kubectl("delete", "deployment/web", "--wait=true");
+        for (const node of names()) kubectl("uncordon", node);
+        onNode("worker-2", "rm /usr/local/bin/kubectl /etc/kubernetes/admin.conf");
+    });
+
+    it("evicts the pods of one node after the other, and lets pods on them again", async () => {
+        const { did, outputs, log } = await stack.up(given("systemd"));
+        expect(did).to.include({ "kata-worker-1-drain": "create", "kata-worker-2-uncordon": "create" });
+        expect(log).to.match(/evicting pod default\/web-/);
+        expect(log).to.match(/node\/worker-1 uncordoned/);
+        for (const node of names()) expect(outputs.nodeStatuses[node]!.cgroupDriver).to.equal("systemd");
+        expect(unschedulable()).to.deep.equal([]);
+        expect(ready(...names())).to.equal(true);
+        kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+    });
+
+    it("has nothing to drain where the driver is the one already", async () => {
+        const { log } = await stack.up(given("systemd", 100));
+        expect(log).to.match(/nothing to drain worker-1 for: its cgroup driver is systemd already/);
+        expect(log).to.not.match(/evicting/);
+    });
+
+    it("respects budgets: a node that cannot be drained in time stays cordoned and as it was", async () => {
+        apply({ ...budget, spec: { minAvailable: 2, selector: { matchLabels: { app: "web" } } } });
+        const error = await stack.fail(given("cgroupfs", 5));
+        expect(error).to.match(/error: node worker-\d could not be drained within 5 s, and stays cordoned/);
+        expect(unschedulable()).to.have.length(1);
+        for (const node of names()) {
+            expect(onNode(node, "grep ^cgroupDriver /var/lib/kubelet/config.yaml")).to.equal("cgroupDriver: systemd");
+        }
+        kubectl("delete", "pdb", "web");
+        const { outputs } = await stack.up(given("cgroupfs", 100));
+        for (const node of names()) expect(outputs.nodeStatuses[node]!.cgroupDriver).to.equal("cgroupfs");
+        expect(unschedulable()).to.deep.equal([]);
+    });
+
+    it("leaves a node cordoned that was so before", async () => {
+        kubectl("cordon", "worker-1");
+        await stack.up(given("systemd", 100));
+        expect(unschedulable()).to.deep.equal(["worker-1"]);
+        kubectl("uncordon", "worker-1");
+    });
+
+    it("drains for the way back too, on destroy", async () => {
+        await stack.destroy();
+        expect(unschedulable()).to.deep.equal([]);
+        expect(ready(...names())).to.equal(true);
+        for (const node of names()) expect(files(node)).to.equal(filesBefore[node]);
+    });
+
+    it("does the same with a kubeconfig, from the machine that runs Pulumi", () => {
+        const kubeconfig = readFileSync(process.env.KUBECONFIG!, "utf8");
+        const run = (...words: string[]) =>
+            spawnSync("sh", ["-c", drainScript, "kata-containers", ...words], {
+                input: kubeconfig,
+                encoding: "utf8",
+                env: { PATH: process.env.PATH },
+            });
+        expect(run("drain", "worker-1", "systemd", "60")).to.include({ status: 0 });
+        expect(unschedulable()).to.deep.equal(["worker-1"]);
+        expect(run("uncordon", "worker-1", "", "60").stdout).to.contain("uncordoned");
+        expect(unschedulable()).to.deep.equal([]);
+        expect(run("drain", "worker-9", "systemd", "60").stdout).to.contain("there is no node worker-9");
+    });
+});
