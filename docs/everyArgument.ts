@@ -19,6 +19,7 @@ export const everyArgument: KataContainersArgs = {
     nodes: {
         "worker-1": {
             connection: { host: "192.0.2.11", ...reached, proxy: { host: "bastion.example.com", ...reached } },
+            gone: true,
         },
     },
     version: "3.32.0",
@@ -39,6 +40,7 @@ export const everyArgument: KataContainersArgs = {
     runtimeClass: {
         name: "kata",
         handler: "kata-qemu",
+        adopt: true,
         labels: { team: "platform" },
         annotations: { "example.com/owner": "platform team" },
         tolerations: [
@@ -51,6 +53,11 @@ export const everyArgument: KataContainersArgs = {
             },
         ],
     },
-    rollout: { maxUnavailable: 2 },
+    rollout: {
+        maxUnavailable: 2,
+        canary: "worker-1",
+        drain: { kubeconfig: "apiVersion: v1\nkind: Config\n…\n", timeout: 600 },
+    },
+    forceRemoval: true,
     hostChecks: "warn",
 };

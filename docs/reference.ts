@@ -46,6 +46,9 @@ const names: { [path: string]: string } = { "qemu.settings": "TABLE.KEY" };
 const kinds: { [type: string]: string } = { string: "text", number: "a whole number", boolean: "true or false" };
 
 export class Reference {
+    /** Where the fields of a type were listed first. */
+    private readonly listed = new Map<ObjectType, string>();
+
     constructor(private readonly schema: Schema) {}
 
     private get component() {
@@ -79,7 +82,10 @@ export class Reference {
     /** What an argument holds: named fields, a map of such, or a list of such. */
     private inside(path: string, property: Type, example: any): Entry[] {
         const type = this.referred(property);
-        if (type?.properties) return this.entries(`${path}.`, type, example);
+        if (type?.properties) {
+            if (!this.listed.has(type)) this.listed.set(type, path);
+            return this.listed.get(type) === path ? this.entries(`${path}.`, type, example) : [];
+        }
         const each = property.additionalProperties ?? property.items;
         if (!each?.$ref || !this.referred(each)) return [];
         const name = property.items ? "[]" : ".NAME";
@@ -89,13 +95,16 @@ export class Reference {
     private referred = ({ $ref }: Type): ObjectType | undefined =>
         $ref === undefined ? undefined : this.schema.types[$ref.replace("#/types/", "")];
 
-    private kind(path: string, property: Type): string {
+    private kind(path: string, property: Type & { description?: string }): string {
         const type = this.referred(property);
         if (type?.enum) return `one of ${type.enum.map(({ value }) => `\`${value}\``).join(", ")}`;
-        if (type) return "fields";
+        if (type) {
+            const first = this.listed.get(type) ?? path;
+            return first === path ? "fields" : `fields, as in \`${first}\``;
+        }
         if (property.additionalProperties) return `by ${names[path] ?? "NAME"}`;
         if (property.items) return "a list";
-        return kinds[property.type!]!;
+        return property.description?.includes("fraction") ? "a number" : kinds[property.type!]!;
     }
 }
 
@@ -120,7 +129,8 @@ export function parts(description: string): { text: string; default?: string; ku
 
 function section({ path, type, required, description, values, example }: Entry): string {
     const { text, kubespray, ...rest } = parts(description);
-    const shown = type === "fields" || type === "a list" || path === "nodes" ? undefined : JSON.stringify(example);
+    const shown =
+        type.startsWith("fields") || type === "a list" || path === "nodes" ? undefined : JSON.stringify(example);
     const facts = [
         `- ${type}${required ? ", required" : ""}`,
         ...values.map(({ value, description }) => `    - \`${value}\`: ${description.replace(/\n/g, " ")}`),

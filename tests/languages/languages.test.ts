@@ -43,7 +43,7 @@ for (const name of Object.keys(languages) as LanguageName[]) {
                 'version: must be a Kata release such as "3.32.0", 2.0.0 or later; it is "1.12.1"',
                 'qemu.overhead.memory: must be a Kubernetes quantity, such as "250m" or "320Mi"; it is "much"',
                 'qemu.settings["default_memory"]: must be named by table and key, such as "hypervisor.qemu.default_memory"',
-                "rollout.maxUnavailable: must be a whole number, at least 1; it is 1.5",
+                "rollout.maxUnavailable: must be a whole number, at least 1, or a fraction between 0 and 1; it is 1.5",
             ]);
             expect(error).to.not.contain("hunter2");
         });
