@@ -1,5 +1,5 @@
 # Two commands set everything up by themselves on a fresh Debian-like machine: `make demo` and `make test`.
-.PHONY: demo demo-down test unit node lab-test e2e clean
+.PHONY: demo demo-down test unit node lab-test e2e languages clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to run
@@ -11,7 +11,7 @@ demo: node_modules ## a local Kubernetes with two nodes, Kata Containers on it b
 demo-down: ## takes the demo down: pulumi destroy, and the lab with all it made
 	lab/demo down
 
-test: lint unit node lab-test e2e ## lint, types, unit, schema, node program, lab and end-to-end tests
+test: lint unit node lab-test e2e languages ## lint, types, unit, schema, node program, lab, end-to-end and language tests
 
 lint: node_modules tools
 	npm run -s lint
@@ -30,6 +30,9 @@ lab-test: tools
 
 e2e: node_modules tools
 	npx mocha --require ./tests/e2e/hooks.ts 'tests/e2e/*.test.ts'
+
+languages: node_modules tools
+	npx mocha --require ./tests/languages/hooks.ts 'tests/languages/*.test.ts'
 
 tools:
 	lab/lab tools

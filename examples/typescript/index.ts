@@ -8,6 +8,8 @@ const kata = new KataContainers("kata", {
         "worker-1": { connection: { host: "192.0.2.11", privateKey } },
         "worker-2": { connection: { host: "192.0.2.12", privateKey } },
     },
+    version: "3.32.0",
+    qemu: { settings: { "hypervisor.qemu.default_memory": 1024 } },
 });
 
 export const { runtimeClassName, nodeStatuses } = kata;

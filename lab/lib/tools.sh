@@ -27,11 +27,11 @@ PACKAGES="
     zstd zstd
 "
 
-install_packages() {
+install_packages() { # LINES, as in PACKAGES
     local probe package missing=() log
     while read -r probe package; do
         [ -z "$probe" ] || [ -e "$probe" ] || command -v "$probe" >/dev/null || missing+=("$package")
-    done <<<"$PACKAGES"
+    done <<<"$1"
     [ ${#missing[@]} != 0 ] || return 0
     say "installing Debian packages: ${missing[*]}"
     log=$(mktemp)
@@ -124,7 +124,7 @@ prepare_tools() {
     local component=k8s.io/component-base/version
     declare -g TOOLS=() KUBERNETES CONTAINERD ETCD BUSYBOX MINIATURE IMAGES NODE_ROOT
     declare -gA PLUGINS=()
-    install_packages
+    install_packages "$PACKAGES"
 
     find_full_pulumi
     if [ -z "$FULL_PULUMI" ]; then

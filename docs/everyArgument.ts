@@ -1,0 +1,63 @@
+// Every argument once, with a value as people give it: the examples of the reference. They are right (a test checks all of
+// them), but they need not make sense together.
+
+import type { KataContainersArgs } from "../src";
+
+const reached = {
+    port: 22,
+    user: "root",
+    password: "a password",
+    privateKey: "-----BEGIN OPENSSH PRIVATE KEY-----\n…\n-----END OPENSSH PRIVATE KEY-----\n",
+    privateKeyPassword: "a password",
+    agentSocketPath: "/run/user/1000/ssh-agent.socket",
+    hostKey: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
+    dialErrorLimit: 20,
+    perDialTimeout: 15,
+};
+
+export const everyArgument: KataContainersArgs = {
+    nodes: {
+        "worker-1": {
+            connection: { host: "192.0.2.11", ...reached, proxy: { host: "bastion.example.com", ...reached } },
+            gone: true,
+        },
+    },
+    version: "3.32.0",
+    release: {
+        url: "https://mirror.example.com/kata/{version}/{archive}",
+        sha256: {
+            amd64: "1449ecea50bd91fa73a94648db195d18950fe869ba4b1f12d05f55f1fa7c1b01",
+            arm64: "8736c054d9223974735394f822000823baef509e1c33405ec798240fa9b6e4b5",
+        },
+    },
+    qemu: {
+        overhead: { enabled: true, cpu: "250m", memory: "320Mi" },
+        debug: true,
+        settings: { "hypervisor.qemu.default_memory": 4096 },
+        runtime: "rust",
+    },
+    kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true },
+    runtimeClass: {
+        name: "kata",
+        handler: "kata-qemu",
+        adopt: true,
+        labels: { team: "platform" },
+        annotations: { "example.com/owner": "platform team" },
+        tolerations: [
+            {
+                key: "example.com/isolated",
+                operator: "Equal",
+                value: "true",
+                effect: "NoExecute",
+                tolerationSeconds: 3600,
+            },
+        ],
+    },
+    rollout: {
+        maxUnavailable: 2,
+        canary: "worker-1",
+        drain: { kubeconfig: "apiVersion: v1\nkind: Config\n…\n", timeout: 600 },
+    },
+    forceRemoval: true,
+    hostChecks: "warn",
+};

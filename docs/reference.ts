@@ -1,0 +1,167 @@
+// The reference of arguments and outputs, from the schema, which holds the doc comments, and from one example of each
+// argument. `npm run schema` writes both anew.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { everyArgument } from "./everyArgument";
+
+interface Type {
+    type?: string;
+    $ref?: string;
+    items?: Type;
+    additionalProperties?: Type;
+}
+interface Property extends Type {
+    description: string;
+}
+interface ObjectType {
+    properties: { [name: string]: Property };
+    required?: string[];
+    enum?: { value: string; description: string }[];
+}
+interface Schema {
+    resources: {
+        [token: string]: {
+            description: string;
+            inputProperties: { [name: string]: Property };
+            requiredInputs: string[];
+            properties: { [name: string]: Property };
+        };
+    };
+    types: { [token: string]: ObjectType };
+}
+
+/** An argument or output, with those inside it after it. */
+export interface Entry {
+    /** As in `nodes.NAME.connection.port`. */
+    path: string;
+    type: string;
+    required: boolean;
+    description: string;
+    values: { value: string; description: string }[];
+    example: unknown;
+}
+
+const names: { [path: string]: string } = { "qemu.settings": "TABLE.KEY" };
+const kinds: { [type: string]: string } = { string: "text", number: "a whole number", boolean: "true or false" };
+
+export class Reference {
+    /** Where the fields of a type were listed first. */
+    private readonly listed = new Map<ObjectType, string>();
+
+    constructor(private readonly schema: Schema) {}
+
+    private get component() {
+        return Object.values(this.schema.resources)[0]!;
+    }
+
+    arguments(): Entry[] {
+        const { inputProperties, requiredInputs } = this.component;
+        return this.entries("", { properties: inputProperties, required: requiredInputs }, everyArgument);
+    }
+
+    outputs(): Entry[] {
+        return this.entries("", { properties: this.component.properties }, undefined);
+    }
+
+    private entries(prefix: string, { properties, required = [] }: ObjectType, example: any): Entry[] {
+        return Object.entries(properties).flatMap(([name, property]) => {
+            const path = prefix + name;
+            const entry = {
+                path,
+                type: this.kind(path, property),
+                required: required.includes(name),
+                description: property.description,
+                values: this.referred(property)?.enum ?? [],
+                example: example?.[name],
+            };
+            return [entry, ...this.inside(path, property, example?.[name])];
+        });
+    }
+
+    /** What an argument holds: named fields, a map of such, or a list of such. */
+    private inside(path: string, property: Type, example: any): Entry[] {
+        const type = this.referred(property);
+        if (type?.properties) {
+            if (!this.listed.has(type)) this.listed.set(type, path);
+            return this.listed.get(type) === path ? this.entries(`${path}.`, type, example) : [];
+        }
+        const each = property.additionalProperties ?? property.items;
+        if (!each?.$ref || !this.referred(each)) return [];
+        const name = property.items ? "[]" : ".NAME";
+        return this.inside(path + name, each, Object.values(example ?? {})[0]);
+    }
+
+    private referred = ({ $ref }: Type): ObjectType | undefined =>
+        $ref === undefined ? undefined : this.schema.types[$ref.replace("#/types/", "")];
+
+    private kind(path: string, property: Type & { description?: string }): string {
+        const type = this.referred(property);
+        if (type?.enum) return `one of ${type.enum.map(({ value }) => `\`${value}\``).join(", ")}`;
+        if (type) {
+            const first = this.listed.get(type) ?? path;
+            return first === path ? "fields" : `fields, as in \`${first}\``;
+        }
+        if (property.additionalProperties) return `by ${names[path] ?? "NAME"}`;
+        if (property.items) return "a list";
+        return property.description?.includes("fraction") ? "a number" : kinds[property.type!]!;
+    }
+}
+
+/** A description's sentences, its default, and the Kubespray variables it stands for. */
+export function parts(description: string): { text: string; default?: string; kubespray?: string } {
+    const found: { default?: string; kubespray?: string } = {};
+    const paragraphs = description.split("\n\n").map((paragraph) =>
+        paragraph
+            .replace(/\n/g, " ")
+            .split(/(?<=\.) (?=[A-Z`])/)
+            .filter((sentence) => {
+                const [, value] = /^Defaults to (.*)\.$/.exec(sentence) ?? [];
+                const [, variable] = /^Kubespray: (.*)\.$/.exec(sentence) ?? [];
+                found.default ??= value;
+                found.kubespray ??= variable;
+                return value === undefined && variable === undefined;
+            })
+            .join(" "),
+    );
+    return { text: paragraphs.filter((paragraph) => paragraph !== "").join("\n\n"), ...found };
+}
+
+function section({ path, type, required, description, values, example }: Entry): string {
+    const { text, kubespray, ...rest } = parts(description);
+    const shown =
+        type.startsWith("fields") || type === "a list" || path === "nodes" ? undefined : JSON.stringify(example);
+    const facts = [
+        `- ${type}${required ? ", required" : ""}`,
+        ...values.map(({ value, description }) => `    - \`${value}\`: ${description.replace(/\n/g, " ")}`),
+        rest.default && `- default: ${rest.default}`,
+        shown && `- example: \`${shown}\``,
+        kubespray && `- Kubespray: ${kubespray}`,
+    ];
+    return [`### \`${path}\``, text, facts.filter(Boolean).join("\n")].join("\n\n");
+}
+
+export function markdown(schema: Schema): string {
+    const reference = new Reference(schema);
+    const { description } = Object.values(schema.resources)[0]!;
+    return `${[
+        "# Reference of `KataContainers`",
+        "<!-- Written by `npm run schema`, from the comments in src/args.ts and the examples in docs/everyArgument.ts. -->",
+        description,
+        "The names are those of TypeScript, JavaScript and YAML. Python writes them with underscores (`private_key`), Go and " +
+            "C# with a capital (`PrivateKey`), Java as here; keys such as the names of nodes are the same in all. In Go a " +
+            'number is `pulumi.Float64(22)`, a text `pulumi.String("…")`.',
+        "## Arguments",
+        ...reference.arguments().map(section),
+        "## Outputs",
+        ...reference.outputs().map(section),
+    ].join("\n\n")}\n`;
+}
+
+const folder = join(__dirname, "..");
+export const schema = (): Schema => JSON.parse(readFileSync(join(folder, "schema.json"), "utf8"));
+export const file = join(folder, "docs/reference.md");
+
+if (require.main === module) {
+    writeFileSync(file, markdown(schema()));
+}

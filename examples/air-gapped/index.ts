@@ -1,0 +1,15 @@
+import * as pulumi from "@pulumi/pulumi";
+import { KataContainers } from "kata-containers";
+
+const privateKey = new pulumi.Config().requireSecret("privateKey");
+
+const kata = new KataContainers("kata", {
+    nodes: {
+        "worker-1": { connection: { host: "192.0.2.11", privateKey } },
+        "worker-2": { connection: { host: "192.0.2.12", privateKey } },
+    },
+    version: "3.32.0",
+    release: { url: "https://mirror.example.com/kata/{version}/{archive}" },
+});
+
+export const { runtimeClassName, nodeStatuses } = kata;

@@ -1,0 +1,82 @@
+// A language host for where no current one can be had. Those of an earlier release can be: they run programs. This one
+// adds what they lack: it runs a plugin that is a Node package, generates SDKs with the code that the current hosts use,
+// and makes them dependencies of a project. It is installed under the name of each host that it stands for, with the
+// earlier ones in the folder `earlier` beside it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/emptypb"
+)
+
+type host struct {
+	pulumirpc.UnimplementedLanguageRuntimeServer
+	language
+	// The earlier host.
+	earlier string
+	// The address of the engine, the last argument of a language host.
+	engine string
+}
+
+func main() {
+	if err := serve(os.Args[0], os.Args[len(os.Args)-1]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func serve(program, engine string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if self, err = filepath.EvalSymlinks(self); err != nil {
+		return err
+	}
+	name := strings.TrimPrefix(filepath.Base(program), "pulumi-language-")
+	language, known := languages[name]
+	if !known {
+		return fmt.Errorf("%s is the name of no language", name)
+	}
+	server := &host{language: language, earlier: filepath.Join(filepath.Dir(self), "earlier", name), engine: engine}
+	handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
+		Init: func(registrar *grpc.Server) error {
+			pulumirpc.RegisterLanguageRuntimeServer(registrar, server)
+			return nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println(handle.Port)
+	return <-handle.Done
+}
+
+func (h *host) Handshake(
+	context.Context, *pulumirpc.LanguageHandshakeRequest,
+) (*pulumirpc.LanguageHandshakeResponse, error) {
+	return &pulumirpc.LanguageHandshakeResponse{}, nil
+}
+
+func (h *host) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
+	return &pulumirpc.PluginInfo{}, nil
+}
+
+// GetRequiredPackages names none, because the lab has put every plugin in its place.
+func (h *host) GetRequiredPackages(
+	context.Context, *pulumirpc.GetRequiredPackagesRequest,
+) (*pulumirpc.GetRequiredPackagesResponse, error) {
+	return &pulumirpc.GetRequiredPackagesResponse{}, nil
+}
+
+func (h *host) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
+}

@@ -1,0 +1,79 @@
+# shellcheck shell=bash
+# What programs in every language need beside the lab: current language hosts for the Pulumi CLI, and versions of Node.
+
+# Command or file, and the package that brings it.
+LANGUAGE_PACKAGES="
+    git git
+    python3 python3
+    /usr/share/doc/python3-venv python3-venv
+"
+
+# prepare_languages: HOSTS is the folder of the language hosts, or empty where a full Pulumi CLI has its own; NODES that of
+# the versions of Node; ANSIBLE that of Ansible's programs.
+prepare_languages() {
+    declare -g HOSTS="" NODES ANSIBLE
+    install_packages "$LANGUAGE_PACKAGES"
+    find_full_pulumi
+    if [ -z "$FULL_PULUMI" ]; then
+        local name earlier=()
+        for name in nodejs python go yaml; do
+            tool "pulumi-$name" "a language host for the Pulumi CLI, for $name (1 minute)" "$(host_module "$name")"
+            earlier+=("$REPLY")
+        done
+        cached language-host "the language hosts' newer half (1 minute)" "$LAB_HOME/language-host" "${earlier[@]##*/}" -- \
+            make_language_hosts "${earlier[@]}"
+        HOSTS=$REPLY
+    fi
+    cached node-versions "Node.js 20, 22 and 24" "$TOOLCHAIN/node" -- make_node_versions
+    NODES=$REPLY/node_modules
+    cached ansible "Ansible, which reads inventories (30 s)" "$TOOLCHAIN/ansible.txt" -- make_ansible
+    ANSIBLE=$REPLY/bin
+}
+
+host_module() {
+    case $1 in
+    yaml) echo github.com/pulumi/pulumi-yaml ;;
+    *) echo github.com/pulumi/pulumi/sdk/v3 ;;
+    esac
+}
+
+make_language_hosts() { # EARLIER... FOLDER
+    local folder=${*: -1} host name executor
+    CGO_ENABLED=0 nice go build -C "$LAB_HOME/language-host" -trimpath -buildvcs=false -ldflags '-s -w' -o "$folder/language-host" .
+    mkdir "$folder/earlier"
+    for host in "${@:1:$#-1}"; do
+        cp "$host"/* "$folder/earlier"
+    done
+    # With the script by which the host for Python runs a program, which its module has as a file.
+    executor=$(go mod download -C "$TOOLCHAIN/pulumi-python" -json github.com/pulumi/pulumi/sdk/v3 | jq -r .Dir)
+    install "$executor/python/cmd/pulumi-language-python-exec" "$folder/earlier"
+    for name in nodejs python go yaml; do
+        mv "$folder/earlier/pulumi-language-$name" "$folder/earlier/$name"
+        ln -s language-host "$folder/pulumi-language-$name"
+    done
+}
+
+make_node_versions() { # FOLDER
+    cp "$TOOLCHAIN"/node/package*.json "$1"
+    npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund
+}
+
+make_ansible() { # FOLDER
+    python3 -m venv "$1/venv"
+    "$1/venv/bin/pip" install --quiet --requirement "$TOOLCHAIN/ansible.txt"
+    mkdir "$1/bin"
+    # By Python and module, because the folder is about to get another name.
+    cat >"$1/bin/ansible-inventory" <<'SCRIPT'
+#!/bin/sh
+exec "$(dirname "$0")/../venv/bin/python3" -m ansible.cli.inventory "$@"
+SCRIPT
+    chmod +x "$1/bin/ansible-inventory"
+}
+
+print_languages() {
+    cat <<ENVIRONMENT
+export PATH="${HOSTS:+$HOSTS:}\$PATH"
+export LAB_NODES="$NODES"
+export LAB_ANSIBLE="$ANSIBLE"
+ENVIRONMENT
+}

@@ -1,0 +1,41 @@
+// The package as npm would publish it, installed into an empty folder: what every language is tested with.
+
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+export const checkout = join(__dirname, "../..");
+
+/** Runs a command to its end, and gives what it printed. */
+export async function run(folder: string, command: string, args: string[], env: NodeJS.ProcessEnv = {}) {
+    try {
+        const options = { cwd: folder, env: { ...process.env, ...env }, maxBuffer: 1 << 26 };
+        return (await promisify(execFile)(command, args, options)).stdout;
+    } catch (error) {
+        const { stdout, stderr } = error as { stdout: string; stderr: string };
+        throw new Error(`in ${folder}: ${command} ${args.join(" ")}\n${stdout}${stderr}`);
+    }
+}
+
+let folder: string | undefined;
+
+/** An empty folder into which the tarball was installed; made once. */
+export async function consumer(): Promise<string> {
+    if (folder) return folder;
+    folder = mkdtempSync(join(tmpdir(), "kata-consumer-"));
+    const printed = await run(checkout, "npm", ["pack", "--silent", "--pack-destination", folder]);
+    const tarball = printed.trim().split("\n").at(-1)!;
+    writeFileSync(join(folder, "package.json"), '{ "name": "consumer", "private": true }\n');
+    const quick = ["--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
+    await run(folder, "npm", ["install", join(folder, tarball), ...quick]);
+    return folder;
+}
+
+/** The package inside that folder. */
+export const installed = async () => join(await consumer(), "node_modules/kata-containers");
+
+after(() => {
+    if (folder) rmSync(folder, { recursive: true });
+});

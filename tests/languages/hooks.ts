@@ -1,0 +1,28 @@
+// The lab, with what programs in every language need besides.
+
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { config } from "chai";
+import { down, up } from "../e2e/lab";
+
+// What Pulumi printed, to the end.
+config.truncateThreshold = 0;
+
+export const mochaHooks = {
+    beforeAll(this: Mocha.Context) {
+        this.timeout(80 * 60 * 1000);
+        up();
+        const lab = join(__dirname, "../../lab/lab");
+        const exports = execFileSync(lab, ["languages"], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+        const names = ["PATH", "LAB_NODES", "LAB_ANSIBLE"];
+        const script = `${exports}\nprintf '%s\\0' ${names.map((name) => `"$${name}"`).join(" ")}`;
+        const values = execFileSync("sh", ["-c", script], { encoding: "utf8" }).split("\0");
+        names.forEach((name, index) => {
+            process.env[name] = values[index];
+        });
+    },
+    afterAll(this: Mocha.Context) {
+        this.timeout(5 * 60 * 1000);
+        down();
+    },
+};

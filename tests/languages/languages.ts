@@ -1,0 +1,64 @@
+// What differs between the languages.
+
+import { transpileModule } from "typescript";
+
+export interface Language {
+    /** The folder of its example. */
+    example: string;
+    /** The file that holds the program. */
+    file: string;
+    /** The example's line that says the version. */
+    version: string;
+    /** What the lab needs more than that: its mirror, with the sum of a miniature release, and host checks that warn. */
+    forTheLab: (url: string, sha256: string) => string;
+    /** How the example gives the first node's address. */
+    host: string;
+    /** How a program that gives none is told, where it does not get as far as the component's own checks. */
+    noHost?: RegExp;
+}
+
+const typescript: Language = {
+    example: "typescript",
+    file: "index.ts",
+    version: 'version: "3.32.0",',
+    forTheLab: (url, sha256) => `release: { url: "${url}", sha256: { amd64: "${sha256}" } }, hostChecks: "warn",`,
+    host: 'host: "192.0.2.11",',
+    noHost: /index\.ts\(8,\d+\): error TS2741: Property 'host' is missing/,
+};
+
+export const languages = {
+    typescript,
+    javascript: { ...typescript, file: "index.js", noHost: undefined },
+    yaml: {
+        example: "yaml",
+        file: "Pulumi.yaml",
+        version: "      version: 3.32.0\n",
+        forTheLab: (url, sha256) =>
+            `      release: { url: "${url}", sha256: { amd64: "${sha256}" } }\n      hostChecks: warn\n`,
+        host: "host: 192.0.2.11,",
+        noHost: /worker-1: Cannot assign .*\n.*connection: Cannot assign .*\n.*host: Missing required property 'host'/,
+    },
+    python: {
+        example: "python",
+        file: "__main__.py",
+        version: 'version="3.32.0",',
+        forTheLab: (url, sha256) => `release={"url": "${url}", "sha256": {"amd64": "${sha256}"}}, host_checks="warn",`,
+        host: '"host": "192.0.2.11",',
+    },
+    go: {
+        example: "go",
+        file: "main.go",
+        version: 'Version: pulumi.String("3.32.0"),',
+        forTheLab: (url, sha256) =>
+            `Release: &katacontainers.ReleaseArgs{
+                Url: pulumi.String("${url}"), Sha256: &katacontainers.ChecksumsArgs{Amd64: pulumi.String("${sha256}")},
+            },
+            HostChecks: katacontainers.HostChecksWarn,`,
+        host: 'Host: pulumi.String("192.0.2.11"),',
+    },
+} satisfies { [name: string]: Language };
+
+export type LanguageName = keyof typeof languages;
+
+export const toJavaScript = (program: string) =>
+    transpileModule(program, { compilerOptions: { module: 1, target: 9 } }).outputText;

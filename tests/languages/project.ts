@@ -1,0 +1,157 @@
+// A project in some language, made from its example: what a user does with an editor and a shell.
+
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type EngineEvent, LocalWorkspace, type OutputMap, type Stack } from "@pulumi/pulumi/automation";
+import { inventory, nodes } from "../e2e/lab";
+import { checkout, consumer, installed, run } from "./consumer";
+import { type Language, type LanguageName, languages, toJavaScript } from "./languages";
+
+/** What an operation did to each resource but the providers, by its name, and what it printed. */
+export interface Ran {
+    did: { [name: string]: string };
+    /** The inputs of each. */
+    inputs: { [name: string]: any };
+    log: string;
+}
+
+export class Project {
+    readonly folder = mkdtempSync(join(tmpdir(), "kata-language-"));
+    private readonly language: Language;
+    private stack!: Stack;
+    /** What `pulumi package add` wrote into the file that is also the program. */
+    private packages = "";
+
+    private constructor(name: LanguageName, example = languages[name].example) {
+        this.language = { ...languages[name], example };
+        mkdirSync(join(this.folder, "state"));
+        cpSync(join(checkout, "examples", example), this.folder, { recursive: true });
+    }
+
+    /** A project with the package in it: installed by npm, or added as a plugin, from where npm put it or from `source`. */
+    static async create(name: LanguageName, source?: string): Promise<Project> {
+        const project = new Project(name);
+        if (project.language.example === "typescript") {
+            if (name === "javascript") rmSync(join(project.folder, "index.ts"));
+            await project.linkModules();
+        } else {
+            await run(project.folder, "pulumi", ["package", "add", source ?? (await installed())], goEnvironment);
+            if (name === "yaml") project.packages = /^packages:.*/ms.exec(project.read("Pulumi.yaml"))![0];
+        }
+        return project.withStack();
+    }
+
+    /** Another example than that of the language, in TypeScript. */
+    static async other(example: string): Promise<Project> {
+        const project = new Project("typescript", example);
+        await project.linkModules();
+        return project.withStack();
+    }
+
+    private async linkModules(): Promise<void> {
+        symlinkSync(join(await consumer(), "node_modules"), join(this.folder, "node_modules"));
+    }
+
+    private async withStack(): Promise<this> {
+        this.stack = await LocalWorkspace.createStack(
+            { stackName: "dev", workDir: this.folder },
+            { envVars: { ...goEnvironment, PULUMI_BACKEND_URL: `file://${this.folder}/state` } },
+        );
+        await this.setSecret("privateKey", privateKey());
+        return this;
+    }
+    setSecret = (name: string, value: string) => this.stack.setConfig(name, { value, secret: true });
+
+    private read = (file: string) => readFileSync(join(this.folder, file), "utf8");
+
+    /** The example, as it stands but for the changes. */
+    example(changes: [before: string, after: string][] = []): string {
+        const file = this.language.file.replace("index.js", "index.ts");
+        return edited(readFileSync(join(checkout, "examples", this.language.example, file), "utf8"), changes);
+    }
+
+    /** The example, with the lab's addresses and mirror, and further changes. */
+    exampleForTheLab(changes: [before: string, after: string][] = []): string {
+        const { version } = this.language;
+        return edited(this.example(changes), [...addresses(), [version, version + this.forTheLab()]]);
+    }
+    forTheLab(): string {
+        const { url, checksums } = inventory().releases;
+        return this.language.forTheLab(url, checksums["3.32.0"]!.go!.amd64);
+    }
+
+    /** One of the programs in the folder `programs`. */
+    program(name: string): string {
+        const file = this.language.file.replace("index.js", "index.ts");
+        return readFileSync(join(__dirname, "programs", name, file), "utf8");
+    }
+
+    /** Another program for the project. */
+    write(program: string): void {
+        const { file } = this.language;
+        const text = file === "index.js" ? toJavaScript(program) : program;
+        writeFileSync(join(this.folder, file), text + this.packages);
+    }
+
+    /** The error of a preview that must fail. */
+    async refusal(): Promise<string> {
+        try {
+            await this.preview();
+        } catch (error) {
+            return (error as Error).message;
+        }
+        throw new Error("this preview had to fail");
+    }
+
+    preview = (env?: { [name: string]: string }) => this.ran((options) => this.stack.preview(options), env);
+    up = () => this.ran((options) => this.stack.up(options));
+    destroy = () => this.ran((options) => this.stack.destroy(options));
+
+    private async ran(
+        operation: (options: { onOutput(text: string): void; onEvent(event: EngineEvent): void }) => Promise<unknown>,
+        env: { [name: string]: string } = {},
+    ): Promise<Ran> {
+        const ran: Ran = { did: {}, inputs: {}, log: "" };
+        this.stack.workspace.envVars = { ...this.stack.workspace.envVars, PATH: process.env.PATH!, ...env };
+        await operation({
+            onOutput: (text) => {
+                ran.log += text;
+            },
+            onEvent: ({ resourcePreEvent }) => {
+                const { urn, op, type, new: wanted } = resourcePreEvent?.metadata ?? {};
+                if (!urn || type!.startsWith("pulumi:providers:")) return;
+                const name = urn.split("::").at(-1)!;
+                ran.did[name] = op!;
+                ran.inputs[name] = wanted?.inputs;
+            },
+        });
+        return ran;
+    }
+
+    outputs = (): Promise<OutputMap> => this.stack.outputs();
+
+    /** The state as it lies on disk. */
+    state = () => this.read("state/.pulumi/stacks/kata-example/dev.json");
+
+    async remove(): Promise<void> {
+        await this.stack.destroy();
+        rmSync(this.folder, { recursive: true });
+    }
+}
+
+export const privateKey = () => readFileSync(Object.values(nodes())[0]!.privateKeyFile, "utf8");
+
+/** The Go programs are built as the lab's tools are, so that what was compiled for those is there. */
+export const goEnvironment = { CGO_ENABLED: "0", GOFLAGS: "-trimpath -buildvcs=false" };
+
+const addresses = (): [before: string, after: string][] =>
+    Object.values(nodes()).map(({ host }, index) => [`192.0.2.1${index + 1}`, host]);
+
+function edited(text: string, changes: [before: string, after: string][]): string {
+    for (const [before, after] of changes) {
+        if (text.split(before).length !== 2) throw new Error(`"${before}" must stand once in\n${text}`);
+        text = text.replace(before, () => after);
+    }
+    return text;
+}
