@@ -33,7 +33,6 @@ describe("the reference", () => {
             "release.sha256.amd64",
             "release.sha256.arm64",
             "runtimeClass.tolerations[].value",
-            "rollout.drain.kubeconfig",
         ]);
     });
 
