@@ -35,9 +35,12 @@ install_packages() { # LINES, as in PACKAGES
     [ ${#missing[@]} != 0 ] || return 0
     say "installing Debian packages: ${missing[*]}"
     log=$(mktemp)
-    # The package lists of a fresh machine are absent or old.
-    { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"; } \
-        >"$log" 2>&1 </dev/null || fail "apt-get could not install ${missing[*]}" "$log"
+    # The package lists of a fresh machine are absent or old. Labs that start at the same time wait for each other.
+    mkdir -p "$KATA_LAB_CACHE"
+    (
+        flock 9
+        apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
+    ) 9>"$KATA_LAB_CACHE/apt.lock" >"$log" 2>&1 </dev/null || fail "apt-get could not install ${missing[*]}" "$log"
     rm -f "$log"
 }
 
