@@ -229,7 +229,7 @@ export interface RuntimeClass {
     name?: Input<string>;
     /**
      * The name of the runtime in containerd: lower-case letters, digits and `-`, at most 63. A change replaces the
-     * RuntimeClass. Defaults to `kata-qemu`.
+     * RuntimeClass, and a node where pods still run on the old one refuses it. Defaults to `kata-qemu`.
      */
     handler?: Input<string>;
     /** Labels of the RuntimeClass. Defaults to none. */

@@ -174,21 +174,24 @@ sandboxes() {
 
 no_sandboxes() { [ -z "$(sandboxes)" ]; }
 
-# sandbox_names: the pods of these sandboxes, namespace/name, as containerd knows them.
-sandbox_names() {
-    sandboxes | cut -f 2 | while IFS= read -r id; do
-        timeout 20 ctr --address "$SOCKET" -n k8s.io containers info "$id" 2>/dev/null | awk -F '"' -v id="$id" '
+in_k8s() { timeout 20 ctr --address "$SOCKET" -n k8s.io "$@" 2>/dev/null; }
+
+sandbox_names() { sandboxes | cut -f 2 | pod_names; }
+
+# pod_names: of the containers on stdin the pods, namespace/name, as containerd knows them.
+pod_names() {
+    while IFS= read -r id; do
+        in_k8s containers info "$id" | awk -F '"' -v id="$id" '
             $2 == "io.kubernetes.pod.name" { pod = $4 }
             $2 == "io.kubernetes.pod.namespace" { namespace = $4 }
-            END { printf "%s ", pod == "" ? id : namespace "/" pod }'
-    done | excerpt
+            END { print (pod == "" ? id : namespace "/" pod) }'
+    done | sort -u | tr '\n' ' ' | excerpt
 }
 
 # kill_sandboxes: with all their containers, and waits until their shims are gone.
 kill_sandboxes() {
     say "killing the sandboxes of $(sandbox_names)"
     sandboxes | cut -f 2 >"$NEXT/sandboxes"
-    in_k8s() { timeout 20 ctr --address "$SOCKET" -n k8s.io "$@" 2>/dev/null; }
     in_k8s tasks ls -q >"$NEXT/tasks" || :
     while IFS= read -r task; do
         sandbox=$(in_k8s containers info "$task" | awk -F '"' '$2 == "io.kubernetes.cri.sandbox-id" { print $4; exit }')

@@ -187,8 +187,18 @@ require_handler() {
         fail "with the prepared configuration the runtime $HANDLER would not be the one asked for (its ConfigPath is \"$path\")" \
             "look for a file imported by $MAIN that defines it, or choose another runtimeClass.handler"
     for runtime in $(runtimes_of "$NEXT/dump.now"); do
-        runtimes_of "$NEXT/dump" | grep -qxF "$runtime" || say "containerd will not know the runtime $runtime any more"
+        if runtimes_of "$NEXT/dump" | grep -qxF "$runtime"; then continue; fi
+        # Without the shim's link and the table containerd could neither restart nor end what runs on it.
+        pods=$(running_on "$(toml_get "$NEXT/dump.now" "$CRI.runtimes.\"$runtime\"" runtime_type)" | pod_names)
+        [ -z "$pods" ] || fail "containers still run on the runtime $runtime, which is to go: $pods" \
+            "delete these pods, then run this again; or keep the runtime: runtimeClass.handler"
+        say "containerd will not know the runtime $runtime any more"
     done
+}
+# running_on TYPE: the containers that run on a runtime of that type.
+running_on() {
+    in_k8s tasks ls | awk '$3 == "RUNNING" { print $1 }' >"$NEXT/running"
+    in_k8s containers ls | awk -v type="$1" 'NR == FNR { running[$1] = 1; next } $NF == type && ($1 in running) { print $1 }' "$NEXT/running" -
 }
 runtimes_of() { toml_tables "$1" | sed -n 's/^.*\.containerd\.runtimes\.\([A-Za-z0-9_-]*\)$/\1/p'; }
 

@@ -113,6 +113,13 @@ describe(`a soak of ${rounds} random changes (SOAK_SEED=${seed})`, function () {
             wanted = change(before);
             const title = `round ${round}: ${JSON.stringify(wanted)}`;
             const driverChanges = wanted.cgroupDriver !== before.cgroupDriver;
+            if (wanted.handler !== before.handler && kata.length > 0) {
+                expect(await stack.fail(given(wanted)), title).to.contain(
+                    `containers still run on the runtime ${before.handler}, which is to go: default/kata-`,
+                );
+                for (const pod of kata) expect(kubectl("exec", pod, "--", "echo", "well"), title).to.equal("well");
+                removeKata();
+            }
             if (next() < 0.15) {
                 // An argument that the nodes find wrong changes nothing.
                 const bad = given({ ...wanted, cgroupDriver: before.cgroupDriver });
