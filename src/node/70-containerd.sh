@@ -218,12 +218,13 @@ dumped_driver() {
 # gate_containerd: waits until CRI serves. containerd can be `active` with its CRI dead, so the plugins are asked, not the
 # unit. And a plugin that is `ok` still has the pods to find that were there before, over which containerd may die; its
 # server for streams, a port of its own, comes after that. The handler is in the configuration that check_containerd saw.
+# What it needs to write is in memory, for it also judges a node that was put back because its disk is full.
 gate_containerd() { within 60 containerd_answers && cri_is_ok && within 60 cri_serves; }
-containerd_answers() { timeout 10 ctr --address "$SOCKET" plugins ls >"$NEXT/plugins" 2>/dev/null; }
+containerd_answers() { timeout 10 ctr --address "$SOCKET" plugins ls >"$RUN/plugins" 2>/dev/null; }
 cri_is_ok() {
     awk '
         $1 == "io.containerd.grpc.v1" && $2 == "cri" || $1 == "io.containerd.cri.v1" { seen = 1; if ($NF != "ok") bad = 1 }
-        END { exit !seen || bad }' "$NEXT/plugins"
+        END { exit !seen || bad }' "$RUN/plugins"
 }
 cri_serves() {
     containerd_pid=$(main_process containerd)

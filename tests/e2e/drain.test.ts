@@ -114,7 +114,7 @@ describe("draining", function () {
             spawnSync("sh", ["-c", drainScript, "kata-containers", ...words], {
                 input: kubeconfig,
                 encoding: "utf8",
-                env: { PATH: process.env.PATH },
+                env: { PATH: process.env.PATH, HOME: process.env.HOME },
             });
         expect(run("drain", "worker-1", "systemd", "60")).to.include({ status: 0 });
         expect(unschedulable()).to.deep.equal(["worker-1"]);

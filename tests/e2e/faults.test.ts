@@ -48,9 +48,11 @@ describe("a fault before any step", function () {
         const red: string[] = [];
         startPod(`faults-${name}`, name);
         // A changed driver makes the kubelet restart containers.
-        const container = title.endsWith("driver")
-            ? undefined
-            : containerOf(`faults-${name}`).replace(/^containerd:\/\/(\w+).*/, "$1");
+        const containerOfPod = () =>
+            title.endsWith("driver")
+                ? undefined
+                : containerOf(`faults-${name}`).replace(/^containerd:\/\/(\w+).*/, "$1");
+        let container = containerOfPod();
         node.prepare();
         const bare = node.look().picture;
         expect(await node.stage()).to.include({ status: 0 });
@@ -103,6 +105,12 @@ describe("a fault before any step", function () {
                 await cell(removal, asked, was, kind, back[Math.min(i, back.length - 1)]!);
             }
             if (kind === "disk") node.bigDisk();
+            if (kind === "power") {
+                // The power took the containers as well.
+                kubectl("delete", "pod", `faults-${name}`, "--wait=true", "--timeout=60s");
+                startPod(`faults-${name}`, name);
+                container = containerOfPod();
+            }
         }
         await node.unstage();
         expect(node.look().picture).to.equal(bare);
