@@ -12,7 +12,7 @@ VM_PACKAGES="
 # prepare_vm: VM_ROOT is the root filesystem of such a node.
 prepare_vm() {
     declare -g VM_ROOT
-    PACKAGES=$VM_PACKAGES install_packages
+    install_packages "$VM_PACKAGES"
     cached vm "the root filesystem of a virtual machine: a node's, and Debian's kernel (2 to 3 minutes)" \
         "${NODE_ROOT##*/}" -- make_vm_root
     # shellcheck disable=SC2034 # for mount_node
