@@ -30,7 +30,7 @@ lab-test: tools
 
 # Each in a lab of its own, two at a time: they wait more than they work. What one of them says comes when it is done.
 e2e: node_modules tools ## on real nodes: what users do, every fault, a virtual machine, every language
-	$(MAKE) --jobs=2 --output-sync=target vm nodes faults languages
+	$(MAKE) --jobs=2 --output-sync=target faults vm nodes languages
 
 E2E = npx mocha --require ./tests/e2e/hooks.ts
 vm: ; LAB_NAME=vm $(E2E) tests/e2e/virtualMachine.test.ts
