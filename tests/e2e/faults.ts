@@ -86,7 +86,9 @@ export class FaultyNode {
 
     private run(text: string, stdin = ""): Promise<Run> {
         const { host, port, user } = inventory().nodes[this.name]!;
-        const child = spawn("ssh", [...sshOptions(this.name), "-p", `${port}`, `${user}@${host}`, text]);
+        // A machine whose power went says nothing any more.
+        const alive = ["-o", "ServerAliveInterval=10"];
+        const child = spawn("ssh", [...sshOptions(this.name), ...alive, "-p", `${port}`, `${user}@${host}`, text]);
         let output = "";
         for (const stream of [child.stdout, child.stderr]) {
             stream.on("data", (data) => {
