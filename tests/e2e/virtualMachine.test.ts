@@ -29,6 +29,7 @@ describe("a virtual machine as a node", function () {
         up(`${node}=vm`);
         stack = await TestStack.create("virtual-machine");
         filesBefore = files(node);
+        expect(modules()).to.deep.equal([]);
     });
     after(() => stack.remove());
 
@@ -52,7 +53,6 @@ describe("a virtual machine as a node", function () {
     });
 
     it("fulfils the host checks, gets its modules, and the driver systemd on cgroup v2", async () => {
-        expect(modules()).to.deep.equal([]);
         const { outputs } = await stack.up(given());
         expect(outputs.nodeStatuses[node]).to.deep.equal({
             kataVersion: "3.32.0",
