@@ -171,7 +171,11 @@ mark_restart() { : >"$JOURNAL/restarted-$1"; }
 # journal_words UNIT: what it said since it was restarted: what sounds like a failure, and its last words.
 journal_words() {
     journalctl -u "$1" --since "$SINCE" -n 500 --no-pager -o cat 2>/dev/null | excerpt >"$RUN/words" || :
-    { grep -iE 'fail|error|fatal|panic|refuse' "$RUN/words" | tail -n 8; tail -n 8 "$RUN/words"; } | awk '!seen[$0]++ { print "  | " $0 }'
+    {
+        grep -E 'level=(fatal|panic)' "$RUN/words" | tail -n 2
+        grep -iE 'fail|error|refuse' "$RUN/words" | tail -n 6
+        tail -n 8 "$RUN/words"
+    } | awk '!seen[$0]++ { print "  | " $0 }'
 }
 
 # commit: what was changed is on the disk before the journal goes, and only then goes what was kept.
