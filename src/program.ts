@@ -19,5 +19,9 @@ export function readProgram(): Program {
         .sort()
         .map((file) => readFileSync(join(folder, file), "utf8"))
         .join("");
+    return programOf(text);
+}
+
+export function programOf(text: string): Program {
     return { text, id: createHash("sha256").update(text).digest("hex").slice(0, 12) };
 }

@@ -2,11 +2,10 @@
 // A step is a command that the journal has to answer for; which there are is found by running the program once.
 
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import type { KataContainersArgs } from "../../src";
 import { activate, deactivate, stage, unstage } from "../../src/commands";
 import { makePlan } from "../../src/plan";
-import { type Program, readProgram } from "../../src/program";
+import { type Program, programOf, readProgram } from "../../src/program";
 import { args, bootNode, inventory, killNode, onNode, sshOptions } from "./lab";
 
 export const kinds = ["connection", "program", "power", "disk", "service"] as const;
@@ -60,8 +59,7 @@ timeout() { case $* in *"systemctl restart"*) fault_point "restart \${*##* }" ;;
 function withFaults(): Program {
     const { text } = readProgram();
     if (!text.endsWith(last)) throw new Error(`the node program must end with ${last}`);
-    const changed = text.slice(0, -last.length) + faults + last;
-    return { text: changed, id: createHash("sha256").update(changed).digest("hex").slice(0, 12) };
+    return programOf(text.slice(0, -last.length) + faults + last);
 }
 
 export interface Run {
