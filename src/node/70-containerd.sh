@@ -186,8 +186,13 @@ require_handler() {
     [ "$path" = "$KATA_CONFIG_PATH" ] ||
         fail "with the prepared configuration the runtime $HANDLER would not be the one asked for (its ConfigPath is \"$path\")" \
             "look for a file imported by $MAIN that defines it, or choose another runtimeClass.handler"
+}
+
+# let_runtimes_go: those that containerd has now and would not have, on which nothing may run any more.
+let_runtimes_go() {
+    runtimes_of "$NEXT/dump" >"$NEXT/runtimes"
     for runtime in $(runtimes_of "$NEXT/dump.now"); do
-        if runtimes_of "$NEXT/dump" | grep -qxF "$runtime"; then continue; fi
+        if grep -qxF "$runtime" "$NEXT/runtimes"; then continue; fi
         # Without the shim's link and the table containerd could neither restart nor end what runs on it.
         pods=$(running_on "$(toml_get "$NEXT/dump.now" "$CRI.runtimes.\"$runtime\"" runtime_type)" | pod_names)
         [ -z "$pods" ] || fail "containers still run on the runtime $runtime, which is to go: $pods" \

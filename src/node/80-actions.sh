@@ -57,6 +57,7 @@ do_activate() {
     check_containerd
     require_runtimes "$HANDLER"
     require_handler
+    let_runtimes_go
     prepare_kubelet
     { echo "$SIGNATURE"; printf '%s\n' $KATA_MODULES; } >"$NEXT/modules"
 
