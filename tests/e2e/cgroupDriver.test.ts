@@ -1,22 +1,18 @@
 // The cgroup driver of the kubelet and of containerd, changed together and put back together.
 
 import { expect } from "chai";
-import { args, files, kubectl, nodes, onNode, ready, startPod, TestStack, times } from "./lab";
+import { args, files, kubectl, names, onNode, ready, startOnEveryNode, startPod, TestStack, times } from "./lab";
 
 describe("the cgroup driver", function () {
     this.timeout(10 * 60 * 1000);
-    const names = () => Object.keys(nodes());
     let stack: TestStack;
-    const filesBefore: { [node: string]: string } = {};
+    let filesBefore: { [node: string]: string };
     const driver = (cgroupDriver: "systemd" | "cgroupfs", changeUnderRunningPods = true) =>
         args("3.32.0", { kubelet: { cgroupDriver, changeUnderRunningPods } });
 
     before(async () => {
         stack = await TestStack.create("cgroup-driver");
-        for (const node of names()) {
-            filesBefore[node] = files(node);
-            startPod(`runc-${node}`, node);
-        }
+        ({ filesBefore } = startOnEveryNode());
     });
     after(async () => {
         kubectl("delete", "pods", "--all", "--wait=true", "--timeout=60s");

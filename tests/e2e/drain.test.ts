@@ -5,11 +5,10 @@ import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import type { KataContainersArgs } from "../../src";
 import { drainScript } from "../../src/drain";
-import { apply, args, connection, files, kubectl, nodes, onNode, ready, sshOptions, TestStack } from "./lab";
+import { apply, args, connection, files, kubectl, names, nodes, onNode, ready, sshOptions, TestStack } from "./lab";
 
 describe("draining", function () {
     this.timeout(10 * 60 * 1000);
-    const names = () => Object.keys(nodes());
     const unschedulable = () =>
         names().filter((node) => kubectl("get", "node", node, "-o", "jsonpath={.spec.unschedulable}"));
     const given = (cgroupDriver: "systemd" | "cgroupfs", timeout = 120): KataContainersArgs =>

@@ -32,6 +32,8 @@ export const inventory = (): Inventory => known;
 export const nodes = (): { [name: string]: LabNode } =>
     Object.fromEntries(Object.entries(known.nodes).filter(([, { kind }]) => kind === "container"));
 
+export const names = () => Object.keys(nodes());
+
 /** Brings the lab up, and takes what it says of itself into the environment of this process. */
 export function up(...args: string[]): void {
     command("up", ...args);
@@ -137,21 +139,29 @@ export const containerOf = (pod: string) =>
         "jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}",
     );
 
+/** What is on every node before anything is done: its files, and the container of a runc pod that is started there. */
+export function startOnEveryNode(): { filesBefore: { [node: string]: string }; runc: { [node: string]: string } } {
+    const filesBefore: { [node: string]: string } = {};
+    const runc: { [node: string]: string } = {};
+    for (const node of names()) {
+        startPod(`runc-${node}`, node);
+        runc[node] = containerOf(`runc-${node}`);
+        filesBefore[node] = files(node);
+    }
+    return { filesBefore, runc };
+}
+
 export function connection(name: string): ConnectionArgs {
     const { host, port, user, privateKeyFile, hostKey } = known.nodes[name]!;
     return { host, port, user, hostKey, privateKey: readFileSync(privateKeyFile, "utf8") };
 }
 
 /** Arguments for a miniature release on the lab's nodes, which have no KVM. */
-export function args(
-    version: string,
-    more: Partial<KataContainersArgs> = {},
-    names = Object.keys(nodes()),
-): KataContainersArgs {
+export function args(version: string, more: Partial<KataContainersArgs> = {}, on = names()): KataContainersArgs {
     const { url, checksums } = known.releases;
     const runtime = more.qemu?.runtime ?? (version === "4.1.0" ? "rust" : "go");
     return {
-        nodes: Object.fromEntries(names.map((name) => [name, { connection: connection(name) }])),
+        nodes: Object.fromEntries(on.map((name) => [name, { connection: connection(name) }])),
         version,
         release: { url, sha256: checksums[version]![runtime as string] },
         hostChecks: "warn",
@@ -162,6 +172,16 @@ export function args(
 export interface Outputs {
     runtimeClassName: string;
     nodeStatuses: { [node: string]: NodeStatus };
+}
+
+/** The error of what must fail. */
+export async function errorOf(operation: Promise<unknown>): Promise<string> {
+    try {
+        await operation;
+    } catch (error) {
+        return (error as Error).message;
+    }
+    throw new Error("this had to fail");
 }
 
 /** How the component stands in the program. */
@@ -219,13 +239,8 @@ export class TestStack {
     }
 
     /** The error of an `up` that must fail. */
-    async fail(args: KataContainersArgs, place: Place = {}): Promise<string> {
-        try {
-            await this.up(args, place);
-        } catch (error) {
-            return (error as Error).message;
-        }
-        throw new Error("this up had to fail");
+    fail(args: KataContainersArgs, place: Place = {}): Promise<string> {
+        return errorOf(this.up(args, place));
     }
 
     /** The state as it lies on disk. */
@@ -239,13 +254,8 @@ export class TestStack {
     }
 
     /** The error of a destroy that must fail. */
-    async failDestroy(): Promise<string> {
-        try {
-            await this.destroy();
-        } catch (error) {
-            return (error as Error).message;
-        }
-        throw new Error("this destroy had to fail");
+    failDestroy(): Promise<string> {
+        return errorOf(this.destroy());
     }
 
     /** For the end of a test, whatever became of it. */

@@ -7,17 +7,17 @@ import {
     containerOf,
     files,
     kubectl,
+    names,
     nodes,
     type Outputs,
     onNode,
     ready,
     removePods,
+    startOnEveryNode,
     startPod,
     TestStack,
     times,
 } from "./lab";
-
-const names = () => Object.keys(nodes());
 
 const services = (node: string) =>
     onNode(node, "systemctl show -p ActiveEnterTimestampMonotonic --value containerd kubelet").split(/\s+/);
@@ -28,16 +28,12 @@ const every = (op: string, ...suffixes: string[]) =>
 describe("KataContainers on real nodes", function () {
     this.timeout(10 * 60 * 1000);
     let stack: TestStack;
-    const filesBefore: { [node: string]: string } = {};
-    const runc: { [node: string]: string } = {};
+    let filesBefore: { [node: string]: string };
+    let runc: { [node: string]: string };
 
     before(async () => {
         stack = await TestStack.create("lifecycle");
-        for (const node of names()) {
-            startPod(`runc-${node}`, node);
-            runc[node] = containerOf(`runc-${node}`);
-            filesBefore[node] = files(node);
-        }
+        ({ filesBefore, runc } = startOnEveryNode());
     });
     after(async () => {
         kubectl("delete", "pods", "--all", "--wait=true", "--timeout=60s");

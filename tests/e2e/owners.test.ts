@@ -2,12 +2,11 @@
 
 import { ComponentResource } from "@pulumi/pulumi";
 import { expect } from "chai";
-import { apply, args, bootNode, changes, files, killNode, kubectl, nodes, onNode, TestStack } from "./lab";
+import { apply, args, bootNode, changes, files, killNode, kubectl, names, onNode, TestStack } from "./lab";
 
 const runtimeClass = (...path: string[]) =>
     kubectl("get", "runtimeclass", "kata-qemu", "-o", path.length > 0 ? `jsonpath={${path.join(".")}}` : "name");
 const runtimeClasses = () => kubectl("get", "runtimeclass", "-o", "name");
-const names = () => Object.keys(nodes());
 
 describe("owners", function () {
     this.timeout(10 * 60 * 1000);

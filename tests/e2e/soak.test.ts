@@ -2,33 +2,24 @@
 
 import { expect } from "chai";
 import type { KataContainersArgs } from "../../src";
+import { Random } from "../node/random";
 import {
     args,
     changes,
     containerOf,
     files,
     kubectl,
-    nodes,
+    names,
     onNode,
     ready,
     removePods,
+    startOnEveryNode,
     startPod,
     TestStack,
 } from "./lab";
 
 const seed = Number(process.env.SOAK_SEED ?? 2026);
 const rounds = 50;
-
-/** A generator of numbers from 0 to 1 that can be begun again (mulberry32). */
-function random(seed: number): () => number {
-    let state = seed;
-    return () => {
-        state = (state + 0x6d2b79f5) | 0;
-        let t = Math.imul(state ^ (state >>> 15), 1 | state);
-        t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-        return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-    };
-}
 
 interface Wanted {
     version: string;
@@ -41,20 +32,14 @@ interface Wanted {
 
 describe(`a soak of ${rounds} random changes (SOAK_SEED=${seed})`, function () {
     this.timeout(30 * 60 * 1000);
-    const names = () => Object.keys(nodes());
-    const next = random(seed);
-    const pick = <T>(values: readonly T[]): T => values[Math.floor(next() * values.length)]!;
-    const filesBefore: { [node: string]: string } = {};
-    const runc: { [node: string]: string } = {};
+    const random = new Random(seed);
+    let filesBefore: { [node: string]: string };
+    let runc: { [node: string]: string };
     let stack: TestStack;
 
     before(async () => {
         stack = await TestStack.create("soak");
-        for (const node of names()) {
-            startPod(`runc-${node}`, node);
-            runc[node] = containerOf(`runc-${node}`);
-            filesBefore[node] = files(node);
-        }
+        ({ filesBefore, runc } = startOnEveryNode());
     });
     after(async () => {
         removePods(names()[0]!, "--all");
@@ -77,17 +62,17 @@ describe(`a soak of ${rounds} random changes (SOAK_SEED=${seed})`, function () {
     ] as const;
     /** One thing changes, now and then two. */
     const change = (wanted: Wanted): Wanted => {
-        const [version, runtime] = pick(versions);
-        const one = pick([
+        const [version, runtime] = random.pick(versions);
+        const one = random.pick([
             { version, runtime },
             { version, runtime },
             { debug: !wanted.debug },
-            { memory: 512 * (1 + Math.floor(next() * 8)) },
-            { handler: pick(["kata-qemu", "kata"]) },
-            { cgroupDriver: pick(["systemd", "cgroupfs"] as const) },
+            { memory: 512 * (1 + random.below(8)) },
+            { handler: random.pick(["kata-qemu", "kata"]) },
+            { cgroupDriver: random.pick(["systemd", "cgroupfs"] as const) },
         ]);
         const changed = { ...wanted, ...one };
-        return next() < 0.2 ? change(changed) : changed;
+        return random.chance(0.2) ? change(changed) : changed;
     };
 
     it("holds what must hold after each, and leaves the nodes as they were", async () => {
@@ -120,14 +105,14 @@ describe(`a soak of ${rounds} random changes (SOAK_SEED=${seed})`, function () {
                 for (const pod of kata) expect(kubectl("exec", pod, "--", "echo", "well"), title).to.equal("well");
                 removeKata();
             }
-            if (next() < 0.15) {
+            if (random.chance(0.15)) {
                 // An argument that the nodes find wrong changes nothing.
                 const bad = given({ ...wanted, cgroupDriver: before.cgroupDriver });
                 bad.qemu!.settings = { "nowhere.key": 1 };
                 expect(await stack.fail(bad), title).to.contain('names the table "nowhere"');
             }
             const { outputs } = await stack.up(given(wanted));
-            if (next() < 0.2) expect(changes(await stack.up(given(wanted))), title).to.deep.equal({});
+            if (random.chance(0.2)) expect(changes(await stack.up(given(wanted))), title).to.deep.equal({});
             for (const node of names()) {
                 const { kataVersion, cgroupDriver } = outputs.nodeStatuses[node]!;
                 expect({ kataVersion, cgroupDriver }, title).to.deep.equal({
@@ -155,8 +140,8 @@ describe(`a soak of ${rounds} random changes (SOAK_SEED=${seed})`, function () {
                 for (const pod of kata) expect(kubectl("exec", pod, "--", "echo", "well"), title).to.equal("well");
             if (driverChanges || kata.length > 3) {
                 removeKata();
-            } else if (next() < 0.4) {
-                const node = pick(names());
+            } else if (random.chance(0.4)) {
+                const node = random.pick(names());
                 startPod(`kata-${round}-${node}`, node, "kata-qemu");
                 kata.push(`kata-${round}-${node}`);
             }

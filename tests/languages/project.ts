@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EngineEvent, LocalWorkspace, type OutputMap, type Stack } from "@pulumi/pulumi/automation";
-import { inventory, nodes } from "../e2e/lab";
+import { errorOf, inventory, nodes } from "../e2e/lab";
 import { checkout, consumer, installed, run } from "./consumer";
 import { type Language, type LanguageName, languages, toJavaScript } from "./languages";
 
@@ -95,13 +95,8 @@ export class Project {
     }
 
     /** The error of a preview that must fail. */
-    async refusal(): Promise<string> {
-        try {
-            await this.preview();
-        } catch (error) {
-            return (error as Error).message;
-        }
-        throw new Error("this preview had to fail");
+    refusal(): Promise<string> {
+        return errorOf(this.preview());
     }
 
     preview = (env?: { [name: string]: string }) => this.ran((options) => this.stack.preview(options), env);
