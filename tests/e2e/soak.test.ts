@@ -129,10 +129,14 @@ describe(`a soak of ${rounds} random changes (SOAK_SEED=${seed})`, function () {
                 ).split("\n");
                 expect(lines, title).to.deep.equal([wanted.handler, lines[1], `default_memory = ${wanted.memory}`]);
                 expect(Number(lines[1]), title).to.be.greaterThan(2);
-                // A changed driver makes the kubelet restart the containers of running pods.
-                if (driverChanges) kubectl("wait", "--for=condition=Ready", `pod/runc-${node}`, "--timeout=120s");
-                else expect(containerOf(`runc-${node}`), title).to.equal(runc[node]);
-                runc[node] = containerOf(`runc-${node}`);
+                if (driverChanges) {
+                    // The kubelet restarts the containers of running pods, some time after it says that they are Ready.
+                    kubectl("wait", "--for=condition=Ready", `pod/runc-${node}`, "--timeout=120s");
+                    kubectl("delete", "pod", `runc-${node}`, "--wait=true");
+                    startPod(`runc-${node}`, node);
+                    runc[node] = containerOf(`runc-${node}`);
+                }
+                expect(containerOf(`runc-${node}`), title).to.equal(runc[node]);
             }
             expect(ready(...names()), title).to.equal(true);
             // Sandboxes of several versions, of which each keeps its files.
