@@ -3,12 +3,16 @@
 # A node belongs to one stack, organization/project/stack, and there to the components that have claimed it. That is one,
 # but for the time in which a renamed component takes the place of the one before: whichever of the two goes, now or when
 # a rename is taken back, only gives up its claim. The last one puts the node back.
-claim() {
+refuse_others() {
     step "owner"
     owner=$(tail -n 1 "$STATE/owners" 2>/dev/null) || owner=""
     [ -z "$owner" ] || [ "$(stack_of "$owner")" = "$(stack_of "$OWNER")" ] ||
         fail "this node belongs to $owner, and $OWNER wants it too" "take it out of one of the two; if $owner is gone for good, remove $STATE/owners on the node"
-    mine || printf '%s\n' "$OWNER" | add_lines "$STATE/owners"
+}
+claim() {
+    mine && return
+    printf '%s\n' "$OWNER" | add_lines "$STATE/owners"
+    flush "$STATE/owners" "$STATE"
 }
 stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
 # The owners but us; the last of them, if there are several.
@@ -27,7 +31,7 @@ give_up() {
 }
 
 do_stage() {
-    claim
+    refuse_others
     # The program that was sent takes the place of an earlier one.
     if [ "$0" != "$STATE/node.sh" ]; then
         flush "$0"
@@ -36,9 +40,12 @@ do_stage() {
     choose_release
     if [ ! -d "$RELEASES/$TREE" ]; then check_host; fi
     bring_release
+    # At last: Pulumi forgets a resource whose first run failed, and nobody would give up its claim.
+    claim
 }
 
 do_activate() {
+    refuse_others
     claim
     choose_release
     step "release"

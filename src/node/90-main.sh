@@ -53,8 +53,9 @@ leave() {
     fi
     rm -rf "$NEXT"
     if [ "$0" != "$STATE/node.sh" ]; then rm -f "$0"; fi
-    # Pulumi forgets a resource whose first run failed, so nothing may stay that only its delete would take away.
-    if [ "$ACTION" = stage ] && [ "$code" != 0 ] && alone && [ ! -s "$STATE/own" ] && { rmdir "$RELEASES" 2>/dev/null || [ ! -d "$RELEASES" ]; }; then
+    # Nor may anything else stay that only the delete of such a resource would take away.
+    if [ "$ACTION" = stage ] && [ "$code" != 0 ] && [ ! -s "$STATE/owners" ]; then
+        rmdir "$RELEASES" 2>/dev/null || :
         rm -rf "$STATE"
     fi
     exit "$code"

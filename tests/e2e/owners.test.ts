@@ -52,8 +52,12 @@ describe("owners", function () {
         await stack.up(given());
         expect(installed()).to.equal("1");
         expect(owners()).to.equal("organization/e2e/owners/kata");
-        // Another name for the RuntimeClass lets it through.
+        // Another name for the RuntimeClass lets it through, here up to a release that fails.
         const other = given({ runtimeClass: { name: "kata" } });
+        const cut = given({ ...other, release: { ...other.release, sha256: { amd64: "0".repeat(64) } } });
+        expect(await stack.fail(cut, { name: "virtual" })).to.contain("the sha256 of");
+        await stack.up(given());
+        expect(owners()).to.equal("organization/e2e/owners/kata");
         await stack.up(other, { name: "virtual" });
         expect(installed()).to.equal("1");
         expect(owners()).to.equal("organization/e2e/owners/virtual");

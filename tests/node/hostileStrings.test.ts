@@ -344,7 +344,7 @@ inEveryShell("hostile texts in the node program", (sandbox) => {
             batch.define(`
                 variables() { parse "$@"; printf '%s\\0' "$OWNER" "$VERSION" "$URL_AMD64" "$URL_ARM64" "$SHA256_AMD64" "$SHA256_ARM64"; }
                 configure() { file=$1; shift; parse "$@"; toml_set "$file"; }
-                own() { rm -f "$STATE"/owner*; parse "$@"; claim; claim; }`);
+                own() { rm -f "$STATE"/owner*; parse "$@"; refuse_others; claim; claim; }`);
             for (const [i, { each, staged, activated, text }] of hostile.entries()) {
                 batch.file(`${i}.toml`, text);
                 batch.try(`variables-${i}`, "variables", ...staged);
