@@ -34,6 +34,17 @@ export const HostChecks = {
 } as const;
 export type HostChecks = (typeof HostChecks)[keyof typeof HostChecks];
 
+/** Whether nodes are compared, at every preview and update, with what was applied. */
+export const Drift = {
+    /** Nodes are compared. One that cannot be reached is an error, before anything is changed on any. */
+    Enforce: "enforce",
+    /** Nodes are compared. One that cannot be reached stays as it is, with a warning; the next update goes on with it. */
+    Warn: "warn",
+    /** Nodes are not compared, and only connected to when something is to change on them. */
+    Off: "off",
+} as const;
+export type Drift = (typeof Drift)[keyof typeof Drift];
+
 /** A host on the way to a node (a bastion), reached over SSH. */
 export interface ProxyConnection {
     /** The name or IP address of the bastion. */
@@ -319,6 +330,13 @@ export interface KataContainersArgs {
      * is new enough). Defaults to `enforce`: nothing is changed there.
      */
     hostChecks?: Input<HostChecks>;
+    /**
+     * Whether every preview and update looks, over SSH, at whether the nodes still are as they were applied: containerd's
+     * runtime table, Kata's configuration, the release, the cgroup driver. What is not shows as an update of that node
+     * alone, with the reason, and is repaired by it. Looking changes nothing. Nodes whose address is not known yet are
+     * skipped, and a host key other than the given one is an error. Defaults to `warn`.
+     */
+    drift?: Input<Drift>;
     /**
      * Whether a node that leaves, because of `pulumi destroy` or because it is taken out of `nodes`, is put back even
      * while Kata sandboxes run on it: they are killed, and their pods fail. Defaults to `false`: it is refused, naming

@@ -47,6 +47,14 @@ const runStoredIfAny = `
 [ -e ${folder}/node.sh ] && exec sh ${folder}/node.sh "$@"
 echo "nothing to undo: the node program is not on $(uname -n) any more"`;
 
+/**
+ * Runs the node program that Release left, if it is this one. A node that was installed anew, or where somebody has removed
+ * what is ours, has none: it tells a generation that it never had, the same until something changes there.
+ */
+const runStoredIfOurs = (program: Program) => `
+cd ${folder} 2>/dev/null && [ "$(sha256sum <node.sh | cut -c 1-12)" = ${program.id} ] && exec sh ${folder}/node.sh "$@"
+{ cat /proc/sys/kernel/random/boot_id node.sh stage activate 2>/dev/null; stat -c %Y /var/lib; } | sha256sum | cut -c 1-12`;
+
 type Flag = [name: string, value: string | boolean | undefined];
 
 /** One argument a line, so that a preview shows which of them changed. */
@@ -62,13 +70,14 @@ const checksums = (plan: Plan): Flag[] =>
     plan.archives.map(([architecture, { sha256 }]) => [`sha256-${architecture}`, sha256]);
 
 /** Brings the node program, on standard input, and the release. */
-export function stage(plan: Plan, owner: string, program: Program): string {
+export function stage(plan: Plan, owner: string, program: Program, generation?: string): string {
     return command(inShell(store(program)), "stage", [
         ["owner", owner],
         ["version", plan.version],
         ...plan.archives.map(([architecture, { url }]): Flag => [`url-${architecture}`, url]),
         ...checksums(plan),
         ["host-checks", plan.hostChecks],
+        ["generation", generation || undefined],
     ]);
 }
 
@@ -78,7 +87,7 @@ export function unstage(owner: string): string {
 }
 
 /** Switches the node. */
-export function activate(plan: Plan, owner: string, program: Program): string {
+export function activate(plan: Plan, owner: string, program: Program, generation?: string): string {
     return command(inShell(runStored), "activate", [
         ["program", program.id],
         ["owner", owner],
@@ -92,6 +101,15 @@ export function activate(plan: Plan, owner: string, program: Program): string {
         ["cgroup-driver", plan.cgroupDriver],
         ["change-under-running-pods", plan.changeUnderRunningPods || undefined],
         ["host-checks", plan.hostChecks],
+        ["generation", generation || undefined],
+    ]);
+}
+
+/** Asks whether the node is as it was applied, and what the cluster has of its Node and the RuntimeClass. */
+export function drift(program: Program, node: string, runtimeClass: string | undefined): string {
+    return command(inShell(runStoredIfOurs(program)), "drift", [
+        ["node", node],
+        ["runtime-class", runtimeClass],
     ]);
 }
 

@@ -1,9 +1,9 @@
 // The connection to a node, as the command provider takes it.
 
-import type { types } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Connection, ProxyConnection } from "./args";
 import { lateError } from "./errors";
+import type { Endpoint } from "./ssh";
 import { connection as check, type Surroundings } from "./validate";
 
 /** About a minute for a node that is just starting; the provider's own 10 would be eleven seconds. */
@@ -15,7 +15,7 @@ export function commandConnection(
     path: string,
     connection: Connection,
     surroundings: Surroundings,
-): pulumi.Output<types.input.remote.ConnectionArgs> {
+): pulumi.Output<Endpoint> {
     return pulumi.secret(
         pulumi.output(connection).apply((known) => {
             const problems = check(surroundings)(known, path);

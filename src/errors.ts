@@ -22,6 +22,13 @@ export function lateError(name: string, problems: Problem[]): pulumi.RunError {
     return new pulumi.RunError(listed(headline(name, problems), problems));
 }
 
+/** The error for nodes that cannot be looked at. */
+export function lookError(name: string, problems: string[]): pulumi.RunError {
+    const message = `KataContainers ${JSON.stringify(name)} cannot look at every node, and changed nothing:`;
+    const remedy = 'mend the connection, mark a machine that is gone with `gone`, or set drift to "warn" or "off"';
+    return new pulumi.RunError([message, ...problems.map((problem) => `  - ${problem}`), remedy].join("\n"));
+}
+
 function headline(name: string, problems: Problem[]): string {
     const count = problems.length === 1 ? "an argument that is wrong" : `${problems.length} arguments that are wrong`;
     return `KataContainers ${JSON.stringify(name)} has ${count}:`;

@@ -3,6 +3,7 @@ export {
     type Checksums as ChecksumsArgs,
     type Connection as ConnectionArgs,
     type Drain as DrainArgs,
+    Drift,
     HostChecks,
     type KataContainersArgs,
     type Kubelet as KubeletArgs,

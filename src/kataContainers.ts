@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { KataContainersArgs, Node, NodeStatus } from "./args";
 import { commandConnection, publicConnection } from "./connection";
 import { drainCommand } from "./drain";
+import { look } from "./drift";
 import { inputError, lateError } from "./errors";
 import { label, release, runtime } from "./nodeResources";
 import { parseNodeStatus } from "./nodeStatus";
@@ -49,41 +50,56 @@ export class KataContainers extends pulumi.ComponentResource {
             });
         });
         const owner = firstOwner(name, this);
-        const { resource, agreed } = runtimeClass(name, args.runtimeClass, plan, owner, this);
-        const shared = { name, owner, plan: agreed, program: readProgram() };
+        const program = readProgram();
+        const connections = Object.fromEntries(
+            Object.entries(nodes).map(([node, { connection }]) => {
+                const path = `nodes[${JSON.stringify(node)}].connection`;
+                return [node, commandConnection(name, path, connection, surroundings)];
+            }),
+        );
+        const there = Object.fromEntries(Object.entries(connections).filter(([node]) => !nodes[node]!.gone));
 
-        const ready: pulumi.Resource[] = [resource];
-        const statuses: { [node: string]: pulumi.Output<NodeStatus> } = {};
-        let previous: pulumi.Resource[] = [resource];
-        for (const wave of waves(Object.keys(nodes), rollout)) {
-            previous = wave.map((node) => {
-                const { connection: given, gone } = nodes[node]!;
-                const connection = commandConnection(
-                    name,
-                    `nodes[${JSON.stringify(node)}].connection`,
-                    given,
-                    surroundings,
-                );
-                const context = { ...shared, node, connection, options: { parent: this, ...(gone && untouched) } };
-                const before = [release(context), ...previous];
-                const drained = drain && drainCommand("drain", context, drain, surroundings, before);
-                const command = runtime(context, drained ? [drained] : before);
-                ready.push(command, label(context, command));
-                if (!gone) statuses[node] = command.stdout.apply((stdout) => parseNodeStatus(node, stdout));
-                return drain ? drainCommand("uncordon", context, drain, surroundings, [command]) : command;
-            });
-        }
+        // What a node gets depends on what is seen there, so its resources come when that is known.
+        const expected = {
+            name: plan.runtimeClassName,
+            adopt: args.runtimeClass?.adopt ?? false,
+            overhead: plan.apply(({ overhead }) => overhead !== undefined),
+        };
+        const made = look(name, there, program, args.drift, expected, this).then((looks) => {
+            const { resource, agreed } = runtimeClass(name, args.runtimeClass, plan, owner, looks.runtimeClass, this);
+            const ready: pulumi.Resource[] = [resource];
+            const statuses: { [node: string]: pulumi.Output<NodeStatus> } = {};
+            let previous: pulumi.Resource[] = [resource];
+            for (const wave of waves(Object.keys(nodes), rollout)) {
+                previous = wave.map((node) => {
+                    const seen = looks.nodes[node] ?? {};
+                    const options = {
+                        parent: this,
+                        ...(seen.unseen && untouched),
+                        ...(nodes[node]!.gone && { ...untouched, retainOnDelete: true }),
+                    };
+                    const connection = connections[node]!;
+                    const context = { name, node, owner, connection, plan: agreed, program, seen, options };
+                    const before = [release(context), ...previous];
+                    const drained = drain && drainCommand("drain", context, drain, surroundings, before);
+                    const command = runtime(context, drained ? [drained] : before);
+                    ready.push(command, label(context, command));
+                    if (node in there) statuses[node] = command.stdout.apply((stdout) => parseNodeStatus(node, stdout));
+                    return drain ? drainCommand("uncordon", context, drain, surroundings, [command]) : command;
+                });
+            }
+            return { ready, statuses };
+        });
 
-        this.runtimeClassName = pulumi
-            .all([plan.runtimeClassName, ready.map(({ urn }) => urn)])
-            .apply(([name]) => name);
-        this.nodeStatuses = pulumi.all(statuses);
+        const switched = made.then(({ ready }) => ready.map(({ urn }) => urn));
+        this.runtimeClassName = pulumi.all([plan.runtimeClassName, switched]).apply(([name]) => name);
+        this.nodeStatuses = pulumi.output(made.then(({ statuses }) => statuses));
         this.registerOutputs({ runtimeClassName: this.runtimeClassName, nodeStatuses: this.nodeStatuses });
     }
 }
 
-/** Options for what was made on a machine that is gone: nothing is run there, neither now nor when it is taken out. */
-const untouched = { retainOnDelete: true, ignoreChanges: ["*"] };
+/** Options for what is on a node where nothing can be run now; where the machine is gone, not when it is taken out either. */
+const untouched = { ignoreChanges: ["*"] };
 
 /** The arguments without credentials: a component's own inputs are kept in the state, in clear. */
 function publicArgs({ nodes, rollout, ...settings }: KataContainersArgs): pulumi.Inputs {

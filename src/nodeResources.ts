@@ -1,11 +1,13 @@
 // What there is for each node: its Release, its Runtime and its label.
 
-import { remote, type types } from "@pulumi/command";
+import { remote } from "@pulumi/command";
 import { NodePatch } from "@pulumi/kubernetes/core/v1/nodePatch";
 import { all, type CustomResourceOptions, type Output, type Resource } from "@pulumi/pulumi";
 import { activate, deactivate, stage, unstage } from "./commands";
+import type { Look } from "./drift";
 import type { Plan } from "./plan";
 import type { Program } from "./program";
+import type { Endpoint } from "./ssh";
 
 /** The label of nodes that can run Kata pods, the one that Kata's own installer uses. */
 export const nodeLabel = { "katacontainers.io/kata-runtime": "true" };
@@ -17,9 +19,10 @@ export interface NodeContext {
     node: string;
     /** Whose the installation on the node is: only the one who made it takes it away. */
     owner: Output<string>;
-    connection: Output<types.input.remote.ConnectionArgs>;
+    connection: Output<Endpoint>;
     plan: Output<Plan>;
     program: Program;
+    seen: Look;
     /** Of every resource of the node. */
     options: CustomResourceOptions;
 }
@@ -32,13 +35,14 @@ export const commandOptions = { deleteBeforeReplace: true };
 export const commandArgs = { addPreviousOutputInEnv: false };
 
 /** Brings the node program and the release to the node, and touches nothing that runs. */
-export function release({ name, node, owner, connection, plan, program, options }: NodeContext): remote.Command {
+export function release(context: NodeContext): remote.Command {
+    const { name, node, owner, connection, plan, program, seen, options } = context;
     return new remote.Command(
         `${name}-${node}-release`,
         {
             ...commandArgs,
             connection,
-            create: all([plan, owner]).apply(([plan, owner]) => stage(plan, owner, program)),
+            create: all([plan, owner]).apply(([plan, owner]) => stage(plan, owner, program, seen.stage)),
             delete: owner.apply(unstage),
             stdin: program.text,
         },
@@ -48,13 +52,13 @@ export function release({ name, node, owner, connection, plan, program, options 
 
 /** Switches the node, after `dependsOn`. */
 export function runtime(context: NodeContext, dependsOn: Resource[]): remote.Command {
-    const { name, node, owner, connection, plan, program, options } = context;
+    const { name, node, owner, connection, plan, program, seen, options } = context;
     return new remote.Command(
         `${name}-${node}-runtime`,
         {
             ...commandArgs,
             connection,
-            create: all([plan, owner]).apply(([plan, owner]) => activate(plan, owner, program)),
+            create: all([plan, owner]).apply(([plan, owner]) => activate(plan, owner, program, seen.activate)),
             delete: all([plan, owner]).apply(([plan, owner]) => deactivate(plan, owner)),
         },
         { ...options, ...commandOptions, dependsOn },
@@ -62,10 +66,28 @@ export function runtime(context: NodeContext, dependsOn: Resource[]): remote.Com
 }
 
 /** Lets Kata pods onto the node, once it is switched. */
-export function label({ name, node, options }: NodeContext, runtime: remote.Command): NodePatch {
+export function label({ name, node, options, seen }: NodeContext, runtime: remote.Command): NodePatch {
+    const { annotations, ignoreChanges } = repair(seen.unlabeled);
     return new NodePatch(
         `${name}-${node}-label`,
-        { metadata: { name: node, labels: nodeLabel, annotations: { "pulumi.com/patchForce": "true" } } },
-        { ...options, dependsOn: [runtime] },
+        { metadata: { name: node, labels: nodeLabel, annotations: { ...force, ...annotations } } },
+        { ignoreChanges, ...options, dependsOn: [runtime] },
     );
+}
+
+/** Lets an object of the cluster be set over what others have made of it. */
+export const force = { "pulumi.com/patchForce": "true" };
+
+const repairedAt = "kata-containers/repaired";
+const paths = (...annotations: string[]) => annotations.map((annotation) => `metadata.annotations["${annotation}"]`);
+export const repaired = paths(repairedAt);
+
+/**
+ * What makes an object of the cluster that has drifted one that changes: an annotation with the time. Afterwards it stays
+ * what it is, whatever it is.
+ */
+export function repair(drifted = false) {
+    return drifted
+        ? { annotations: { ...force, [repairedAt]: new Date().toISOString() }, ignoreChanges: [] }
+        : { annotations: {}, ignoreChanges: paths(repairedAt, ...Object.keys(force)) };
 }

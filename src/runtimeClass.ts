@@ -4,8 +4,9 @@ import { RuntimeClass } from "@pulumi/kubernetes/node/v1/runtimeClass";
 import { RuntimeClassPatch } from "@pulumi/kubernetes/node/v1/runtimeClassPatch";
 import { all, type Output, type Resource } from "@pulumi/pulumi";
 import type * as args from "./args";
+import type { RuntimeClassDrift } from "./clusterDrift";
 import { lateError } from "./errors";
-import { nodeLabel } from "./nodeResources";
+import { force, nodeLabel, repair, repaired } from "./nodeResources";
 import type { Plan } from "./plan";
 
 /**
@@ -18,15 +19,17 @@ export function runtimeClass(
     given: args.RuntimeClass | undefined,
     plan: Output<Plan>,
     owner: Output<string>,
+    drift: RuntimeClassDrift | undefined,
     parent: Resource,
 ): { resource: Resource; agreed: Output<Plan> } {
     const adopt = given?.adopt ?? false;
+    const { annotations, ignoreChanges } = repair(drift !== undefined);
     const spec = {
         metadata: {
             name: plan.runtimeClassName,
             labels: given?.labels,
             // Where a provider would write over an object that exists, two owners are still a conflict.
-            annotations: { ...given?.annotations, "kata-containers/owner": owner, ...(adopt && force) },
+            annotations: { ...given?.annotations, "kata-containers/owner": owner, ...(adopt && force), ...annotations },
         },
         overhead: plan.apply(({ overhead }) => overhead && { podFixed: overhead }),
         scheduling: { nodeSelector: nodeLabel, tolerations: given?.tolerations },
@@ -37,14 +40,19 @@ export function runtimeClass(
             { ...spec, handler: plan.handler },
             // Kubernetes lets no one change a handler, and the provider does not know. The name is fixed, so the old one
             // has to go first.
-            { parent, replaceOnChanges: ["handler"], deleteBeforeReplace: true },
+            {
+                parent,
+                replaceOnChanges: ["handler", ...(drift?.replace ? repaired : [])],
+                deleteBeforeReplace: true,
+                ignoreChanges,
+            },
         );
         return { resource, agreed: plan };
     }
     // A patch gives up what it has set when it goes. The handler is required, so it must stay others'. Where the component
     // has made the RuntimeClass itself, the alias makes that an error; or the old resource would delete what this adopts.
     const aliases = [{ type: "kubernetes:node.k8s.io/v1:RuntimeClass" }];
-    const patch = new RuntimeClassPatch(`${name}-runtime-class`, spec, { parent, aliases });
+    const patch = new RuntimeClassPatch(`${name}-runtime-class`, spec, { parent, aliases, ignoreChanges });
     const agreed = all([patch.handler, plan]).apply(([handler, plan]) => {
         if (handler !== undefined && handler !== plan.handler) {
             const reason = `must be "${handler}": that is what the RuntimeClass "${plan.runtimeClassName}" has, which is adopted`;
@@ -54,5 +62,3 @@ export function runtimeClass(
     });
     return { resource: patch, agreed };
 }
-
-const force = { "pulumi.com/patchForce": "true" };

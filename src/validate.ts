@@ -1,7 +1,7 @@
 // What is wrong with the arguments, all of it at once. Pure: arguments in, problems out.
 
 import { isIP } from "node:net";
-import { CgroupDriver, HostChecks, type KataContainersArgs, type Node, Runtime } from "./args";
+import { CgroupDriver, Drift, HostChecks, type KataContainersArgs, type Node, Runtime } from "./args";
 import {
     all,
     boolean,
@@ -226,6 +226,7 @@ const settingsShape: { [name in keyof Required<Settings>]: Check } = {
         }),
     ),
     hostChecks: optional(oneOf(HostChecks)),
+    drift: optional(oneOf(Drift)),
     forceRemoval: optional(boolean),
 };
 

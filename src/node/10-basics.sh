@@ -8,6 +8,7 @@
 #   deactivate  puts containerd, the kubelet and every file back
 #   unstage     removes the releases and this program
 #   status      says in one line of JSON what is installed; changes nothing
+#   drift       says in one line of JSON what is not any more as it was applied; changes nothing
 #   recover     puts back a change that a power cut interrupted; run by systemd, before containerd and the kubelet start
 #
 # What it owns:

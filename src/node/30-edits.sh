@@ -31,6 +31,14 @@ unmark() {
         END { if (sep != "" && !bare && ENVIRON["E_BARE"] == "") out = out "\n"; printf "%s", out }' "$1"
 }
 
+# edits FILE: our edits alone, on stdout. Where in the file they stand is for its owner to change.
+edits() {
+    awk '
+        inside { print; if (/^#kata-containers:end/) inside = 0; next }
+        /^#kata-containers:begin/ { inside = 1; print "begin"; next }
+        /^#kata-containers:/ { print; next_too = /^#kata-containers:was/; next }
+        next_too { sub(/^[ \t]+/, ""); print; next_too = 0 }' "$1"
+}
 
 # shellcheck disable=SC2016
 MARKS='

@@ -108,6 +108,9 @@ aside_of() { printf '%s.before-kata-containers' "$1"; }
 want_file() { # NEW PATH
     if ! { [ -f "$2" ] && cmp -s "$1" "$2"; }; then plan file "$2" "$1"; fi
 }
+want_edits() { # NEW PATH, a file of others
+    if ! { [ -f "$2" ] && [ "$(edits "$1")" = "$(edits "$2")" ]; }; then plan file "$2" "$1"; fi
+}
 want_own_file() { # NEW PATH
     printf '%s\n' "$2" >>"$NEXT/own"
     set_aside_foreign "$2"

@@ -17,10 +17,11 @@ choose_release() {
 # set the mode of the folder it is unpacked in, so that is not the staging folder itself.
 bring_release() {
     step "release"
-    if [ -d "$RELEASES/$TREE" ]; then
+    if is_whole "$TREE"; then
         say "Kata Containers $VERSION is already here: $RELEASES/$TREE"
         return
     fi
+    if [ -d "$RELEASES/$TREE" ]; then say "$RELEASES/$TREE is not as it was unpacked; bringing it again"; fi
     case $URL in
         *.tar.xz) decompress=xz ;;
         *.tar.zst) decompress=zstd ;;
@@ -50,10 +51,24 @@ bring_release() {
         sleep 2
     done
     flush -f "$STAGING"
+    printf '%s\t%s\n' "$TREE" "$(picture "$CONTENT/opt/kata")" | add_lines "$STATE/trees"
+    # What runs on a damaged one keeps the files that are left.
+    if [ -d "$RELEASES/$TREE" ]; then mv -T "$RELEASES/$TREE" "$RELEASES/.gone-$$-$TREE"; fi
     mv -T "$CONTENT/opt/kata" "$RELEASES/$TREE"
-    rm -rf "$STAGING"
+    sweep
     flush "$RELEASES"
     say "unpacked Kata Containers $VERSION to $RELEASES/$TREE"
+}
+
+# picture FOLDER: a sum over what can be seen of its files without reading them. It is the same for all trees that come
+# from one archive.
+picture() { (cd "$1" && find . ! -type d -exec stat -c '%n %f %s %Y' {} + | sort | sha256sum | cut -c 1-64); }
+
+# is_whole TREE: it is there, as it was unpacked. (Earlier versions of this program kept no picture.)
+is_whole() {
+    [ -d "$RELEASES/$1" ] || return 1
+    known=$(awk -F '\t' -v tree="$1" '$1 == tree { print $2; exit }' "$STATE/trees" 2>/dev/null) || :
+    [ -z "$known" ] || [ "$(picture "$RELEASES/$1")" = "$known" ]
 }
 
 # source_stream: the archive, on stdout.
@@ -172,6 +187,9 @@ sandboxes() {
     done
 }
 
+# version_of TREE
+version_of() { printf '%s\n' "$1" | sed 's/^\.gone-[0-9]*-//; s/-[0-9a-f]*$//'; }
+
 no_sandboxes() { [ -z "$(sandboxes)" ]; }
 
 in_k8s() { timeout 20 ctr --address "$SOCKET" -n k8s.io "$@" 2>/dev/null; }
@@ -206,15 +224,22 @@ active_tree() { if [ -L "$KATA" ]; then basename "$(readlink "$KATA")"; fi; }
 # not look like one.
 prune() {
     for tree in "$RELEASES"/*; do
-        [ -d "$tree" ] || continue
         name=${tree##*/}
         case " $* " in *" $name "*) continue ;; esac
-        if sandboxes | grep -q "^$name$TAB"; then
-            say "kept $tree: sandboxes run on it"
-        else
-            mv "$tree" "$RELEASES/.gone-$name"
-            say "removed $tree"
-        fi
+        if ! [ -d "$tree" ] || in_use "$name"; then continue; fi
+        mv "$tree" "$RELEASES/.gone-$$-$name"
+        say "removed $tree"
     done
-    rm -rf "$RELEASES"/.gone-* "$RELEASES/.staging"
+    sweep
+}
+# sweep: removes what has lost its name.
+sweep() {
+    for tree in "$RELEASES"/.gone-*; do
+        if [ -d "$tree" ] && ! in_use "${tree##*/}"; then rm -rf "$tree"; fi
+    done
+    rm -rf "$RELEASES/.staging"
+}
+in_use() {
+    sandboxes | cut -f 1 | grep -qxF -e "$1" || return 1
+    say "kept $RELEASES/$1: sandboxes run on it"
 }

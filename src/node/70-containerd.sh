@@ -129,7 +129,7 @@ prepare_imported() {
 }
 want_imported() {
     for file in "$NEXT"/imported/*.toml; do
-        if [ -f "$file" ]; then want_file "$file" "${DROP_IN%/*}/${file##*/}"; fi
+        if [ -f "$file" ]; then want_edits "$file" "${DROP_IN%/*}/${file##*/}"; fi
     done
 }
 

@@ -14,6 +14,7 @@ claim() {
     printf '%s\n' "$OWNER" | add_lines "$STATE/owners"
     flush "$STATE/owners" "$STATE"
 }
+program_id() { sha256sum <"$STATE/node.sh" | cut -c 1-12; }
 stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
 # The owners but us; the last of them, if there are several.
 others() { grep -vxF -e "$OWNER" "$STATE/owners" 2>/dev/null | tail -n 1; }
@@ -50,7 +51,7 @@ do_activate() {
     choose_release
     step "release"
     [ -d "$RELEASES/$TREE" ] || fail "$RELEASES/$TREE is not on this node any more" "run pulumi up with --replace for this node's Release and Runtime"
-    [ "$(sha256sum <"$STATE/node.sh" | cut -c 1-12)" = "$PROGRAM" ] ||
+    [ "$(program_id)" = "$PROGRAM" ] ||
         fail "the program on this node is not of the package version that called it" "run pulumi up again; if it stays, replace this node's Release command"
     check_host
     find_containerd
@@ -59,28 +60,12 @@ do_activate() {
     gate_containerd || fail "containerd's CRI does not answer, before anything was changed" "see: ctr plugins ls; journalctl -u $CONTAINERD_UNIT"
     gate_kubelet || fail "the kubelet is not healthy, before anything was changed" "see: journalctl -u $KUBELET_UNIT"
 
-    prepare_kata
-    prepare_containerd
-    check_containerd
-    require_runtimes "$HANDLER"
-    require_handler
-    let_runtimes_go
-    prepare_kubelet
-    { echo "$SIGNATURE"; printf '%s\n' $KATA_MODULES; } >"$NEXT/modules"
-
     previous=$(active_tree)
-    want_own_file "$NEXT/modules" "/etc/modules-load.d/kata-containers.conf"
-    want_own_file "$NEXT/kata" "$KATA_CONFIG_PATH"
-    want_own_link "/opt/kata/$SHIM" "/usr/local/bin/containerd-shim-$HANDLER-v2"
-    if [ -n "$DROP_IN" ]; then want_own_file "$NEXT/drop-in" "$DROP_IN"; fi
-    want_imported
-    want_file "$NEXT/main" "$MAIN"
-    want_kubelet
-    # After the file that may have imported from what stands there.
-    want_own_link "kata-releases/$TREE" "$KATA"
-    unwant_rest
+    plan_activation
+    let_runtimes_go
     load_modules
     change_node
+    remember_own
     # One is kept to go back to; what sandboxes still use goes at the first run after their end.
     if [ "$previous" != "$TREE" ]; then
         printf '%s\n' "$previous" >"$NEXT/previous"
@@ -88,6 +73,29 @@ do_activate() {
     fi
     prune "$TREE" "$(cat "$STATE/previous" 2>/dev/null)"
     status
+}
+
+# What differs from what is asked for, into the plan. It also tells what is not any more as it was applied, so nothing may
+# be changed here.
+plan_activation() {
+    prepare_kata
+    prepare_containerd
+    check_containerd
+    require_runtimes "$HANDLER"
+    require_handler
+    prepare_kubelet
+    { echo "$SIGNATURE"; printf '%s\n' $KATA_MODULES; } >"$NEXT/modules"
+
+    want_own_file "$NEXT/modules" "$MODULES"
+    want_own_file "$NEXT/kata" "$KATA_CONFIG_PATH"
+    want_own_link "/opt/kata/$SHIM" "/usr/local/bin/containerd-shim-$HANDLER-v2"
+    if [ -n "$DROP_IN" ]; then want_own_file "$NEXT/drop-in" "$DROP_IN"; fi
+    want_imported
+    want_edits "$NEXT/main" "$MAIN"
+    want_kubelet
+    # After the file that may have imported from what stands there.
+    want_own_link "kata-releases/$TREE" "$KATA"
+    unwant_rest
 }
 
 do_deactivate() {
@@ -112,10 +120,10 @@ do_deactivate() {
     want_kubelet
     want_imported
     # A file that held nothing but our block was not there before.
-    if [ -s "$NEXT/main" ]; then want_file "$NEXT/main" "$MAIN"; else plan gone "$MAIN" ""; fi
+    if [ -s "$NEXT/main" ]; then want_edits "$NEXT/main" "$MAIN"; else plan gone "$MAIN" ""; fi
     unwant_rest
     change_node
-    rm -f "$STATE/own" "$STATE/folders"
+    rm -f "$STATE/own" "$STATE/folders" "$STATE/activate"
     remove_boot_unit
 }
 
@@ -131,7 +139,14 @@ do_unstage() {
     rm -rf "$STATE"
 }
 
-want_kubelet() { if [ -n "$KUBELET_CONFIG" ]; then want_file "$NEXT/kubelet" "$KUBELET_CONFIG"; fi; }
+want_kubelet() { if [ -n "$KUBELET_CONFIG" ]; then want_edits "$NEXT/kubelet" "$KUBELET_CONFIG"; fi; }
+
+# Where somebody has removed what we noted, all that is ours may be as asked.
+remember_own() {
+    if [ -s "$STATE/own" ]; then return; fi
+    printf '%s\n' "${KATA_CONFIG_PATH%/*}" "${KATA_CONFIG_PATH%/*/*}" | add_lines "$STATE/folders"
+    mv "$NEXT/own" "$STATE/own"
+}
 
 # Carries out the plan as one transaction and proves the node well after it. A restart happens only where a file that
 # needs it is in the plan.
@@ -176,15 +191,4 @@ change_node() {
     commit
     mv "$NEXT/own" "$STATE/own"
     remove_folders
-}
-
-# The status of the node. It is read, never kept, so it is true.
-status() {
-    version=$(active_tree)
-    by_version=$(sandboxes | awk -F '\t' '
-        { v = $1; sub(/-[0-9a-f]+$/, "", v); n[v]++ }
-        END { for (v in n) { printf "%s\"%s\":%d", sep, v, n[v]; sep = "," } }')
-    printf '{"kataVersion":%s,"containerdVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s}}\n' \
-        "$(json_string "${version%-*}")" "$(json_string "$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
-        "$(if has_kvm; then echo true; else echo false; fi)" "$by_version"
 }

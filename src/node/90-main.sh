@@ -6,6 +6,7 @@ parse() {
     shift
     OWNER="" VERSION="" HANDLER="" SHIM="" KATA_CONFIG="" PROGRAM="" CGROUP_DRIVER="" SETTINGS=""
     URL_AMD64="" URL_ARM64="" SHA256_AMD64="" SHA256_ARM64=""
+    NODE="" RUNTIME_CLASS=""
     DEBUG=false CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce FORCE=false
     for argument in "$@"; do
         value=${argument#*=}
@@ -29,6 +30,10 @@ parse() {
             --change-under-running-pods=*) CHANGE_UNDER_RUNNING_PODS=$value ;;
             --host-checks=*) HOST_CHECKS=$value ;;
             --force=*) FORCE=$value ;;
+            --node=*) NODE=$value ;;
+            --runtime-class=*) RUNTIME_CLASS=$value ;;
+            # For `drift`, which reads it where it is recorded.
+            --generation=*) ;;
             *) fail "unknown argument $argument" "use the node program of the package version that calls it" ;;
         esac
     done
@@ -82,11 +87,21 @@ work() {
     recover
     printf '%s of %s since %s\n' "$ACTION" "$OWNER" "$(date)" >"$RUN/run"
     "do_$ACTION"
+    # What `drift` compares the node with.
+    case $ACTION in
+        stage | activate)
+            printf '%s\n' "$@" >"$NEXT/arguments"
+            mv "$NEXT/arguments" "$STATE/$ACTION"
+            ;;
+    esac
 }
 
 prepare_state() {
     rm -rf "$NEXT"
     private_folder "$NEXT"
+    empty_plan
+}
+empty_plan() {
     : >"$NEXT/plan"
     : >"$NEXT/own"
 }
@@ -111,21 +126,19 @@ follow() {
 
 main() {
     cd /
-    [ $# -gt 0 ] || fail "no action given" "one of: stage activate deactivate unstage status recover"
+    [ $# -gt 0 ] || fail "no action given" "one of: stage activate deactivate unstage status drift recover"
     case $1 in
         stage | activate | deactivate | unstage) ;;
         recover)
             work "$@"
             return
             ;;
-        status)
+        status | drift)
             parse "$@"
             NEXT=$(mktemp -d)
             trap 'rm -rf "$NEXT"' EXIT
-            find_containerd
-            find_kubelet
-            choose_form
-            status
+            empty_plan
+            "do_$ACTION"
             return
             ;;
         --work)
@@ -133,7 +146,7 @@ main() {
             work "$@"
             return
             ;;
-        *) fail "unknown action $1" "one of: stage activate deactivate unstage status recover" ;;
+        *) fail "unknown action $1" "one of: stage activate deactivate unstage status drift recover" ;;
     esac
     [ "$(id -u)" = 0 ] || fail "not root" "connect as root, or as a user with passwordless sudo"
     private_folder "$RUN"

@@ -194,7 +194,7 @@ export interface Place {
 
 /** A stack with one KataContainers, whose arguments can be changed from one `up` to the next. */
 export class TestStack {
-    private current!: KataContainersArgs;
+    private current!: Given;
     private place: Place = {};
     private constructor(
         private readonly stack: Stack,
@@ -208,7 +208,8 @@ export class TestStack {
         let self: TestStack;
         const program = async () => {
             const { name = "kata", opts, parent } = self.place;
-            const kata = new KataContainers(name, self.current, { ...opts, parent: parent?.() });
+            const args = typeof self.current === "function" ? self.current() : self.current;
+            const kata = new KataContainers(name, args, { ...opts, parent: parent?.() });
             return { runtimeClassName: kata.runtimeClassName, nodeStatuses: kata.nodeStatuses };
         };
         const stack = await LocalWorkspace.createStack(
@@ -220,26 +221,39 @@ export class TestStack {
     }
 
     /** What `up` did to each resource, by its name: create, update, same, replace. */
-    async up(args: KataContainersArgs, place: Place = {}): Promise<Up> {
+    async up(args: Given, place: Place = {}): Promise<Up> {
+        const seen = this.watch(args, place);
+        const result = await this.stack.up(seen);
+        const outputs = Object.fromEntries(Object.entries(result.outputs).map(([key, { value }]) => [key, value]));
+        return { ...seen.said(), outputs: outputs as unknown as Outputs };
+    }
+
+    /** What `up` would do. */
+    async preview(args: Given, place: Place = {}): Promise<Said> {
+        const seen = this.watch(args, place);
+        await this.stack.preview(seen);
+        return seen.said();
+    }
+
+    private watch(args: Given, place: Place) {
         this.current = args;
         this.place = place;
         const did: Record<string, string> = {};
         let log = "";
-        const result = await this.stack.up({
-            onOutput: (text) => {
+        return {
+            onOutput: (text: string) => {
                 log += text;
             },
             onEvent: (event: EngineEvent) => {
                 const { urn, op } = event.resourcePreEvent?.metadata ?? {};
                 if (urn && event.resourcePreEvent) did[urn.split("::").at(-1)!] = op!;
             },
-        });
-        const outputs = Object.fromEntries(Object.entries(result.outputs).map(([key, { value }]) => [key, value]));
-        return { did, outputs: outputs as unknown as Outputs, log };
+            said: () => ({ did, log }),
+        };
     }
 
     /** The error of an `up` that must fail. */
-    fail(args: KataContainersArgs, place: Place = {}): Promise<string> {
+    fail(args: Given, place: Place = {}): Promise<string> {
         return errorOf(this.up(args, place));
     }
 
@@ -265,12 +279,20 @@ export class TestStack {
     }
 }
 
-export interface Up {
+export interface Said {
     did: Record<string, string>;
-    outputs: Outputs;
     log: string;
 }
+export interface Up extends Said {
+    outputs: Outputs;
+}
+/** The arguments, or what makes them when the program runs. */
+export type Given = KataContainersArgs | (() => KataContainersArgs);
 
 /** What was done, without what stayed the same. */
-export const changes = ({ did }: Up) =>
-    Object.fromEntries(Object.entries(did).filter(([name, op]) => name.startsWith("kata-") && op !== "same"));
+export const changes = ({ did }: Said) =>
+    Object.fromEntries(
+        Object.entries(did)
+            .filter(([name, op]) => name.startsWith("kata-") && op !== "same")
+            .map(([name, op]) => [name, op.includes("replace") ? "replace" : op]),
+    );

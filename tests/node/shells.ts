@@ -7,12 +7,12 @@ import { join } from "node:path";
 
 const source = join(__dirname, "../../src/node");
 
-/** Everything but the last file, which runs main. */
+/** Everything but the last line, which runs main. */
 const functions = readdirSync(source)
     .sort()
-    .slice(0, -1)
     .map((file) => readFileSync(join(source, file), "utf8"))
-    .join("\n");
+    .join("\n")
+    .replace(/^main "\$@".*/m, "");
 
 export const environments = [
     { name: "dash and mawk", shell: ["dash"], awk: "/usr/bin/mawk" },
@@ -52,7 +52,7 @@ export class Sandbox {
             "program.sh",
             `${functions}
             STATE=$PWD/state NEXT=$PWD/next RELEASES=$PWD/releases KATA=$PWD/kata JOURNAL=$PWD/state/journal
-            BOOT_UNIT=$PWD/unit BOOT_LINK=$PWD/unit-link
+            BOOT_UNIT=$PWD/unit BOOT_LINK=$PWD/unit-link RUN=$PWD/run
             mkdir -p "$STATE" "$NEXT"
             flush() { :; } # what survives a power cut is for the lab to show
             ${script}`,

@@ -1,0 +1,124 @@
+// What has drifted, as the node program tells it.
+
+import { mkdirSync, readFileSync, rmSync, utimesSync } from "node:fs";
+import { expect } from "chai";
+import { inEveryShell } from "./shells";
+
+inEveryShell("drift", (sandbox) => {
+    const stdout = async (script: string) => {
+        const { status, stdout, stderr } = await sandbox().run(script);
+        expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
+        return stdout;
+    };
+    const tree = "3.32.0-0123456789ab";
+    const staged = (generation = "") => {
+        const words = ["stage", "--version=3.32.0", `--sha256-amd64=${"0123456789ab".padEnd(64, "0")}`];
+        sandbox().write("state/stage", `${[...words, ...(generation && [`--generation=${generation}`])].join("\n")}\n`);
+        sandbox().write(`releases/${tree}/bin/shim`, "shim");
+        return stdout(`printf '%s\\t%s\\n' ${tree} "$(picture releases/${tree})" >state/trees`);
+    };
+    /** What is said of the release, and its generation. */
+    const look = async () => {
+        const said = await stdout(`
+            architecture() { echo amd64; }
+            drifted stage
+            printf '%s|%s' "$(generation stage "$found")" "$found"`);
+        const [generation, found] = said.split("|") as [string, string];
+        return { generation, found: found.replaceAll(sandbox().folder, "") };
+    };
+
+    it("of a release there is none as long as nothing is changed, and its generation is the recorded one", async () => {
+        await staged();
+        expect(await look()).to.deep.equal({ generation: "", found: "" });
+        await staged("abcdefabcdef");
+        expect(await look()).to.deep.equal({ generation: "abcdefabcdef", found: "" });
+        mkdirSync(sandbox().path("releases/mine"));
+        expect((await look()).found).to.equal("");
+    });
+
+    it("of a release: a file is changed, added, removed, or touched", async () => {
+        const changes: { [what: string]: () => void } = {
+            changed: () => sandbox().write(`releases/${tree}/bin/shim`, "other"),
+            added: () => sandbox().write(`releases/${tree}/bin/new`, ""),
+            removed: () => rmSync(sandbox().path(`releases/${tree}/bin/shim`)),
+            touched: () => utimesSync(sandbox().path(`releases/${tree}/bin/shim`), 1, 1),
+        };
+        for (const [what, change] of Object.entries(changes)) {
+            await staged();
+            change();
+            const { generation, found } = await look();
+            expect(found, what).to.equal(`release tree /releases/${tree} is not as it was unpacked`);
+            expect(generation, what).to.match(/^[0-9a-f]{12}$/);
+            rmSync(sandbox().path("releases"), { recursive: true });
+        }
+    });
+
+    it("a new generation is the same until it is recorded, and never again", async () => {
+        await staged("abcdefabcdef");
+        rmSync(sandbox().path("releases"), { recursive: true });
+        const first = await look();
+        expect(first.found).to.equal(`release tree /releases/${tree} is missing`);
+        expect(await look()).to.deep.equal(first);
+        await staged(first.generation);
+        rmSync(sandbox().path("releases"), { recursive: true });
+        expect((await look()).generation).to.not.equal(first.generation);
+    });
+
+    it("what an earlier version applied is not judged, and what was never activated is", async () => {
+        expect(
+            await stdout(
+                `drifted stage; printf %s "$found"; : >state/own; echo x >state/own; drifted activate; printf %s "$found"`,
+            ),
+        ).to.equal("");
+        expect(await stdout(`rm state/own; drifted activate; printf %s "$found"`)).to.equal(
+            "Kata Containers is not active",
+        );
+    });
+
+    it("what fails while it is looked for is what has drifted, in its own words", async () => {
+        await staged();
+        const said = await stdout(`
+            find_containerd() { fail "containerd does not run on this node" "start it"; }
+            architecture() { echo amd64; }
+            echo x >state/own; sed s/stage/activate/ state/stage >state/activate
+            drifted activate; echo "$found"
+            find_containerd() { false; }
+            drifted activate; echo "$found"`);
+        expect(said).to.equal(
+            "containerd does not run on this node\nwhat is there cannot be compared with what was applied\n",
+        );
+    });
+
+    it("another run that is at work is left alone", async () => {
+        await staged();
+        rmSync(sandbox().path("releases"), { recursive: true });
+        const said = await stdout(`mkdir run; exec 9>run/lock; flock 9; drifted stage; printf %s "$found"; flock -u 9
+            architecture() { echo amd64; }
+            drifted stage; printf %s "$found"`);
+        expect(said).to.match(/^release tree \S+ is missing$/);
+    });
+
+    it("is passed on as JSON, whatever it holds", async () => {
+        const words = ['say "hi"', "back\\slash", "it's", "", "$(id)"];
+        sandbox().write("words", `${words.join("\n")}\n`);
+        expect(JSON.parse(await stdout(`json_list "$(cat words)"`))).to.deep.equal(words.filter(Boolean));
+        expect(await stdout(`json_list ""`)).to.equal("[]");
+    });
+
+    it("what others write around our edits is none, what they change in them is", async () => {
+        const ours = "#kata-containers:begin\ncgroupDriver: cgroupfs\n#kata-containers:end\n";
+        const line = "#kata-containers:was(a = 1)# a = 0\n  a = 1\n";
+        const planned = async (current: string, wanted: string) => {
+            sandbox().write("current", current);
+            sandbox().write("wanted", wanted);
+            return stdout(`empty_plan; want_edits wanted current; cut -f 1,2 "$NEXT/plan"`);
+        };
+        expect(await planned(`b\n${ours}c\n`, `b\nc\n${ours}`)).to.equal("");
+        expect(await planned(`${line}b`, `x\n${line}`)).to.equal("");
+        expect(await planned("b\n", "c\n")).to.equal("");
+        expect(await planned(`b\n${ours.replace("cgroupfs", "systemd")}`, `b\n${ours}`)).to.equal("file\tcurrent\n");
+        expect(await planned(line.replace("  a = 1", "a = 2"), line)).to.equal("file\tcurrent\n");
+        expect(await planned("b\n", `b\n${ours}`)).to.equal("file\tcurrent\n");
+        expect(readFileSync(sandbox().path("current"), "utf8")).to.equal("b\n");
+    });
+});
