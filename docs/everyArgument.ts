@@ -59,5 +59,6 @@ export const everyArgument: KataContainersArgs = {
         drain: { kubeconfig: "apiVersion: v1\nkind: Config\n…\n", timeout: 600 },
     },
     forceRemoval: true,
+    drift: "enforce",
     hostChecks: "warn",
 };

@@ -168,6 +168,22 @@ describe("drift", function () {
         ).to.have.length(2);
     });
 
+    it("of the label and the RuntimeClass is what `pulumi refresh` sees, and nothing else", async () => {
+        await stack.refresh();
+        await clean();
+        kubectl("label", "node", first, "katacontainers.io/kata-runtime-");
+        kubectl("delete", "runtimeclass", "kata-qemu");
+        onNode(second, "rm /etc/modules-load.d/kata-containers.conf");
+        await stack.refresh();
+        expect(changes(await stack.up(asked({ drift: "off" })))).to.include({
+            "kata-worker-1-label": "update",
+            "kata-runtime-class": "create",
+        });
+        expect(onNode(second, "ls /etc/modules-load.d")).to.not.contain("kata-containers");
+        await stack.up(asked());
+        await clean();
+    });
+
     it("of another kind: sandboxes that still run an old release are reported", async () => {
         startPod("old", first, "kata-qemu");
         const next = args("4.1.0", { kubelet: { cgroupDriver: "cgroupfs", changeUnderRunningPods: true } });

@@ -235,6 +235,11 @@ export class TestStack {
         return seen.said();
     }
 
+    /** Takes into the state what the providers see. */
+    async refresh(): Promise<void> {
+        await this.stack.refresh();
+    }
+
     private watch(args: Given, place: Place) {
         this.current = args;
         this.place = place;
