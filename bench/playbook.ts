@@ -1,0 +1,141 @@
+// The comparison that a user would make: the same work by a playbook, on the same nodes, with the same archive and latency.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { kubectl } from "../tests/e2e/lab";
+import type { Bench } from "./bench";
+import { behind, kataArguments, type Nodes, type Release, startSimulated } from "./nodes";
+import { checkout, Project, tool } from "./project";
+import { Relay, type Traffic } from "./relay";
+import { type Ran, run } from "./run";
+import { kilobytes, Samples, seconds, spreadOf, table } from "./statistics";
+
+const roundTrip = 20;
+
+export async function benchPlaybook(bench: Bench): Promise<void> {
+    bench.say("Beside the same work as an Ansible playbook");
+    const { release, about } = bench.archive("small");
+    const ansible = tool("ansible");
+    const samples = new Samples();
+    const wire: string[][] = [];
+    for (const [count, rounds] of [
+        [10, Math.min(3, bench.rounds)],
+        [50, 1],
+    ] as const) {
+        for (let round = 0; round < rounds; round++) {
+            // Nodes on which there is nothing yet, for each.
+            for (const [name, start] of [
+                ["component", withComponent],
+                ["playbook", (nodes: Nodes) => withPlaybook(ansible, nodes, release)],
+            ] as const) {
+                const relay = new Relay(roundTrip);
+                const user = await start(await behind(relay, startSimulated(count)), release);
+                try {
+                    for (const [what, times] of [
+                        ["first install", 1],
+                        ["unchanged", 2],
+                    ] as const) {
+                        for (let time = 0; time < times; time++) {
+                            const key = `${count} nodes, ${what}: ${name}`;
+                            samples.add(key, (await user.apply()).seconds);
+                            const traffic = relay.take();
+                            if (round === 0 && time === 0) wire.push([key, ...perNode(traffic)]);
+                        }
+                    }
+                } finally {
+                    user.forget();
+                    await relay.close();
+                }
+            }
+        }
+    }
+    kubectl("delete", "runtimeclass", "--all");
+    bench.print(
+        `seconds at ${roundTrip} ms, on simulated nodes, archive: ${about}; median (min to max)`,
+        table(
+            ["what", "seconds"],
+            samples.spreads().map(([what, spread]) => [what, spreadOf(spread)]),
+        ),
+    );
+    bench.print(
+        "for each node, on average",
+        table(["what", "connections", "round trips, about", "kB to the node", "kB back"], wire),
+    );
+    bench.record("playbook", { seconds: samples.spreads(), wire });
+
+    for (const [what, times] of [
+        ["10 nodes, first install", 3],
+        ["10 nodes, unchanged", 5],
+        ["50 nodes, unchanged", 10],
+    ] as const) {
+        const [ours, theirs] = ["component", "playbook"].map((name) => samples.median(`${what}: ${name}`)) as [
+            number,
+            number,
+        ];
+        const faster = theirs / ours;
+        bench.target(
+            `against the playbook at ${roundTrip} ms: ${what}`,
+            `≥ ${times} × faster`,
+            `${faster.toFixed(1)} × (${seconds(ours)} s, ${seconds(theirs)} s)`,
+            faster >= times,
+        );
+    }
+}
+
+const perNode = (traffic: Traffic[]): string[] => {
+    const mean = (value: (node: Traffic) => number) =>
+        traffic.reduce((sum, node) => sum + value(node), 0) / traffic.length;
+    const counts = [mean(({ connections }) => connections), mean(({ roundTrips }) => roundTrips)];
+    const bytes = [mean(({ bytesUp }) => bytesUp), mean(({ bytesDown }) => bytesDown)];
+    return [...counts.map((count) => count.toFixed(1)), ...bytes.map(kilobytes)];
+};
+
+interface User {
+    apply(): Promise<Ran>;
+    forget(): void;
+}
+
+async function withComponent(nodes: Nodes, release: Release): Promise<User> {
+    const project = await Project.create("kata");
+    project.arguments = kataArguments(nodes, release);
+    return {
+        apply: () => project.up(),
+        forget: () => {
+            // Its nodes go as well.
+            project.forget();
+            kubectl("delete", "runtimeclass", "kata-qemu", "--ignore-not-found");
+        },
+    };
+}
+
+async function withPlaybook(ansible: string, nodes: Nodes, release: Release): Promise<User> {
+    const folder = mkdtempSync(join(tmpdir(), "kata-bench-"));
+    const hosts = Object.entries(nodes).map(([name, { host, port, user, privateKeyFile }]) => [
+        name,
+        { ansible_host: host, ansible_port: port, ansible_user: user, ansible_ssh_private_key_file: privateKeyFile },
+    ]);
+    const archive = "kata-static-3.32.0-amd64.tar.zst";
+    const vars = {
+        url: release.url.replace("{version}", "3.32.0").replace("{archive}", archive),
+        archive: `/tmp/releases/${archive}`,
+        sha256: release.sha256.amd64,
+        configuration: join(checkout, "lab/miniature/config/3.32.0/configuration-qemu.toml"),
+        ansible_python_interpreter: "/usr/bin/python3",
+    };
+    writeFileSync(join(folder, "inventory.json"), JSON.stringify({ all: { hosts: Object.fromEntries(hosts), vars } }));
+    const env = {
+        ...process.env,
+        ANSIBLE_FORKS: `${hosts.length}`,
+        ANSIBLE_PIPELINING: "true",
+        ANSIBLE_HOST_KEY_CHECKING: "false",
+        ANSIBLE_SSH_ARGS: "-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile=/dev/null",
+        ANSIBLE_SSH_CONTROL_PATH_DIR: join(folder, "cp"),
+        ANSIBLE_HOME: folder,
+    };
+    const playbook = ["-i", join(folder, "inventory.json"), join(__dirname, "playbook/site.yml")];
+    return {
+        apply: () => run(join(ansible, "ansible-playbook"), playbook, { env }),
+        forget: () => rmSync(folder, { recursive: true }),
+    };
+}
