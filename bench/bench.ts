@@ -68,6 +68,8 @@ export class Bench {
     }
 
     private write(): void {
-        writeFileSync(this.file, `${JSON.stringify({ ...this.results, targets: this.targets }, null, 1)}\n`);
+        writeFileSync(this.file, `${JSON.stringify({ ...this.results, targets: this.targets }, withoutOutput, 1)}\n`);
     }
 }
+
+const withoutOutput = (key: string, value: unknown) => (key === "output" ? undefined : value);

@@ -57,7 +57,7 @@ async function inProcess(bench: Bench, samples: Samples): Promise<void> {
             }
         }
     } finally {
-        for (const [, project] of projects) await project.remove();
+        for (const [, project] of projects) project.forget();
     }
 }
 

@@ -14,7 +14,7 @@ const labels = { "bench/simulated": "true" };
 const simulatedNodes = (...args: string[]) =>
     execFileSync(join(__dirname, "simulated"), args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
 
-/** New ones, without anything on them. */
+/** New ones, without anything on them, nor in the cluster what earlier ones left there. */
 export function startSimulated(count: number): SimulatedNodes {
     stopSimulated();
     simulatedNodes("up", `${count}`);
@@ -28,6 +28,7 @@ export function startSimulated(count: number): SimulatedNodes {
 export function stopSimulated(): void {
     simulatedNodes("down");
     kubectl("delete", "nodes", "-l", "bench/simulated", "--wait=false");
+    kubectl("delete", "runtimeclass", "kata-qemu", "bare", "playbook", "--ignore-not-found");
 }
 /** So many of them. */
 export const first = <T>(nodes: { [name: string]: T }, count: number): { [name: string]: T } =>

@@ -3,7 +3,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { kubectl } from "../tests/e2e/lab";
 import type { Bench } from "./bench";
 import { behind, kataArguments, type Nodes, type Release, startSimulated } from "./nodes";
 import { checkout, Project, tool } from "./project";
@@ -50,7 +49,6 @@ export async function benchPlaybook(bench: Bench): Promise<void> {
             }
         }
     }
-    kubectl("delete", "runtimeclass", "--all");
     bench.print(
         `seconds at ${roundTrip} ms, on simulated nodes, archive: ${about}; median (min to max)`,
         table(
@@ -101,11 +99,8 @@ async function withComponent(nodes: Nodes, release: Release): Promise<User> {
     project.arguments = kataArguments(nodes, release);
     return {
         apply: () => project.up(),
-        forget: () => {
-            // Its nodes go as well.
-            project.forget();
-            kubectl("delete", "runtimeclass", "kata-qemu", "--ignore-not-found");
-        },
+        // Its nodes go as well.
+        forget: () => project.forget(),
     };
 }
 

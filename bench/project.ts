@@ -25,13 +25,16 @@ export function folderWithModules(): string {
 }
 
 export class Project {
-    private constructor(private readonly folder: string) {}
+    private constructor(
+        private readonly folder: string,
+        private readonly env: NodeJS.ProcessEnv,
+    ) {}
 
     /** @param program the name of one in programs/, or a whole Pulumi.yaml */
-    static async create(program: string): Promise<Project> {
+    static async create(program: string, env: NodeJS.ProcessEnv = {}): Promise<Project> {
         const folder = folderWithModules();
         mkdirSync(join(folder, "state"));
-        const project = new Project(folder);
+        const project = new Project(folder, env);
         if (program.includes("\n")) {
             writeFileSync(join(folder, "Pulumi.yaml"), program);
         } else {
@@ -51,31 +54,49 @@ export class Project {
     }
 
     /** As many things at once as are asked for, for the CLI's own default depends on the number of processors. */
-    up = (parallel = 100) => this.pulumi(["up", "--yes", "--skip-preview", `--parallel=${parallel}`]);
+    up = () => this.pulumi(["up", "--yes", "--skip-preview", "--parallel=100"]);
     preview = (options: Options = {}, ...args: string[]) =>
         this.pulumi(["preview", "--parallel=100", ...args], options);
-    destroy = (parallel = 100) => this.pulumi(["destroy", "--yes", "--skip-preview", `--parallel=${parallel}`]);
+    destroy = (options: Options = {}) => this.pulumi(["destroy", "--yes", "--skip-preview", "--parallel=100"], options);
 
     /** The size of the state, in bytes, as it lies on disk. */
-    state(): number {
-        return readFileSync(join(this.folder, "state/.pulumi/stacks/bench/bench.json")).length;
+    state = (): number => this.checkpoint().length;
+
+    /** What of it each property takes, of all resources of a type together, the largest first. */
+    stateParts(): [what: string, bytes: number][] {
+        const sizes: { [what: string]: number } = {};
+        for (const resource of JSON.parse(this.checkpoint()).checkpoint.latest.resources ?? []) {
+            for (const kind of ["inputs", "outputs"]) {
+                for (const [property, value] of Object.entries(resource[kind] ?? {})) {
+                    const what = `${resource.type}, ${kind}, ${property}`;
+                    sizes[what] = (sizes[what] ?? 0) + JSON.stringify(value).length;
+                }
+            }
+        }
+        return Object.entries(sizes).sort(([, a], [, b]) => b - a);
     }
 
-    /** Together with what is in its stack. */
+    private checkpoint = () => readFileSync(join(this.folder, "state/.pulumi/stacks/bench/bench.json"), "utf8");
+
+    /** With all that is in its stack, whatever became of it. */
     async remove(): Promise<void> {
-        await this.destroy();
-        this.forget();
+        try {
+            await this.destroy({ always: true });
+        } finally {
+            this.forget();
+        }
     }
 
+    /** For a stack whose nodes go away as well. */
     forget(): void {
-        rmSync(this.folder, { recursive: true });
+        rmSync(this.folder, { recursive: true, force: true });
     }
 
     private pulumi(args: string[], options: Options = {}): Promise<Ran> {
         return run("pulumi", [...args, "--non-interactive"], {
             ...options,
             cwd: this.folder,
-            env: { ...process.env, PULUMI_BACKEND_URL: `file://${this.folder}/state`, ...options.env },
+            env: { ...process.env, PULUMI_BACKEND_URL: `file://${this.folder}/state`, ...this.env, ...options.env },
         });
     }
 }

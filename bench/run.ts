@@ -17,6 +17,8 @@ export interface Options {
     env?: NodeJS.ProcessEnv;
     input?: string;
     onLine?: (line: string) => void;
+    /** Also after `stop`, for it cleans up. */
+    always?: boolean;
 }
 
 const running = new Set<ChildProcess>();
@@ -29,7 +31,7 @@ export function stop(): void {
 }
 
 export async function run(command: string, args: string[], options: Options = {}): Promise<Ran> {
-    if (stopped) throw new Error("interrupted");
+    if (stopped && !options.always) throw new Error("interrupted");
     const began = performance.now();
     const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env });
     running.add(child);

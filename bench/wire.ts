@@ -49,7 +49,7 @@ export async function benchWire(bench: Bench): Promise<void> {
             await measure("version change", () => project.up());
             await measure("destroy", () => project.destroy());
         } finally {
-            await project.remove();
+            project.forget();
             await relay.close();
         }
     }
