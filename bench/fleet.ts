@@ -18,14 +18,12 @@ const [many, most] = [50, 200];
  */
 const unsaved = { PULUMI_EXPERIMENTAL: "true", PULUMI_SKIP_CHECKPOINTS: "true" };
 
-const programs = ["pulumi", "node", "pulumi-resource-command", "pulumi-resource-kubernetes"];
-
 export async function benchFleet(bench: Bench): Promise<void> {
     bench.say("Fleets");
     const { release } = bench.archive("miniature");
     const rows: string[][] = [];
     const memory: string[][] = [];
-    const empty = await emptyProgram(bench);
+    const empty = await emptyProgram();
     const measure = async (kind: string, nodes: Nodes, env = {}) => {
         const fleet = await oneFleet(bench, kind, nodes, release, empty, env);
         rows.push(fleet.row);
@@ -35,43 +33,66 @@ export async function benchFleet(bench: Bench): Promise<void> {
     const there = Object.keys(inventory().nodes).length;
     command("up", ...Array.from({ length: real - there }, (_, i) => `bench-${i + 1}=2.3`));
     up();
-    for (const count of [1, 3, real]) await measure("real", first(bench.nodes, count));
-    await measure("simulated", startSimulated(many));
-    await measure("simulated, without checkpoints", startSimulated(many), unsaved);
-    await waves(bench, startSimulated(many), release);
-    await measure("simulated, without checkpoints", startSimulated(most), unsaved);
-
-    bench.print(
-        "seconds, of a miniature release, all nodes at once; `unchanged` is a median",
-        table(
-            [
-                "nodes",
-                "preview",
-                "first up",
-                "unchanged up",
-                "added over empty",
-                "change on all",
-                "destroy",
-                "state, kB per node",
-            ],
-            rows,
-        ),
-    );
-    bench.print(
-        "peak memory in MB, of the first up",
-        table(["nodes", "engine (pulumi)", "program (node)", "command provider", "kubernetes provider"], memory),
-    );
+    try {
+        for (const count of [1, 3, real]) await measure("real", first(bench.nodes, count));
+        await measure("simulated, without checkpoints", startSimulated(many), unsaved);
+        await measure("simulated, without checkpoints", startSimulated(most), unsaved);
+        await waves(bench, startSimulated(many), release);
+        await measure("simulated", startSimulated(many));
+    } finally {
+        // It takes long, so what was measured until it was interrupted is of use.
+        bench.print(
+            "seconds, of a miniature release, all nodes at once; `unchanged` is a median",
+            table(columns, rows),
+        );
+        bench.print("peak memory in MB, of the first up", table(["nodes", ...Object.keys(programs)], memory));
+    }
 }
 
-async function emptyProgram(bench: Bench): Promise<number> {
+const columns = [
+    "nodes",
+    "preview",
+    "first up",
+    "unchanged up",
+    "added over empty",
+    "over bare commands",
+    "change on all",
+    "destroy",
+    "state, kB per node",
+];
+const programs = {
+    "engine (pulumi)": "pulumi",
+    "program (node)": "node",
+    "command provider": "pulumi-resource-command",
+    "kubernetes provider": "pulumi-resource-kubernetes",
+};
+
+async function thrice(project: Project): Promise<Ran[]> {
+    const runs: Ran[] = [];
+    for (let round = 0; round < 3; round++) runs.push(await project.up());
+    return runs;
+}
+const median = (runs: Ran[]) => spread(runs.map(({ seconds }) => seconds)).median;
+
+async function emptyProgram(): Promise<number> {
     const project = await Project.create("empty");
     try {
         await project.up();
-        const took: number[] = [];
-        for (let round = 0; round < bench.rounds; round++) took.push((await project.up()).seconds);
-        return spread(took).median;
+        return median(await thrice(project));
     } finally {
         project.forget();
+    }
+}
+
+/** An unchanged update of as many commands that do nothing. */
+async function bareCommands(nodes: Nodes, release: Release, env: object): Promise<number> {
+    const project = await Project.create("bare", { ...env });
+    try {
+        project.arguments = kataArguments(nodes, release);
+        await project.up();
+        return median(await thrice(project));
+    } finally {
+        await project.remove();
     }
 }
 
@@ -85,16 +106,17 @@ async function oneFleet(bench: Bench, kind: string, nodes: Nodes, release: Relea
         const install = await project.up();
         const state = (project.state() - emptyState) / count;
         const parts = project.stateParts();
-        const unchanged: Ran[] = [];
-        for (let round = 0; round < 3; round++) unchanged.push(await project.up());
+        const unchanged = await thrice(project);
         project.arguments = kataArguments(nodes, release, { qemu: { debug: true } });
         const change = await project.up();
         const destroy = await project.destroy();
-        const same = spread(unchanged.map(({ seconds }) => seconds)).median;
+        const same = median(unchanged);
+        const bare = await bareCommands(nodes, release, env);
 
         const name = `${count} ${kind}`;
         bench.record(`fleet, ${name}`, {
             runs: { preview, install, unchanged, change, destroy },
+            unchangedBareCommands: bare,
             statePerNode: state,
             stateParts: parts,
         });
@@ -114,10 +136,11 @@ async function oneFleet(bench: Bench, kind: string, nodes: Nodes, release: Relea
         return {
             row: [
                 name,
-                ...[preview.seconds, install.seconds, same, same - empty, change.seconds, destroy.seconds].map(seconds),
+                ...[preview.seconds, install.seconds, same, same - empty, same - bare].map(seconds),
+                ...[change.seconds, destroy.seconds].map(seconds),
                 kilobytes(state),
             ],
-            memory: [name, ...programs.map((program) => megabytes(install.memory[program] ?? 0))],
+            memory: [name, ...Object.values(programs).map((program) => megabytes(install.memory[program] ?? 0))],
         };
     } finally {
         await project.remove();

@@ -45,8 +45,11 @@ async function main(): Promise<void> {
             `# Bench\n\n${cpus().length} processors (${cpus()[0]!.model}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB`,
         );
         const began = performance.now();
-        for (const part of wanted) await parts[part]!(bench);
-        bench.finish();
+        try {
+            for (const part of wanted) await parts[part]!(bench);
+        } finally {
+            bench.finish();
+        }
         console.log(`\n${((performance.now() - began) / 60000).toFixed(1)} minutes; for machines: ${results}`);
     } finally {
         server?.kill();

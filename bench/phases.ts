@@ -10,6 +10,8 @@ const parts: { [name: string]: string } = {
     restart: "restart",
     gate_containerd: "gate",
     gate_kubelet: "gate",
+    prune: "remove releases",
+    status: "status",
 };
 
 /** The phase that a step belongs to. */
@@ -20,6 +22,7 @@ const steps: { [step: string]: string } = {
     kubelet: "look at the node",
     "health before": "look at the node",
     sandboxes: "look at the node",
+    leave: "report",
 };
 export const phases = [
     "connect",
@@ -30,6 +33,8 @@ export const phases = [
     "configure",
     "restart",
     "gate",
+    "remove releases",
+    "status",
     "report",
 ] as const;
 export type Phases = { [phase: string]: number };
@@ -40,6 +45,7 @@ export const mark = (what: string) => `echo "@ $(date +%s.%N) ${what}"`;
 export function timedProgram(): Program {
     let { text } = readProgram();
     text = text.replace(/^step\(\) .*$/m, `step() { STEP=$1; ${mark("step $1")}; }`);
+    text = text.replace(/^leave\(\) \{\n.*$/m, `$&\n    ${mark("step leave")}`);
     for (const part of Object.keys(parts)) {
         const timed = `${part}() { ${mark(`begin ${part}`)}; timed_${part} "$@" && timed_rc=0 || timed_rc=$?; ${mark("end")}; return $timed_rc; }`;
         text = text.replace(new RegExp(`^${part}\\(\\) `, "m"), `${timed}\ntimed_$&`);
@@ -65,6 +71,6 @@ export function addPhases(to: Phases, output: string, began: number, ended: numb
         else if (kind === "begin") doing.push(parts[what!]!);
         else doing.pop();
     }
-    // Until the reader knows that it is over.
+    // Until the caller knows that it is over.
     add("report", ended - last);
 }
