@@ -33,7 +33,11 @@ export class Samples {
 }
 
 /** A table of Markdown, its columns aligned for those who read it as it is. */
-export function table(head: string[], rows: string[][]): string {
+export function table(titles: string[], values: string[][]): string {
+    const [head, ...rows] = [titles, ...values].map((cells) => cells.map((cell) => cell.replaceAll("|", "\\|"))) as [
+        string[],
+        ...string[][],
+    ];
     const width = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
     const line = (cells: string[]) =>
         `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(width[i]!) : cell.padStart(width[i]!))).join(" | ")} |`;
