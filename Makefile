@@ -39,7 +39,7 @@ nodes: ; LAB_NAME=nodes $(E2E) 'tests/e2e/*.test.ts' --ignore 'tests/e2e/{virtua
 languages: ; LAB_NAME=languages npx mocha --require ./tests/languages/hooks.ts 'tests/languages/*.test.ts'
 
 # PARTS="node wire component fleet playbook", ROUNDS=5: see bench/README.md.
-bench: node_modules tools ## what an install costs, from one node to two hundred, beside the least it could (30 minutes)
+bench: node_modules tools ## what an install costs, from one node to two hundred, beside the least it could (45 minutes)
 	LAB_NAME=$${LAB_NAME:-bench} SIMULATED_NUMBER=$${SIMULATED_NUMBER:-100} npx tsx bench/main.ts
 
 tools:
