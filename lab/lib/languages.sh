@@ -26,7 +26,13 @@ prepare_languages() {
     fi
     cached node-versions "Node.js 20, 22 and 24" "$TOOLCHAIN/node" -- make_node_versions
     NODES=$REPLY/node_modules
-    cached ansible "Ansible, which reads inventories (30 s)" "$TOOLCHAIN/ansible.txt" -- make_ansible
+    prepare_ansible
+}
+
+# prepare_ansible: ANSIBLE is the folder of its programs.
+prepare_ansible() {
+    install_packages "$LANGUAGE_PACKAGES"
+    cached ansible "Ansible (30 s)" "$TOOLCHAIN/ansible.txt" -- make_ansible
     ANSIBLE=$REPLY/bin
 }
 
@@ -65,9 +71,11 @@ make_ansible() { # FOLDER
     # By Python and module, because the folder is about to get another name.
     cat >"$1/bin/ansible-inventory" <<'SCRIPT'
 #!/bin/sh
-exec "$(dirname "$0")/../venv/bin/python3" -m ansible.cli.inventory "$@"
+program=${0##*/ansible-}
+exec "$(dirname "$0")/../venv/bin/python3" -m "ansible.cli.$program" "$@"
 SCRIPT
     chmod +x "$1/bin/ansible-inventory"
+    ln -s ansible-inventory "$1/bin/ansible-playbook"
 }
 
 print_languages() {

@@ -1,0 +1,175 @@
+// How it grows with the number of nodes: real ones, then many that are simulated.
+
+import { command, inventory, up } from "../tests/e2e/lab";
+import type { Bench } from "./bench";
+import { first, kataArguments, type Nodes, type Release, startSimulated } from "./nodes";
+import { Project } from "./project";
+import type { Ran } from "./run";
+import { kilobytes, megabytes, Samples, seconds, spread, table } from "./statistics";
+
+// As many as find room: each node takes 17 of the 128 instances of inotify that a kernel gives a user by default, and there
+// may be another lab with two.
+const real = 5;
+const [many, most] = [50, 200];
+
+/**
+ * The engine writes the whole state anew before and after each thing it does, unless told not to. With hundreds of nodes
+ * that is most of what an update takes, and hides all else.
+ */
+const unsaved = { PULUMI_EXPERIMENTAL: "true", PULUMI_SKIP_CHECKPOINTS: "true" };
+
+export async function benchFleet(bench: Bench): Promise<void> {
+    bench.say("Fleets");
+    const { release } = bench.archive("miniature");
+    const rows: string[][] = [];
+    const memory: string[][] = [];
+    const empty = await emptyProgram();
+    const measure = async (kind: string, nodes: Nodes, env = {}) => {
+        const fleet = await oneFleet(bench, kind, nodes, release, empty, env);
+        rows.push(fleet.row);
+        memory.push(fleet.memory);
+    };
+
+    const there = Object.keys(inventory().nodes).length;
+    command("up", ...Array.from({ length: real - there }, (_, i) => `bench-${i + 1}=2.3`));
+    up();
+    try {
+        for (const count of [1, 3, real]) await measure("real", first(bench.nodes, count));
+        await measure("simulated, without checkpoints", startSimulated(many), unsaved);
+        await measure("simulated, without checkpoints", startSimulated(most), unsaved);
+        await waves(bench, startSimulated(many), release);
+        await measure("simulated", startSimulated(many));
+    } finally {
+        // It takes long, so what was measured until it was interrupted is of use.
+        bench.print(
+            "seconds, of a miniature release, all nodes at once; `unchanged` is a median",
+            table(columns, rows),
+        );
+        bench.print("peak memory in MB, of the first up", table(["nodes", ...Object.keys(programs)], memory));
+    }
+}
+
+const columns = [
+    "nodes",
+    "preview",
+    "first up",
+    "unchanged up",
+    "added over empty",
+    "over bare commands",
+    "change on all",
+    "destroy",
+    "state, kB per node",
+];
+const programs = {
+    "engine (pulumi)": "pulumi",
+    "program (node)": "node",
+    "command provider": "pulumi-resource-command",
+    "kubernetes provider": "pulumi-resource-kubernetes",
+};
+
+async function thrice(project: Project): Promise<Ran[]> {
+    const runs: Ran[] = [];
+    for (let round = 0; round < 3; round++) runs.push(await project.up());
+    return runs;
+}
+const median = (runs: Ran[]) => spread(runs.map(({ seconds }) => seconds)).median;
+
+async function emptyProgram(): Promise<number> {
+    const project = await Project.create("empty");
+    try {
+        await project.up();
+        return median(await thrice(project));
+    } finally {
+        project.forget();
+    }
+}
+
+/** An unchanged update of as many commands that do nothing. */
+async function bareCommands(nodes: Nodes, release: Release, env: object): Promise<number> {
+    const project = await Project.create("bare", { ...env });
+    try {
+        project.arguments = kataArguments(nodes, release);
+        await project.up();
+        return median(await thrice(project));
+    } finally {
+        await project.remove();
+    }
+}
+
+async function oneFleet(bench: Bench, kind: string, nodes: Nodes, release: Release, empty: number, env: object) {
+    const count = Object.keys(nodes).length;
+    const project = await Project.create("kata", { ...env });
+    const emptyState = project.state();
+    try {
+        project.arguments = kataArguments(nodes, release);
+        const preview = await project.preview();
+        const install = await project.up();
+        const state = (project.state() - emptyState) / count;
+        const parts = project.stateParts();
+        const unchanged = await thrice(project);
+        project.arguments = kataArguments(nodes, release, { qemu: { debug: true } });
+        const change = await project.up();
+        const destroy = await project.destroy();
+        const same = median(unchanged);
+        const bare = await bareCommands(nodes, release, env);
+
+        const name = `${count} ${kind}`;
+        bench.record(`fleet, ${name}`, {
+            runs: { preview, install, unchanged, change, destroy },
+            unchangedBareCommands: bare,
+            statePerNode: state,
+            stateParts: parts,
+        });
+        if (count === most) {
+            const added = same - empty;
+            const what = `unchanged \`up\`, added over an empty program, ${count} nodes`;
+            bench.target(what, "≤ 3 s", `${seconds(added)} s`, added <= 3);
+            bench.target("state per node", "≤ 25 kB", `${kilobytes(state)} kB`, state <= 25000);
+            bench.print(
+                "what of the state of a node takes most, in kB",
+                table(
+                    ["what", "kB"],
+                    parts.slice(0, 8).map(([what, bytes]) => [what, kilobytes(bytes / count)]),
+                ),
+            );
+        }
+        return {
+            row: [
+                name,
+                ...[preview.seconds, install.seconds, same, same - empty, same - bare].map(seconds),
+                ...[change.seconds, destroy.seconds].map(seconds),
+                kilobytes(state),
+            ],
+            memory: [name, ...Object.values(programs).map((program) => megabytes(install.memory[program] ?? 0))],
+        };
+    } finally {
+        await project.remove();
+    }
+}
+
+/** The same change, so many nodes at a time. */
+async function waves(bench: Bench, nodes: Nodes, release: Release): Promise<void> {
+    const project = await Project.create("kata", unsaved);
+    try {
+        const samples = new Samples();
+        const count = Object.keys(nodes).length;
+        let debug = false;
+        project.arguments = kataArguments(nodes, release, { qemu: { debug } });
+        await project.up();
+        for (const maxUnavailable of [1, 5, count]) {
+            debug = !debug;
+            project.arguments = kataArguments(nodes, release, { qemu: { debug }, rollout: { maxUnavailable } });
+            samples.add(`${maxUnavailable}`, (await project.up()).seconds);
+        }
+        bench.print(
+            `waves: a change on ${count} simulated nodes, without checkpoints`,
+            table(
+                ["rollout.maxUnavailable", "seconds"],
+                samples.spreads().map(([name, { median }]) => [name, seconds(median)]),
+            ),
+        );
+        bench.record("waves", samples.spreads());
+    } finally {
+        project.forget();
+    }
+}

@@ -1,0 +1,3 @@
+module kata-containers.bench/node
+
+go 1.26

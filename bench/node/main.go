@@ -1,0 +1,85 @@
+// What stands for a Kubernetes node's services in a simulated node: one small program under the names simulated-node (the
+// first process), containerd, ctr, kubelet, systemctl and modprobe. It knows just what the node program asks of them, so
+// that all that the node program does can be timed on many nodes at once; it starts no pod.
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	name, args := filepath.Base(os.Args[0]), os.Args[1:]
+	program, known := map[string]func([]string) error{
+		"simulated-node": first,
+		"systemctl":      systemctl,
+		"containerd":     containerd,
+		"ctr":            ctr,
+		"kubelet":        kubelet,
+		// Nothing is loaded into the kernel that all nodes share.
+		"modprobe": func([]string) error { return nil },
+	}[name]
+	if !known {
+		program = func([]string) error { return fmt.Errorf("no such program") }
+	}
+	if err := program(args); err != nil {
+		fmt.Fprintf(os.Stderr, "%s (simulated): %v\n", name, err)
+		os.Exit(1)
+	}
+}
+
+// first starts the services and sshd, and takes care of every process that nobody else waits for.
+func first(sshd []string) error {
+	for _, unit := range []string{"containerd.service", "kubelet.service"} {
+		if err := start(unit); err != nil {
+			return err
+		}
+	}
+	if _, err := os.StartProcess(sshd[0], sshd, &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}}); err != nil {
+		return err
+	}
+	for {
+		if _, err := syscall.Wait4(-1, nil, 0, nil); err != nil && err != syscall.EINTR {
+			return err
+		}
+	}
+}
+
+// listen accepts connections for ever and answers each with the same words, if any.
+func listen(network, address, answer string) error {
+	listener, err := net.Listen(network, address)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				continue
+			}
+			if answer != "" {
+				connection.Read(make([]byte, 4096))
+				connection.Write([]byte(answer))
+			}
+			connection.Close()
+		}
+	}()
+	return nil
+}
+
+// option finds --name=value or --name value.
+func option(args []string, name string) string {
+	for i, arg := range args {
+		if value, found := strings.CutPrefix(arg, "--"+name+"="); found {
+			return value
+		}
+		if arg == "--"+name && i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	return ""
+}

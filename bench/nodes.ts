@@ -1,0 +1,66 @@
+// The nodes of the bench: real ones of a lab, and simulated ones that are Node objects of the same cluster.
+
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { kubectl, type LabNode } from "../tests/e2e/lab";
+import type { Relay } from "./relay";
+
+export type BenchNode = Pick<LabNode, "host" | "port" | "user" | "privateKeyFile" | "hostKey">;
+export type Nodes = { [name: string]: BenchNode };
+export type SimulatedNodes = { [name: string]: BenchNode & { folder: string } };
+
+const labels = { "bench/simulated": "true" };
+
+const simulatedNodes = (...args: string[]) =>
+    execFileSync(join(__dirname, "simulated"), args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+
+/** New ones, without anything on them, nor in the cluster what earlier ones left there. */
+export function startSimulated(count: number): SimulatedNodes {
+    stopSimulated();
+    simulatedNodes("up", `${count}`);
+    const { nodes } = JSON.parse(simulatedNodes("inventory"));
+    const items = Object.keys(nodes).map((name) => ({ apiVersion: "v1", kind: "Node", metadata: { name, labels } }));
+    const list = JSON.stringify({ apiVersion: "v1", kind: "List", items });
+    execFileSync("kubectl", ["apply", "-f", "-"], { input: list, stdio: ["pipe", "ignore", "inherit"] });
+    return nodes;
+}
+
+export function stopSimulated(): void {
+    simulatedNodes("down");
+    kubectl("delete", "nodes", "-l", "bench/simulated", "--wait=false");
+    kubectl("delete", "runtimeclass", "kata-qemu", "bare", "playbook", "--ignore-not-found");
+}
+/** So many of them. */
+export const first = <T>(nodes: { [name: string]: T }, count: number): { [name: string]: T } =>
+    Object.fromEntries(Object.entries(nodes).slice(0, count));
+
+/** The same nodes, as they are reached through a relay. */
+export async function behind(relay: Relay, nodes: Nodes): Promise<Nodes> {
+    const relayed: Nodes = {};
+    for (const [name, node] of Object.entries(nodes)) {
+        relayed[name] = { ...node, host: "127.0.0.1", port: await relay.before(node.host, node.port) };
+    }
+    return relayed;
+}
+
+/** Arguments of the component, for programs/kata.js. */
+export function kataArguments(nodes: Nodes, release: Release, more: object = {}): object {
+    const connections = Object.entries(nodes).map(([name, { host, port, user, privateKeyFile, hostKey }]) => [
+        name,
+        { connection: { host, port, user, privateKeyFile, hostKey } },
+    ]);
+    return {
+        nodes: Object.fromEntries(connections),
+        version: "3.32.0",
+        release,
+        hostChecks: "warn",
+        rollout: { maxUnavailable: connections.length },
+        ...more,
+    };
+}
+
+/** An archive, as the component is told of it. */
+export interface Release {
+    url: string;
+    sha256: { amd64: string };
+}

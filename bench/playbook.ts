@@ -1,0 +1,132 @@
+// The comparison that a user would make: the same work by a playbook, on the same nodes, with the same archive and latency.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Bench } from "./bench";
+import { behind, kataArguments, type Nodes, type Release, startSimulated } from "./nodes";
+import { checkout, Project, tool } from "./project";
+import { Relay, type Traffic } from "./relay";
+import { type Ran, run } from "./run";
+import { kilobytes, Samples, seconds, spreadOf, table } from "./statistics";
+
+const roundTrip = 20;
+
+/** With many nodes the archive is a miniature, for they share one disk; it is the playbook that reads it again each time. */
+const fleets = [
+    { count: 10, size: "small", installs: 2, unchanged: 2 },
+    { count: 50, size: "miniature", installs: 1, unchanged: 1 },
+] as const;
+const targets = [
+    ["10 nodes, first install", 3],
+    ["10 nodes, unchanged", 5],
+    ["50 nodes, unchanged", 10],
+] as const;
+
+export async function benchPlaybook(bench: Bench): Promise<void> {
+    bench.say("Beside the same work as an Ansible playbook");
+    const users: [name: string, start: (nodes: Nodes, release: Release) => Promise<User>][] = [
+        ["component", withComponent],
+        ["playbook", (nodes, release) => withPlaybook(tool("ansible"), nodes, release)],
+    ];
+    for (const { count, size, installs, unchanged } of fleets) {
+        const { release, about } = bench.archive(size);
+        const samples = new Samples();
+        const wire: string[][] = [];
+        for (let install = 0; install < Math.min(installs, bench.rounds); install++) {
+            for (const [name, start] of users) {
+                const relay = new Relay(roundTrip);
+                // Nodes on which there is nothing yet.
+                const user = await start(await behind(relay, startSimulated(count)), release);
+                const apply = async (what: string) => {
+                    samples.add(what, (await user.apply()).seconds);
+                    const traffic = relay.take();
+                    if (!wire.some(([there]) => there === what)) wire.push([what, ...perNode(traffic)]);
+                };
+                try {
+                    await apply(`${count} nodes, first install: ${name}`);
+                    for (let run = 0; run < unchanged; run++) await apply(`${count} nodes, unchanged: ${name}`);
+                } finally {
+                    user.forget();
+                    await relay.close();
+                }
+            }
+        }
+        bench.print(
+            `seconds at ${roundTrip} ms, on ${count} simulated nodes, archive: ${about}; median (min to max)`,
+            table(
+                ["what", "seconds"],
+                samples.spreads().map(([what, spread]) => [what, spreadOf(spread)]),
+            ),
+        );
+        bench.print(
+            "for each node, on average",
+            table(["what", "connections", "round trips, about", "kB to the node", "kB back"], wire),
+        );
+        bench.record(`playbook, ${count} nodes`, { seconds: samples.spreads(), wire });
+
+        for (const [what, times] of targets.filter(([what]) => what.startsWith(`${count} `))) {
+            const [ours, theirs] = [samples.median(`${what}: component`), samples.median(`${what}: playbook`)];
+            bench.target(
+                `against the playbook at ${roundTrip} ms: ${what}`,
+                `≥ ${times} × faster`,
+                `${(theirs / ours).toFixed(1)} × (${seconds(ours)} s, ${seconds(theirs)} s)`,
+                theirs / ours >= times,
+            );
+        }
+    }
+}
+
+const perNode = (traffic: Traffic[]): string[] => {
+    const mean = (value: (node: Traffic) => number) =>
+        traffic.reduce((sum, node) => sum + value(node), 0) / traffic.length;
+    const counts = [mean(({ connections }) => connections), mean(({ roundTrips }) => roundTrips)];
+    const bytes = [mean(({ bytesUp }) => bytesUp), mean(({ bytesDown }) => bytesDown)];
+    return [...counts.map((count) => count.toFixed(1)), ...bytes.map(kilobytes)];
+};
+
+interface User {
+    apply(): Promise<Ran>;
+    forget(): void;
+}
+
+async function withComponent(nodes: Nodes, release: Release): Promise<User> {
+    const project = await Project.create("kata");
+    project.arguments = kataArguments(nodes, release);
+    return {
+        apply: () => project.up(),
+        // Its nodes go as well.
+        forget: () => project.forget(),
+    };
+}
+
+async function withPlaybook(ansible: string, nodes: Nodes, release: Release): Promise<User> {
+    const folder = mkdtempSync(join(tmpdir(), "kata-bench-"));
+    const hosts = Object.entries(nodes).map(([name, { host, port, user, privateKeyFile }]) => [
+        name,
+        { ansible_host: host, ansible_port: port, ansible_user: user, ansible_ssh_private_key_file: privateKeyFile },
+    ]);
+    const archive = "kata-static-3.32.0-amd64.tar.zst";
+    const vars = {
+        url: release.url.replace("{version}", "3.32.0").replace("{archive}", archive),
+        archive: `/tmp/releases/${archive}`,
+        sha256: release.sha256.amd64,
+        configuration: join(checkout, "lab/miniature/config/3.32.0/configuration-qemu.toml"),
+        ansible_python_interpreter: "/usr/bin/python3",
+    };
+    writeFileSync(join(folder, "inventory.json"), JSON.stringify({ all: { hosts: Object.fromEntries(hosts), vars } }));
+    const env = {
+        ...process.env,
+        ANSIBLE_FORKS: `${hosts.length}`,
+        ANSIBLE_PIPELINING: "true",
+        ANSIBLE_HOST_KEY_CHECKING: "false",
+        ANSIBLE_SSH_ARGS: "-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile=/dev/null",
+        ANSIBLE_SSH_CONTROL_PATH_DIR: join(folder, "cp"),
+        ANSIBLE_HOME: folder,
+    };
+    const playbook = ["-i", join(folder, "inventory.json"), join(__dirname, "playbook/site.yml")];
+    return {
+        apply: () => run(join(ansible, "ansible-playbook"), playbook, { env }),
+        forget: () => rmSync(folder, { recursive: true }),
+    };
+}

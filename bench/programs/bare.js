@@ -1,0 +1,23 @@
+// What the component is made of, without it: on each node two commands that do nothing, and, where asked, its label and a
+// RuntimeClass.
+
+const { readFileSync } = require("node:fs");
+const { remote } = require("@pulumi/command");
+const { NodePatch } = require("@pulumi/kubernetes/core/v1/nodePatch");
+const { RuntimeClass } = require("@pulumi/kubernetes/node/v1/runtimeClass");
+
+const { nodes, kubernetes } = JSON.parse(readFileSync("arguments.json", "utf8"));
+
+for (const [name, node] of Object.entries(nodes)) {
+    const { privateKeyFile, ...given } = node.connection;
+    const connection = { ...given, privateKey: readFileSync(privateKeyFile, "utf8") };
+    for (const command of ["release", "runtime"]) {
+        new remote.Command(`${name}-${command}`, { connection, create: "true", addPreviousOutputInEnv: false });
+    }
+    if (kubernetes) {
+        new NodePatch(`${name}-label`, { metadata: { name, labels: { "bench/bare": "true" } } });
+    }
+}
+if (kubernetes) {
+    new RuntimeClass("bare", { metadata: { name: "bare" }, handler: "bare" });
+}

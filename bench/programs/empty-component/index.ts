@@ -1,0 +1,14 @@
+import * as pulumi from "@pulumi/pulumi";
+
+export interface EmptyArgs {
+    /** Any text. */
+    text?: pulumi.Input<string>;
+}
+
+/** A component with nothing in it: what any component package costs. */
+export class Empty extends pulumi.ComponentResource {
+    constructor(name: string, args: EmptyArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("empty-component:index:Empty", name, args, opts);
+        this.registerOutputs({});
+    }
+}

@@ -1,0 +1,102 @@
+// A Pulumi project with one of the programs of the bench, used as a user does: by the CLI. The programs are JavaScript, so
+// that no compiler is timed with them.
+
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Options, type Ran, run } from "./run";
+
+export const checkout = join(__dirname, "..");
+
+/** The folder of what bench/tools makes. */
+export const tool = (name: string) =>
+    execFileSync(join(__dirname, "tools"), [name], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
+
+/** A folder with node_modules of its own, in which this package is installed. */
+export function folderWithModules(): string {
+    const folder = mkdtempSync(join(tmpdir(), "kata-bench-"));
+    mkdirSync(join(folder, "node_modules"));
+    symlinkSync(checkout, join(folder, "node_modules/kata-containers"));
+    for (const name of ["@pulumi", "typescript", "@types"]) {
+        symlinkSync(join(checkout, "node_modules", name), join(folder, "node_modules", name));
+    }
+    return folder;
+}
+
+export class Project {
+    private constructor(
+        private readonly folder: string,
+        private readonly env: NodeJS.ProcessEnv,
+    ) {}
+
+    /** @param program the name of one in programs/, or a whole Pulumi.yaml */
+    static async create(program: string, env: NodeJS.ProcessEnv = {}): Promise<Project> {
+        const folder = folderWithModules();
+        mkdirSync(join(folder, "state"));
+        const project = new Project(folder, env);
+        if (program.includes("\n")) {
+            writeFileSync(join(folder, "Pulumi.yaml"), program);
+        } else {
+            copyFileSync(join(__dirname, "programs", `${program}.js`), join(folder, "index.js"));
+            writeFileSync(
+                join(folder, "Pulumi.yaml"),
+                "name: bench\nruntime: { name: nodejs, options: { typescript: false } }\n",
+            );
+            writeFileSync(join(folder, "package.json"), '{ "main": "index.js" }');
+        }
+        await project.pulumi(["stack", "init", "bench"]);
+        return project;
+    }
+
+    set arguments(value: object) {
+        writeFileSync(join(this.folder, "arguments.json"), JSON.stringify(value));
+    }
+
+    /** As many things at once as are asked for, for the CLI's own default depends on the number of processors. */
+    up = () => this.pulumi(["up", "--yes", "--skip-preview", "--parallel=100"]);
+    preview = (options: Options = {}, ...args: string[]) =>
+        this.pulumi(["preview", "--parallel=100", ...args], options);
+    destroy = (options: Options = {}) => this.pulumi(["destroy", "--yes", "--skip-preview", "--parallel=100"], options);
+
+    /** The size of the state, in bytes, as it lies on disk. */
+    state = (): number => this.checkpoint().length;
+
+    /** What of it each property takes, of all resources of a type together, the largest first. */
+    stateParts(): [what: string, bytes: number][] {
+        const sizes: { [what: string]: number } = {};
+        for (const resource of JSON.parse(this.checkpoint()).checkpoint.latest.resources ?? []) {
+            for (const kind of ["inputs", "outputs"]) {
+                for (const [property, value] of Object.entries(resource[kind] ?? {})) {
+                    const what = `${resource.type}, ${kind}, ${property}`;
+                    sizes[what] = (sizes[what] ?? 0) + JSON.stringify(value).length;
+                }
+            }
+        }
+        return Object.entries(sizes).sort(([, a], [, b]) => b - a);
+    }
+
+    private checkpoint = () => readFileSync(join(this.folder, "state/.pulumi/stacks/bench/bench.json"), "utf8");
+
+    /** With all that is in its stack, whatever became of it. */
+    async remove(): Promise<void> {
+        try {
+            await this.destroy({ always: true });
+        } finally {
+            this.forget();
+        }
+    }
+
+    /** For a stack whose nodes go away as well. */
+    forget(): void {
+        rmSync(this.folder, { recursive: true, force: true });
+    }
+
+    private pulumi(args: string[], options: Options = {}): Promise<Ran> {
+        return run("pulumi", [...args, "--non-interactive"], {
+            ...options,
+            cwd: this.folder,
+            env: { ...process.env, PULUMI_BACKEND_URL: `file://${this.folder}/state`, ...this.env, ...options.env },
+        });
+    }
+}

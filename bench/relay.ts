@@ -1,0 +1,97 @@
+// A TCP relay that stands before a node as a long way would: what goes through arrives half a round trip later. And it
+// counts. (A kernel would do it with netem, which not every kernel has.)
+
+import { connect, createServer, type Server, type Socket } from "node:net";
+
+/** What went over the wire, for one node. */
+export interface Traffic {
+    connections: number;
+    /** From the engine to the node. */
+    bytesUp: number;
+    bytesDown: number;
+    /**
+     * How often one side waited for the other: the handshake of TCP, and each time the engine speaks after the node
+     * did. An approximation: what both say at the same time counts as well.
+     */
+    roundTrips: number;
+}
+
+export const noTraffic = (): Traffic => ({ connections: 0, bytesUp: 0, bytesDown: 0, roundTrips: 0 });
+
+/** Counts one connection; the result is called with the bytes of each piece and where it goes. */
+export function counter(traffic: Traffic): (direction: "up" | "down", bytes: number) => void {
+    traffic.connections += 1;
+    traffic.roundTrips += 1;
+    let last: "up" | "down" = "down";
+    return (direction, bytes) => {
+        if (direction === "up") traffic.bytesUp += bytes;
+        else traffic.bytesDown += bytes;
+        if (direction === "up" && last === "down") traffic.roundTrips += 1;
+        last = direction;
+    };
+}
+
+/** Relays in front of many nodes, each with a port of its own on this machine. */
+export class Relay {
+    private readonly servers: Server[] = [];
+    private readonly sockets = new Set<Socket>();
+    private readonly traffic: Traffic[] = [];
+
+    /** @param roundTrip in milliseconds */
+    constructor(private readonly roundTrip: number) {}
+
+    /** The port, on 127.0.0.1, behind which the node is. */
+    async before(host: string, port: number): Promise<number> {
+        const number = this.servers.length;
+        this.traffic.push(noTraffic());
+        const server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
+            const count = counter(this.traffic[number]!);
+            this.keep(near);
+            near.pause();
+            // TCP's own handshake.
+            setTimeout(() => {
+                const far = connect({ host, port, allowHalfOpen: true, noDelay: true });
+                this.keep(far);
+                this.pass(near, far, (bytes) => count("up", bytes));
+                this.pass(far, near, (bytes) => count("down", bytes));
+            }, this.roundTrip);
+        });
+        this.servers.push(server);
+        await new Promise<void>((resolve, reject) => {
+            server.once("error", reject);
+            server.listen(0, "127.0.0.1", 1024, resolve);
+        });
+        return (server.address() as { port: number }).port;
+    }
+
+    /** What went through since the last time this was asked, for each node. */
+    take(): Traffic[] {
+        const taken = this.traffic.map((traffic) => ({ ...traffic }));
+        // In place, for connections that go on.
+        for (const traffic of this.traffic) Object.assign(traffic, noTraffic());
+        return taken;
+    }
+
+    async close(): Promise<void> {
+        for (const socket of this.sockets) socket.destroy();
+        await Promise.all(this.servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    }
+
+    private keep(socket: Socket): void {
+        this.sockets.add(socket);
+        socket.on("close", () => this.sockets.delete(socket));
+    }
+
+    /** Timers of one length go off in the order in which they were set, so pieces stay in order. */
+    private pass(from: Socket, to: Socket, count: (bytes: number) => void): void {
+        const later = (action: () => void) => setTimeout(action, this.roundTrip / 2);
+        from.on("data", (piece: Buffer) => {
+            count(piece.length);
+            later(() => to.writable && to.write(piece));
+        });
+        from.on("end", () => later(() => to.end()));
+        from.on("error", () => later(() => to.destroy()));
+        from.on("close", (failed) => failed && later(() => to.destroy()));
+        from.resume();
+    }
+}
