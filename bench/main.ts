@@ -1,6 +1,6 @@
 // `make bench`: measures, prints tables, and writes the same for machines. It asserts nothing about time.
 //
-//   PARTS    which: node wire fleet component playbook
+//   PARTS    which: node wire component drift fleet playbook
 //   ROUNDS   how often what is short is repeated, 5
 //   RESULTS  the file for machines, bench/results.json
 
@@ -11,6 +11,7 @@ import { resolve } from "node:path";
 import { down, inventory, up } from "../tests/e2e/lab";
 import { Bench } from "./bench";
 import { benchComponent } from "./component";
+import { benchDrift } from "./drift";
 import { benchFleet } from "./fleet";
 import { benchNode } from "./node";
 import { stopSimulated } from "./nodes";
@@ -23,6 +24,7 @@ const parts: { [name: string]: (bench: Bench) => Promise<void> } = {
     node: benchNode,
     wire: benchWire,
     component: benchComponent,
+    drift: benchDrift,
     fleet: benchFleet,
     playbook: benchPlaybook,
 };

@@ -43,6 +43,8 @@ export async function benchWire(bench: Bench): Promise<void> {
             asked({ version: "3.31.0" });
             await measure("first install", () => project.up());
             await measure("unchanged", () => project.up());
+            asked({ version: "3.31.0", drift: "warn" });
+            await measure("unchanged, looked at", () => project.preview());
             asked({ version: "3.31.0", qemu: { debug: true } });
             await measure("debug toggle", () => project.up());
             asked({ qemu: { debug: true } });
@@ -70,13 +72,15 @@ export async function benchWire(bench: Bench): Promise<void> {
             rows,
         ),
     );
-    const counted = ["first install", "debug toggle", "unchanged"].map((action) => connections[action]!);
+    const counted = ["first install", "debug toggle", "unchanged", "unchanged, looked at"].map(
+        (action) => connections[action]!,
+    );
     bench.target(
-        "connections per node: first install / change of configuration / unchanged",
-        "2 / 1 / 0",
+        "connections per node: first install / change of configuration / unchanged / looked at",
+        "2 / 1 / 0 / 1",
         counted.join(" / "),
-        counted.join() === "2,1,0",
+        counted.join() === "2,1,0,1",
     );
 }
 
-const actions = ["first install", "unchanged", "debug toggle", "version change", "destroy"];
+const actions = ["first install", "unchanged", "unchanged, looked at", "debug toggle", "version change", "destroy"];

@@ -1,10 +1,10 @@
 // What there is for each node: its Release, its Runtime and its label.
 
 import { remote } from "@pulumi/command";
-import { NodePatch } from "@pulumi/kubernetes/core/v1/nodePatch";
-import { all, type CustomResourceOptions, type Output, type Resource } from "@pulumi/pulumi";
+import { all, type CustomResource, type CustomResourceOptions, type Output, type Resource } from "@pulumi/pulumi";
 import { activate, deactivate, stage, unstage } from "./commands";
 import type { Look } from "./drift";
+import { NodePatch } from "./kubernetes";
 import type { Plan } from "./plan";
 import type { Program } from "./program";
 import type { Endpoint } from "./ssh";
@@ -66,7 +66,7 @@ export function runtime(context: NodeContext, dependsOn: Resource[]): remote.Com
 }
 
 /** Lets Kata pods onto the node, once it is switched. */
-export function label({ name, node, options, seen }: NodeContext, runtime: remote.Command): NodePatch {
+export function label({ name, node, options, seen }: NodeContext, runtime: remote.Command): CustomResource {
     const { annotations, ignoreChanges } = repair(seen.unlabeled);
     return new NodePatch(
         `${name}-${node}-label`,

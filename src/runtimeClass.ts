@@ -1,11 +1,10 @@
 // The RuntimeClass that pods name.
 
-import { RuntimeClass } from "@pulumi/kubernetes/node/v1/runtimeClass";
-import { RuntimeClassPatch } from "@pulumi/kubernetes/node/v1/runtimeClassPatch";
 import { all, type Output, type Resource } from "@pulumi/pulumi";
 import type * as args from "./args";
 import type { RuntimeClassDrift } from "./clusterDrift";
 import { lateError } from "./errors";
+import { RuntimeClass, RuntimeClassPatch } from "./kubernetes";
 import { force, nodeLabel, repair, repaired } from "./nodeResources";
 import type { Plan } from "./plan";
 

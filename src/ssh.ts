@@ -77,7 +77,12 @@ export class Connections {
             passphrase: to.privateKeyPassword,
             // The keys of an agent are not tried beside a key that is given.
             agent: to.privateKey ? undefined : (to.agentSocketPath ?? process.env.SSH_AUTH_SOCK),
-            tryKeyboard: to.password !== undefined,
+            // In the command provider's order; what is not given is not tried.
+            authHandler: [
+                ...(to.privateKey ? (["publickey"] as const) : []),
+                ...(to.password ? (["password", "keyboard-interactive"] as const) : []),
+                ...(to.privateKey ? [] : (["agent"] as const)),
+            ],
             readyTimeout: (to.perDialTimeout ?? 15) * 1000,
             ...(key && {
                 algorithms: { serverHostKey: [type as ServerHostKeyAlgorithm] },

@@ -25,10 +25,11 @@ do_drift() {
     drifted stage
     released=$found
     drifted activate
+    ask_cluster
     printf '{"stage":{"generation":"%s","drift":%s},"activate":{"generation":"%s","drift":%s},"old":%s,"node":%s,"runtimeClass":%s}\n' \
         "$(generation stage "$released")" "$(json_list "$released")" \
         "$(generation activate "$found")" "$(json_list "$found")" "$(json_list "$(old_sandboxes)")" \
-        "$(metadata "${NODE:+/api/v1/nodes/$NODE}")" "$(metadata "${RUNTIME_CLASS:+/apis/node.k8s.io/v1/runtimeclasses/$RUNTIME_CLASS}")"
+        "$(tr -d '\n' <"$NEXT/node")" "$(tr -d '\n' <"$NEXT/runtime-class")"
 }
 
 # drifted ACTION: what has, a line each, in $found.
@@ -131,7 +132,7 @@ old_sandboxes() {
     find_containerd
     cut -f 1 "$NEXT/old" | sort | uniq -c | while read -r count tree; do
         pods=$(awk -F '\t' -v tree="$tree" '$1 == tree { print $2 }' "$NEXT/old" | pod_names)
-        echo "$count still on Kata Containers $(version_of "$tree"): $pods"
+        echo "sandboxes still on Kata Containers $(version_of "$tree"): $count, of $pods"
     done
 }
 
@@ -147,19 +148,21 @@ json_list() {
     printf ']'
 }
 
-# metadata PATH: of an object in the cluster, as JSON, read as the kubelet itself reads its Node and RuntimeClasses, with its
-# credentials. null where they are not to be had that way (a plugin for a cloud, say) or nobody answers.
-metadata() {
-    pid=$(main_process kubelet)
-    KUBECONFIG=$(flag "${pid:-self}" --kubeconfig)
-    if [ -z "$1" ] || [ ! -r "$KUBECONFIG" ] || ! have curl ||
-        ! curl -sS -m 10 --noproxy '*' -H 'Accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1' \
-            --cacert "$(credential certificate-authority)" --cert "$(credential client-certificate)" --key "$(credential client-key)" \
-            "$(kubeconfig_entry server)$1" >"$NEXT/metadata" 2>/dev/null; then
-        printf null
-        return
-    fi
-    tr -d '\n' <"$NEXT/metadata"
+# ask_cluster: leaves the metadata of this Node and of the RuntimeClass, as JSON, in $NEXT/node and $NEXT/runtime-class. They
+# are read as the kubelet itself reads its Node and RuntimeClasses, with its credentials. null where they are not to be had
+# that way (a plugin for a cloud, say) or nobody answers.
+ask_cluster() {
+    printf null | tee "$NEXT/node" >"$NEXT/runtime-class"
+    KUBECONFIG=$(flag "$(main_process kubelet)" --kubeconfig 2>/dev/null) || KUBECONFIG=""
+    if [ -z "$NODE" ] || [ ! -r "$KUBECONFIG" ] || ! have curl; then return; fi
+    server=$(kubeconfig_entry server)
+    set -- -o "$NEXT/answer-1" "$server/api/v1/nodes/$NODE"
+    [ -z "$RUNTIME_CLASS" ] || set -- "$@" -o "$NEXT/answer-2" "$server/apis/node.k8s.io/v1/runtimeclasses/$RUNTIME_CLASS"
+    curl -sS -m 10 --noproxy '*' -H 'Accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1' \
+        --cacert "$(credential certificate-authority)" --cert "$(credential client-certificate)" --key "$(credential client-key)" \
+        "$@" 2>/dev/null || return 0
+    mv "$NEXT/answer-1" "$NEXT/node"
+    [ -z "$RUNTIME_CLASS" ] || mv "$NEXT/answer-2" "$NEXT/runtime-class"
 }
 # The kubelet's has one cluster and one user.
 kubeconfig_entry() {

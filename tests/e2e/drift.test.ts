@@ -191,7 +191,7 @@ describe("drift", function () {
         await stack.up(next);
         const preview = await stack.preview(next);
         expect(changes(preview)).to.deep.equal({});
-        expect(said(preview)).to.contain("worker-1: 1 still on Kata Containers 3.32.0: default/old");
+        expect(said(preview)).to.contain("worker-1: sandboxes still on Kata Containers 3.32.0: 1, of default/old");
         removePods(first, "old");
         await stack.up(asked());
     });

@@ -1,0 +1,65 @@
+// What looking at a hundred nodes adds to a preview with nothing to do, at 20 ms of round trip. All these nodes share the
+// processors of this machine; so the same is asked of them once more as the least there is, a command that does nothing.
+
+import { readFileSync } from "node:fs";
+import { Connections } from "../src/ssh";
+import type { Bench } from "./bench";
+import { behind, kataArguments, type Nodes, startSimulated } from "./nodes";
+import { Project } from "./project";
+import { Relay } from "./relay";
+import { megabytes, Samples, seconds, spreadOf, table } from "./statistics";
+
+const count = 100;
+const unsaved = { PULUMI_EXPERIMENTAL: "true", PULUMI_SKIP_CHECKPOINTS: "true" };
+
+export async function benchDrift(bench: Bench): Promise<void> {
+    bench.say("Looking for drift");
+    const relay = new Relay(20);
+    const project = await Project.create("kata", unsaved);
+    try {
+        const nodes = await behind(relay, startSimulated(count));
+        const { release } = bench.archive("miniature");
+        const ask = (drift: string) => {
+            project.arguments = kataArguments(nodes, release, { drift });
+        };
+        ask("off");
+        await project.up();
+        relay.take();
+
+        const samples = new Samples();
+        const memory: { [drift: string]: number } = {};
+        for (let round = 0; round < bench.rounds; round++) {
+            for (const drift of ["off", "warn"]) {
+                ask(drift);
+                const ran = await project.preview();
+                samples.add(`preview, drift ${drift}`, ran.seconds);
+                memory[drift] = Math.max(memory[drift] ?? 0, ran.memory.node ?? 0);
+            }
+            samples.add("a command that does nothing on each", await bare(nodes));
+        }
+        const added = samples.median("preview, drift warn") - samples.median("preview, drift off");
+        bench.print(
+            `seconds for ${count} simulated nodes at 20 ms, median (min to max); the program's memory is ${megabytes(memory.off!)} MB without looking, ${megabytes(memory.warn!)} MB with it`,
+            table(
+                ["what", "seconds"],
+                samples.spreads().map(([what, spread]) => [what, spreadOf(spread)]),
+            ),
+        );
+        bench.record("drift", { spreads: samples.spreads(), memory });
+        bench.target(`looking at ${count} nodes, added to a preview`, "≤ 1 s", `${seconds(added)} s`, added <= 1);
+    } finally {
+        project.forget();
+        await relay.close();
+    }
+}
+
+async function bare(nodes: Nodes): Promise<number> {
+    const began = performance.now();
+    const open = new Connections();
+    const runs = Object.values(nodes).map(({ privateKeyFile, ...connection }) =>
+        open.run({ ...connection, privateKey: readFileSync(privateKeyFile, "utf8") }, "true"),
+    );
+    await Promise.all(runs);
+    open.end();
+    return (performance.now() - began) / 1000;
+}
