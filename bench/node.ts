@@ -52,14 +52,14 @@ async function oneSize(bench: Bench, node: BenchNode, size: "small" | "large", r
 
     for (let round = 0; round < rounds; round++) {
         await floor(node, totals, release);
-        await timed("first install: Release", [stage(old, owner, program), program.text]);
+        await timed("first install: Release", [stage(old, owner, program), program.packed]);
         await timed("first install: Runtime", [activate(old, owner, program)]);
         await timed(
             "the same again, by force",
-            [stage(old, owner, program), program.text],
+            [stage(old, owner, program), program.packed],
             [activate(old, owner, program)],
         );
-        await timed("version change: Release", [stage(planned, owner, program), program.text]);
+        await timed("version change: Release", [stage(planned, owner, program), program.packed]);
         await timed("version change: Runtime", [activate(planned, owner, program)]);
         await timed("debug toggle", [activate(debug, owner, program)]);
         await timed("destroy", [deactivate(debug, owner)], [unstage(owner)]);

@@ -31,9 +31,9 @@ exit 1`;
  */
 const store = (program: Program) => `
 set -eu; umask 077; mkdir -p ${folder}; cd ${folder}
-cat >new.$$
+base64 -d | gzip -dc >new.$$ || :
 [ "$(sha256sum <new.$$ | cut -c 1-12)" = ${program.id} ] || {
-    rm new.$$; echo "error: the node program did not reach $(uname -n) whole: run pulumi up again" >&2; exit 1; }
+    rm new.$$; echo "error: the node program did not reach $(uname -n) whole: run pulumi up again; it needs base64 and gzip there" >&2; exit 1; }
 exec sh ${folder}/new.$$ "$@"`;
 
 /** Runs the node program that Release left. */

@@ -44,7 +44,7 @@ export function release(context: NodeContext): remote.Command {
             connection,
             create: all([plan, owner]).apply(([plan, owner]) => stage(plan, owner, program, seen.stage)),
             delete: owner.apply(unstage),
-            stdin: program.text,
+            stdin: program.packed,
         },
         { ...options, ...commandOptions, hideDiffs: ["stdin"] },
     );

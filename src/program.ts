@@ -1,14 +1,21 @@
 // The node program: the shell files of `src/node`, in the order of their names, as one text.
+//
+// Pulumi keeps what a command is given twice in the state, for each node, and writes the state anew with each step. So the
+// program is sent packed. The library packs the same everywhere, where Node.js goes by the version of its zlib; a newer one may
+// not, and then each node would get the same program again, so its version is fixed.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "fflate";
 
 // The same folder seen from `src` and from `bin`, where the compiler puts this file.
 const folder = join(__dirname, "..", "src", "node");
 
 export interface Program {
     text: string;
+    /** As it is sent: gzip, in base64. */
+    packed: string;
     /** The first 12 digits of the text's sha256. */
     id: string;
 }
@@ -23,5 +30,6 @@ export function readProgram(): Program {
 }
 
 export function programOf(text: string): Program {
-    return { text, id: createHash("sha256").update(text).digest("hex").slice(0, 12) };
+    const packed = Buffer.from(gzipSync(Buffer.from(text), { level: 9, mtime: 0 })).toString("base64");
+    return { text, packed, id: createHash("sha256").update(text).digest("hex").slice(0, 12) };
 }

@@ -97,7 +97,7 @@ export class FaultyNode {
         return new Promise((resolve) => child.on("close", (status) => resolve({ status, output })));
     }
 
-    stage = () => this.run(stage(this.plan(), this.owner, this.program), this.program.text);
+    stage = () => this.run(stage(this.plan(), this.owner, this.program), this.program.packed);
     activate = () => this.run(activate(this.plan(), this.owner, this.program));
     deactivate = () => this.run(deactivate(this.plan(), this.owner));
     unstage = () => this.run(unstage(this.owner));

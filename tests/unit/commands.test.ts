@@ -7,7 +7,7 @@ import { delimiter, join } from "node:path";
 import { expect } from "chai";
 import { activate, deactivate, quote, stage, unstage } from "../../src/commands";
 import { makePlan } from "../../src/plan";
-import type { Program } from "../../src/program";
+import { programOf } from "../../src/program";
 import { hostile } from "./arguments";
 
 /** The login shells an SSH server may run a command with; those that this machine has. */
@@ -15,13 +15,11 @@ const shells = [["sh"], ["dash"], ["bash"], ["busybox", "sh"], ["zsh"], ["fish"]
     ([shell]) => spawnSync(shell!, ["-c", "exit 0"]).error === undefined,
 );
 
-const sha256 = (text: string) => spawnSync("sha256sum", { input: text, encoding: "utf8" }).stdout.slice(0, 12);
-
 /** What the node program does to stay on the node. */
 const stay = '[ "$1" != stage ] || mv "$0" "$(dirname "$0")/node.sh"; ';
 /** A node program that says what it was called with, each argument closed by a NUL. */
 const text = `${stay}printf '%s\\0' "$@"\n`;
-const program: Program = { text, id: sha256(text) };
+const program = programOf(text);
 const owner = "acme/shop/prod/kata";
 
 describe("commands", () => {
@@ -79,7 +77,7 @@ describe("commands", () => {
         it(`hand every argument over as it is, under ${shell.join(" ")}`, () => {
             becomeRoot();
             const hostileOwner = `acme/shop/prod/${hostile.join("")}`;
-            const staged = run(stage(plan, hostileOwner, program), { shell, stdin: text });
+            const staged = run(stage(plan, hostileOwner, program), { shell, stdin: program.packed });
             expect(staged.stderr).to.equal("");
             const [[, amd64], [, arm64]] = plan.archives as [(typeof plan.archives)[0], (typeof plan.archives)[0]];
             expect(received(staged.stdout)).to.deep.equal([
@@ -136,7 +134,7 @@ describe("commands", () => {
 
     it("become root by sudo, with every argument and standard input as they are", () => {
         becomeUser('shift; exec env SUDO=yes "$@"');
-        const { stdout, stderr } = run(stage(plan, owner, program), { stdin: text });
+        const { stdout, stderr } = run(stage(plan, owner, program), { stdin: program.packed });
         expect(stderr).to.equal("");
         expect(received(stdout)).to.have.length(8);
         expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
@@ -144,7 +142,7 @@ describe("commands", () => {
 
     it("say what to do where sudo asks for a password", () => {
         becomeUser('echo "sudo: a password is required" >&2; exit 1');
-        const { status, stderr } = run(stage(plan, owner, program), { stdin: text });
+        const { status, stderr } = run(stage(plan, owner, program), { stdin: program.packed });
         expect(status).to.equal(1);
         expect(stderr).to.match(
             /^sudo: a password is required\nerror: on .*, kata is not root: log in as root, or allow sudo/,
@@ -154,15 +152,15 @@ describe("commands", () => {
 
     it("leave the node program to root alone", () => {
         becomeRoot();
-        run(stage(plan, owner, program), { stdin: text });
+        run(stage(plan, owner, program), { stdin: program.packed });
         expect(statSync(folder).mode & 0o777).to.equal(0o700);
         expect(statSync(join(folder, "node.sh")).mode & 0o777).to.equal(0o600);
     });
 
     it("keep the node program they have when a new one does not come whole", () => {
         becomeRoot();
-        run(stage(plan, owner, program), { stdin: text });
-        const { status, stderr } = run(stage(plan, owner, program), { stdin: text.slice(0, 5) });
+        run(stage(plan, owner, program), { stdin: program.packed });
+        const { status, stderr } = run(stage(plan, owner, program), { stdin: program.packed.slice(0, 40) });
         expect(status).to.equal(1);
         expect(stderr).to.match(/did not reach .* whole/);
         expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
@@ -171,8 +169,8 @@ describe("commands", () => {
 
     it("fail as the node program fails", () => {
         becomeRoot();
-        const failing = `${stay}echo no >&2; exit 7\n`;
-        const { status, stderr } = run(stage(plan, owner, { text: failing, id: sha256(failing) }), { stdin: failing });
+        const failing = programOf(`${stay}echo no >&2; exit 7\n`);
+        const { status, stderr } = run(stage(plan, owner, failing), { stdin: failing.packed });
         expect([status, stderr]).to.deep.equal([7, "no\n"]);
         expect(run(activate(plan, owner, program)).status).to.equal(7);
     });

@@ -64,7 +64,7 @@ describe("KataContainers", () => {
         expect(release).to.have.all.keys("addPreviousOutputInEnv", "connection", "create", "delete", "stdin");
         expect(runtime).to.have.all.keys("addPreviousOutputInEnv", "connection", "create", "delete");
         expect(release.addPreviousOutputInEnv).to.equal(false);
-        expect(release.stdin).to.equal(readProgram().text);
+        expect(release.stdin).to.equal(readProgram().packed);
         expect(opts).to.deep.include({ deleteBeforeReplace: true, hideDiffs: ["stdin"] });
         expect(release.create)
             .to.match(/^sh -c '/)
