@@ -114,6 +114,16 @@ for (const name of Object.keys(languages) as LanguageName[]) {
             }
         });
 
+        it("drift is seen, with its reason, and repaired", async () => {
+            const changes = ({ did }: { did: object }) => Object.entries(did).filter(([, op]) => op !== "same");
+            onNode("worker-1", "rm /etc/modules-load.d/kata-containers.conf");
+            const preview = await project.preview();
+            expect(preview.log).to.contain("worker-1: /etc/modules-load.d/kata-containers.conf is missing");
+            expect(changes(preview)).to.deep.equal([["kata-worker-1-runtime", "update"]]);
+            await project.up();
+            expect(changes(await project.preview())).to.deep.equal([]);
+        });
+
         it("destroy leaves the nodes as they were, byte for byte", async () => {
             await project.destroy();
             for (const node of names()) expect(files(node)).to.equal(filesBefore[node]);
