@@ -38,7 +38,7 @@ faults: ; LAB_NAME=faults $(E2E) tests/e2e/faults.test.ts tests/e2e/soak.test.ts
 nodes: ; LAB_NAME=nodes $(E2E) 'tests/e2e/*.test.ts' --ignore 'tests/e2e/{virtualMachine,faults,soak}.test.ts'
 languages: ; LAB_NAME=languages npx mocha --require ./tests/languages/hooks.ts 'tests/languages/*.test.ts'
 
-# PARTS="node wire component fleet playbook", ROUNDS=5: see bench/README.md.
+# PARTS="node wire component drift fleet playbook", ROUNDS=5: see bench/README.md.
 bench: node_modules tools ## what an install costs, from one node to two hundred, beside the least it could (45 minutes)
 	LAB_NAME=$${LAB_NAME:-bench} SIMULATED_NUMBER=$${SIMULATED_NUMBER:-100} npx tsx bench/main.ts
 

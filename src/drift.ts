@@ -25,8 +25,8 @@ export interface Looks {
     runtimeClass?: RuntimeClassDrift;
 }
 
-/** How long a node may take to answer, and, in an update, a machine to start. In milliseconds. */
-const limits = { answer: 30_000, start: 60_000, pause: 3_000 };
+/** How long a node may take to answer, for there are slow ones, and, in an update, a machine to start. In milliseconds. */
+export const limits = { answer: 120_000, start: 60_000, pause: 3_000 };
 
 /** Looks at all nodes at once. */
 export async function look(
