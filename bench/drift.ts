@@ -5,12 +5,11 @@ import { readFileSync } from "node:fs";
 import { Connections } from "../src/ssh";
 import type { Bench } from "./bench";
 import { behind, kataArguments, type Nodes, startSimulated } from "./nodes";
-import { Project } from "./project";
+import { Project, unsaved } from "./project";
 import { Relay } from "./relay";
 import { megabytes, Samples, seconds, spreadOf, table } from "./statistics";
 
 const count = 100;
-const unsaved = { PULUMI_EXPERIMENTAL: "true", PULUMI_SKIP_CHECKPOINTS: "true" };
 
 export async function benchDrift(bench: Bench): Promise<void> {
     bench.say("Looking for drift");

@@ -3,7 +3,7 @@
 import { command, inventory, up } from "../tests/e2e/lab";
 import type { Bench } from "./bench";
 import { first, kataArguments, type Nodes, type Release, startSimulated } from "./nodes";
-import { Project } from "./project";
+import { Project, unsaved } from "./project";
 import type { Ran } from "./run";
 import { kilobytes, megabytes, Samples, seconds, spread, table } from "./statistics";
 
@@ -11,12 +11,6 @@ import { kilobytes, megabytes, Samples, seconds, spread, table } from "./statist
 // may be another lab with two.
 const real = 5;
 const [many, most] = [50, 200];
-
-/**
- * The engine writes the whole state anew before and after each thing it does, unless told not to. With hundreds of nodes
- * that is most of what an update takes, and hides all else.
- */
-const unsaved = { PULUMI_EXPERIMENTAL: "true", PULUMI_SKIP_CHECKPOINTS: "true" };
 
 export async function benchFleet(bench: Bench): Promise<void> {
     bench.say("Fleets");

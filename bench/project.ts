@@ -24,6 +24,12 @@ export function folderWithModules(): string {
     return folder;
 }
 
+/**
+ * The engine writes the whole state anew before and after each thing it does, unless told not to. With hundreds of nodes
+ * that is most of what an update takes, and hides all else.
+ */
+export const unsaved = { PULUMI_EXPERIMENTAL: "true", PULUMI_SKIP_CHECKPOINTS: "true" };
+
 export class Project {
     private constructor(
         private readonly folder: string,

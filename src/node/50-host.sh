@@ -18,7 +18,6 @@ cgroup_version() { if [ -f /sys/fs/cgroup/cgroup.controllers ]; then echo 2; els
 module_there() { [ -d "/sys/module/$1" ] || modprobe -n -q "$1" 2>/dev/null; }
 
 KATA_MODULES="vhost_vsock vhost_net"
-MODULES=/etc/modules-load.d/kata-containers.conf
 
 # A finding of the host checks: an error, or a warning where the user chose hostChecks "warn".
 finding() {

@@ -14,7 +14,6 @@ claim() {
     printf '%s\n' "$OWNER" | add_lines "$STATE/owners"
     flush "$STATE/owners" "$STATE"
 }
-program_id() { sha256sum <"$STATE/node.sh" | cut -c 1-12; }
 stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
 # The owners but us; the last of them, if there are several.
 others() { grep -vxF -e "$OWNER" "$STATE/owners" 2>/dev/null | tail -n 1; }
@@ -51,7 +50,7 @@ do_activate() {
     choose_release
     step "release"
     [ -d "$RELEASES/$TREE" ] || fail "$RELEASES/$TREE is not on this node any more" "run pulumi up with --replace for this node's Release and Runtime"
-    [ "$(program_id)" = "$PROGRAM" ] ||
+    [ "$(sha256sum <"$STATE/node.sh" | cut -c 1-12)" = "$PROGRAM" ] ||
         fail "the program on this node is not of the package version that called it" "run pulumi up again; if it stays, replace this node's Release command"
     check_host
     find_containerd
@@ -86,7 +85,7 @@ plan_activation() {
     prepare_kubelet
     { echo "$SIGNATURE"; printf '%s\n' $KATA_MODULES; } >"$NEXT/modules"
 
-    want_own_file "$NEXT/modules" "$MODULES"
+    want_own_file "$NEXT/modules" "/etc/modules-load.d/kata-containers.conf"
     want_own_file "$NEXT/kata" "$KATA_CONFIG_PATH"
     want_own_link "/opt/kata/$SHIM" "/usr/local/bin/containerd-shim-$HANDLER-v2"
     if [ -n "$DROP_IN" ]; then want_own_file "$NEXT/drop-in" "$DROP_IN"; fi
