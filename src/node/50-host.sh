@@ -78,11 +78,14 @@ unit_of() { awk -F: '$2 == "" || $2 == "name=systemd" { n = split($3, p, "/"); p
 
 # flag PID NAME [NAME]: the value of a command-line flag, `--name value` or `--name=value`.
 flag() {
-    tr '\000' '\n' <"/proc/$1/cmdline" | awk -v a="$2" -v b="${3:-$2}" '
-        hit { print; exit }
-        $0 == a || $0 == b { hit = 1; next }
-        index($0, a "=") == 1 { print substr($0, length(a) + 2); exit }
-        index($0, b "=") == 1 { print substr($0, length(b) + 2); exit }'
+    tr '\000' '\n' <"/proc/$1/cmdline" | while IFS= read -r word; do
+        case $word in
+            "$2" | "${3:-$2}") IFS= read -r word && printf '%s\n' "$word" ;;
+            "$2="* | "${3:-$2}="*) printf '%s\n' "${word#*=}" ;;
+            *) continue ;;
+        esac
+        break
+    done
 }
 
 # version_at_least HAVE WANTED: by major and minor.

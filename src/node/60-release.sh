@@ -177,15 +177,9 @@ report_progress() {
 # sandboxes: a line for each sandbox that runs: release folder, tab, sandbox id. Kata resolves /opt/kata when a sandbox
 # starts, so the program file of its shim tells which release it uses.
 sandboxes() {
-    for exe in /proc/[0-9]*/exe; do
-        target=$(readlink "$exe" 2>/dev/null) || continue
-        case $target in
-            "$RELEASES"/*/containerd-shim-kata-v2*)
-                target=${target#"$RELEASES"/}
-                printf '%s\t%s\n' "${target%%/*}" "$(flag "$(basename "${exe%/exe}")" -id)"
-                ;;
-        esac
-    done
+    # shellcheck disable=SC2012 # these names are plain, and readlink would be a process for each
+    ls -ln /proc/[0-9]*/exe 2>/dev/null | sed -n "s,^.* /proc/\([0-9]*\)/exe -> $RELEASES/\([^/]*\)/.*containerd-shim-kata-v2.*,\1 \2,p" |
+        while read -r pid tree; do printf '%s\t%s\n' "$tree" "$(flag "$pid" -id)"; done
 }
 
 # version_of TREE

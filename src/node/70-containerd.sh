@@ -26,6 +26,7 @@ find_containerd() {
 
 # dump [FILE]: the configuration as containerd understands it, everything it imports included.
 dump() { "$CONTAINERD" --config "${1:-$MAIN}" config dump; }
+dump_now() { dump >"$NEXT/dump.now" 2>/dev/null || :; }
 
 # Decides by version and main file how the runtime is written: PLUGIN, DROP_IN ("" where the main file takes it), ALONE.
 choose_form() {
@@ -169,7 +170,7 @@ check_containerd() {
     fi
     dump "$NEXT/candidate.toml" >"$NEXT/dump" 2>"$NEXT/dump.err" ||
         fail "containerd does not accept the prepared configuration: $(tail -n 1 "$NEXT/dump.err" | excerpt)" "see whether $MAIN is well by itself: containerd --config $MAIN config dump"
-    dump >"$NEXT/dump.now" 2>/dev/null || :
+    dump_now
 }
 
 # require_runtimes NAME...: the prepared configuration has these runtimes and, still, the default one.

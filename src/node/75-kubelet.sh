@@ -21,7 +21,7 @@ kubelet_entry() {
 
 # The driver in force. From Kubernetes 1.34 on, with containerd 2.x, the kubelet takes it from the runtime.
 cgroup_driver() {
-    dump >"$NEXT/dump.now" 2>/dev/null || :
+    dump_now
     runtime_driver=$(dumped_driver "$NEXT/dump.now")
     # It may have been restarted since it was found.
     driver=$(flag "$(main_process kubelet)" --cgroup-driver)

@@ -122,7 +122,7 @@ do_deactivate() {
     if [ -s "$NEXT/main" ]; then want_edits "$NEXT/main" "$MAIN"; else plan gone "$MAIN" ""; fi
     unwant_rest
     change_node
-    rm -f "$STATE/own" "$STATE/folders" "$STATE/activate"
+    rm -f "$STATE/own" "$STATE/folders" "$STATE/activate" "$STATE/seal"
     remove_boot_unit
 }
 

@@ -18,13 +18,17 @@ do_status() {
 }
 
 # Drift: what is not any more as it was applied. What stage and activate were given when they last succeeded stands in
-# $STATE/stage and $STATE/activate, a word a line; with that the change is planned again, and what the plan holds has
-# drifted. With it goes the generation, which the text of the command carries: the recorded one where nothing has, so that
-# the text stays what it was, and otherwise a new one.
+# $STATE/stage and $STATE/activate, a word a line; with that the change is planned again where the seal is broken, and what
+# the plan holds has drifted. With it goes the generation, which the text of the command carries: the recorded one where
+# nothing has, so that the text stays what it was, and otherwise a new one.
 do_drift() {
-    drifted stage
-    released=$found
-    drifted activate
+    found="" released=""
+    # Where another run is at work, what it finds it will mend.
+    if [ ! -e "$RUN/lock" ] || flock -n "$RUN/lock" true; then
+        drifted stage
+        released=$found
+        drifted activate
+    fi
     ask_cluster
     printf '{"stage":{"generation":"%s","drift":%s},"activate":{"generation":"%s","drift":%s},"old":%s,"node":%s,"runtimeClass":%s}\n' \
         "$(generation stage "$released")" "$(json_list "$released")" \
@@ -34,9 +38,6 @@ do_drift() {
 
 # drifted ACTION: what has, a line each, in $found.
 drifted() {
-    found=""
-    # Another run is at work, and what it finds it will mend.
-    if [ -e "$RUN/lock" ] && ! flock -n "$RUN/lock" true; then return; fi
     set +e
     found=$(set -e && "drift_of_$1")
     code=$?
@@ -90,8 +91,27 @@ drift_of_activate() {
     [ -d "$RELEASES/$TREE" ] || fail "release tree $RELEASES/$TREE is missing" ""
     find_containerd
     find_kubelet
+    dump_now
+    if [ -s "$NEXT/dump.now" ] && [ "$(seal)" = "$(cat "$STATE/seal" 2>/dev/null)" ]; then return; fi
     plan_activation
     while IFS="$TAB" read -r kind path argument; do in_words; done <"$NEXT/plan"
+}
+
+# seal: a sum over all that a plan is made from, but the release: what was asked for, what containerd understands, how the
+# kubelet was started, and when our files and the two that we edit were changed. It is what it was when `activate` ended, so
+# nothing has to be planned to know that nothing has drifted.
+seal() {
+    # It may have been restarted since it was found.
+    pid=$(main_process kubelet)
+    folder=$(flag "$pid" --config-dir)
+    set -- "$MAIN" ${KUBELET_CONFIG:+"$KUBELET_CONFIG"} ${folder:+"$folder"}
+    while IFS= read -r path; do set -- "$@" "$path"; done <"$STATE/own"
+    {
+        # The files that are imported are listed in any order.
+        grep -v '^imports' "$NEXT/dump.now"
+        cat "$STATE/own" "$STATE/activate" "/proc/$pid/cmdline"
+        find "$@" -exec stat -c '%n %f %u %g %s %y %z' {} +
+    } 2>/dev/null | sha256sum
 }
 
 # in_words: what a line of the plan, in $kind, $path and $argument, says about the path.

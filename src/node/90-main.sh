@@ -94,6 +94,8 @@ work() {
             mv "$NEXT/arguments" "$STATE/$ACTION"
             ;;
     esac
+    # The node is as asked, whatever becomes of this.
+    if [ "$ACTION" = activate ]; then seal >"$STATE/seal" 2>/dev/null || :; fi
 }
 
 prepare_state() {

@@ -92,10 +92,58 @@ inEveryShell("drift", (sandbox) => {
     it("another run that is at work is left alone", async () => {
         await staged();
         rmSync(sandbox().path("releases"), { recursive: true });
-        const said = await stdout(`mkdir run; exec 9>run/lock; flock 9; drifted stage; printf %s "$found"; flock -u 9
-            architecture() { echo amd64; }
-            drifted stage; printf %s "$found"`);
-        expect(said).to.match(/^release tree \S+ is missing$/);
+        const drift = async (script: string) =>
+            JSON.parse(
+                await stdout(`architecture() { echo amd64; }; mkdir -p run; exec 9>run/lock; ${script}; do_drift`),
+            ).stage.drift;
+        expect(await drift("flock 9")).to.deep.equal([]);
+        expect((await drift("flock 9; flock -u 9")).join()).to.match(/^release tree \S+ is missing$/);
+    });
+
+    it("of what was activated is looked for where something it is made from has changed, and only there", async () => {
+        await staged();
+        const changes = {
+            nothing: "",
+            "what containerd understands": "echo b >dumped",
+            "that containerd tells nothing": ": >dumped",
+            "the order of its imports": "echo 'imports = [2, 1]' >dumped; echo a >>dumped",
+            "its file": "echo b >main",
+            "its file, as it was": "cp main new; mv new main",
+            "a file of ours": "echo b >mine",
+            "a link of ours": "ln -sfn b link",
+            "a file of ours, gone": "rm mine",
+            "the kubelet's file": "chmod 600 kubelet",
+            "a file in the kubelet's folder": "echo b >more/b",
+            "what was asked for": "echo --version=3.32.0 >>state/activate",
+            "what is ours": "echo other >>state/own",
+            "how the kubelet is started": "sleep 101 & kubelet=$!; sleep 0.1",
+        };
+        const said: { [change: string]: string } = {};
+        for (const [change, script] of Object.entries(changes)) {
+            said[change] = await stdout(`
+                architecture() { echo amd64; }
+                find_containerd() { :; }
+                find_kubelet() { :; }
+                flag() { echo ${change.includes("folder") ? "$PWD/more" : ""}; }
+                dump() { cat dumped; }
+                plan_activation() { plan move planned ""; echo planned; }
+                rm -rf mine link more; mkdir more
+                MAIN=$PWD/main KUBELET_CONFIG=$PWD/kubelet
+                main_process() { echo $kubelet; }
+                sleep 100 & kubelet=$!; first=$!; sleep 0.1
+                for file in main kubelet mine more/a; do echo a >$file; done
+                ln -s a link; printf '%s\\n' "$PWD/mine" "$PWD/link" >state/own
+                sed s/stage/activate/ state/stage >state/activate
+                echo 'imports = [1, 2]' >dumped; echo a >>dumped
+                dump_now; seal >state/seal
+                ${script}
+                drift_of_activate; kill $first $kubelet 2>/dev/null || :`);
+        }
+        const wanted = Object.keys(changes).map((change) => [
+            change,
+            ["nothing", "the order of its imports"].includes(change) ? "" : "planned\n",
+        ]);
+        expect(said).to.deep.equal(Object.fromEntries(wanted));
     });
 
     it("is passed on as JSON, whatever it holds", async () => {
