@@ -32,6 +32,7 @@ export async function benchDrift(bench: Bench): Promise<void> {
                 ask(drift);
                 const ran = await project.preview();
                 samples.add(`preview, drift ${drift}`, ran.seconds);
+                samples.add(`of a processor, by the program, drift ${drift}`, ran.processor.node ?? 0);
                 memory[drift] = Math.max(memory[drift] ?? 0, ran.memory.node ?? 0);
             }
             samples.add("a command that does nothing on each", await bare(nodes));

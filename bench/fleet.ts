@@ -49,7 +49,7 @@ const columns = [
     "first up",
     "unchanged up",
     "added over empty",
-    "over bare commands",
+    "over bare resources",
     "change on all",
     "destroy",
     "state, kB per node",
@@ -78,11 +78,11 @@ async function emptyProgram(): Promise<number> {
     }
 }
 
-/** An unchanged update of as many commands that do nothing. */
-async function bareCommands(nodes: Nodes, release: Release, env: object): Promise<number> {
+/** An unchanged update of as many commands that do nothing, labels and a RuntimeClass. */
+async function bareResources(nodes: Nodes, release: Release, env: object): Promise<number> {
     const project = await Project.create("bare", { ...env });
     try {
-        project.arguments = kataArguments(nodes, release);
+        project.arguments = kataArguments(nodes, release, { kubernetes: true });
         await project.up();
         return median(await thrice(project));
     } finally {
@@ -105,12 +105,12 @@ async function oneFleet(bench: Bench, kind: string, nodes: Nodes, release: Relea
         const change = await project.up();
         const destroy = await project.destroy();
         const same = median(unchanged);
-        const bare = await bareCommands(nodes, release, env);
+        const bare = await bareResources(nodes, release, env);
 
         const name = `${count} ${kind}`;
         bench.record(`fleet, ${name}`, {
             runs: { preview, install, unchanged, change, destroy },
-            unchangedBareCommands: bare,
+            unchangedBareResources: bare,
             statePerNode: state,
             stateParts: parts,
         });

@@ -1,4 +1,4 @@
-// Programs that are run to be measured: how long, and how much memory each program among their descendants had at most.
+// Programs that are run to be measured: how long, and what memory and processor time each program among their descendants took.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
@@ -10,6 +10,8 @@ export interface Ran {
     output: string;
     /** Peak resident bytes by the name of the program. */
     memory: { [program: string]: number };
+    /** Seconds of a processor by the name of the program, as of shortly before its end. */
+    processor: { [program: string]: number };
 }
 
 export interface Options {
@@ -35,8 +37,8 @@ export async function run(command: string, args: string[], options: Options = {}
     const began = performance.now();
     const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env });
     running.add(child);
-    const memory: Ran["memory"] = {};
-    const sampling = setInterval(() => sample(child.pid!, memory), 200);
+    const used: Used = { memory: {}, processor: {} };
+    const sampling = setInterval(() => sample(child.pid!, used), 100);
 
     let output = "";
     const collect = (line: string) => {
@@ -53,23 +55,33 @@ export async function run(command: string, args: string[], options: Options = {}
         });
         const seconds = (performance.now() - began) / 1000;
         if (code !== 0) throw new Error(`${command} ${args.join(" ")}: exit status ${code}\n${output.slice(-6000)}`);
-        return { seconds, output, memory };
+        return { seconds, output, ...used };
     } finally {
         clearInterval(sampling);
         running.delete(child);
     }
 }
 
-/** Notes the peak of a process and of its descendants so far, as the kernel keeps it. */
-function sample(pid: number, memory: Ran["memory"]): void {
+type Used = Pick<Ran, "memory" | "processor">;
+
+/** Notes what a process and its descendants have used so far, as the kernel keeps it. */
+function sample(pid: number, used: Used): void {
     try {
         const [program = ""] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-        const [, kilobytes] = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
         const name = basename(program);
-        memory[name] = Math.max(memory[name] ?? 0, Number(kilobytes ?? 0) * 1024);
+        const most = (what: keyof Used, value: number) => {
+            used[what][name] = Math.max(used[what][name] ?? 0, value);
+        };
+        const [, kilobytes] = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+        most("memory", Number(kilobytes ?? 0) * 1024);
+        // Behind the name, which stands in parentheses: the 12th and 13th field, in hundredths of a second.
+        const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+            .replace(/^.*\) /, "")
+            .split(" ");
+        most("processor", (Number(stat[11]) + Number(stat[12])) / 100);
         for (const thread of readdirSync(`/proc/${pid}/task`)) {
             const children = readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8");
-            for (const child of children.split(" ").filter(Boolean)) sample(Number(child), memory);
+            for (const child of children.split(" ").filter(Boolean)) sample(Number(child), used);
         }
     } catch {
         // It has ended meanwhile.

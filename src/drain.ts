@@ -42,17 +42,17 @@ kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout="\${t
 /** The command that drains the node, or that uncordons it, after `dependsOn`. */
 export function drainCommand(
     action: "drain" | "uncordon",
-    { name, node, plan, options }: NodeContext,
+    { name, node, asked, options }: NodeContext,
     { kubeconfig, controlPlane, ...drain }: Drain,
     surroundings: Surroundings,
     dependsOn: pulumi.Resource[],
 ): pulumi.Resource {
-    const given = pulumi.all([plan, drain.timeout]);
+    const given = pulumi.all([asked, drain.timeout]);
     const run = (action: string, driver: string, timeout = 600) =>
         ["sh", "-c", drainScript, "kata-containers", action, node, driver, String(timeout)].map(quote).join(" ");
     const args = {
         ...commandArgs,
-        create: given.apply(([{ cgroupDriver }, timeout]) => run(action, cgroupDriver ?? "", timeout)),
+        create: given.apply(([[plan], timeout]) => run(action, plan.cgroupDriver ?? "", timeout)),
         // What the driver was before is not known here, so removal drains in any case.
         delete: given.apply(([, timeout]) => run(action === "drain" ? "uncordon" : "drain", "", timeout)),
     };

@@ -67,6 +67,7 @@ export class KataContainers extends pulumi.ComponentResource {
         };
         const made = look(name, there, program, args.drift, expected, this).then((looks) => {
             const { resource, agreed } = runtimeClass(name, args.runtimeClass, plan, owner, looks.runtimeClass, this);
+            const asked = pulumi.all([agreed, owner]);
             const ready: pulumi.Resource[] = [resource];
             const statuses: { [node: string]: pulumi.Output<NodeStatus> } = {};
             let previous: pulumi.Resource[] = [resource];
@@ -79,7 +80,7 @@ export class KataContainers extends pulumi.ComponentResource {
                         ...(nodes[node]!.gone && { ...untouched, retainOnDelete: true }),
                     };
                     const connection = connections[node]!;
-                    const context = { name, node, owner, connection, plan: agreed, program, seen, options };
+                    const context = { name, node, owner, connection, asked, program, seen, options };
                     const before = [release(context), ...previous];
                     const drained = drain && drainCommand("drain", context, drain, surroundings, before);
                     const command = runtime(context, drained ? [drained] : before);

@@ -1,7 +1,7 @@
 // What there is for each node: its Release, its Runtime and its label.
 
 import { remote } from "@pulumi/command";
-import { all, type CustomResource, type CustomResourceOptions, type Output, type Resource } from "@pulumi/pulumi";
+import type { CustomResource, CustomResourceOptions, Output, Resource } from "@pulumi/pulumi";
 import { activate, deactivate, stage, unstage } from "./commands";
 import type { Look } from "./drift";
 import { NodePatch } from "./kubernetes";
@@ -20,7 +20,8 @@ export interface NodeContext {
     /** Whose the installation on the node is: only the one who made it takes it away. */
     owner: Output<string>;
     connection: Output<Endpoint>;
-    plan: Output<Plan>;
+    /** Together, for each time that Outputs are put together costs a program with many nodes. */
+    asked: Output<[plan: Plan, owner: string]>;
     program: Program;
     seen: Look;
     /** Of every resource of the node. */
@@ -36,13 +37,13 @@ export const commandArgs = { addPreviousOutputInEnv: false };
 
 /** Brings the node program and the release to the node, and touches nothing that runs. */
 export function release(context: NodeContext): remote.Command {
-    const { name, node, owner, connection, plan, program, seen, options } = context;
+    const { name, node, owner, connection, asked, program, seen, options } = context;
     return new remote.Command(
         `${name}-${node}-release`,
         {
             ...commandArgs,
             connection,
-            create: all([plan, owner]).apply(([plan, owner]) => stage(plan, owner, program, seen.stage)),
+            create: asked.apply(([plan, owner]) => stage(plan, owner, program, seen.stage)),
             delete: owner.apply(unstage),
             stdin: program.packed,
         },
@@ -52,14 +53,14 @@ export function release(context: NodeContext): remote.Command {
 
 /** Switches the node, after `dependsOn`. */
 export function runtime(context: NodeContext, dependsOn: Resource[]): remote.Command {
-    const { name, node, owner, connection, plan, program, seen, options } = context;
+    const { name, node, connection, asked, program, seen, options } = context;
     return new remote.Command(
         `${name}-${node}-runtime`,
         {
             ...commandArgs,
             connection,
-            create: all([plan, owner]).apply(([plan, owner]) => activate(plan, owner, program, seen.activate)),
-            delete: all([plan, owner]).apply(([plan, owner]) => deactivate(plan, owner)),
+            create: asked.apply(([plan, owner]) => activate(plan, owner, program, seen.activate)),
+            delete: asked.apply(([plan, owner]) => deactivate(plan, owner)),
         },
         { ...options, ...commandOptions, dependsOn },
     );

@@ -84,7 +84,7 @@ within() {
     shift
     until "$@"; do
         if [ "$(date +%s)" -ge "$deadline" ]; then return 1; fi
-        sleep 0.2
+        sleep 0.1
     done
 }
 

@@ -121,7 +121,7 @@ follow() {
         # At the end of what is there: the beginning of a line waits for its end.
         rest=$rest$line
         [ "$alive" = yes ] || break
-        sleep 0.1
+        sleep 0.05
     done <"$1"
     printf %s "$rest"
 }
