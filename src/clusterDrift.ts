@@ -1,6 +1,6 @@
 // Whether the node's label and the RuntimeClass still are as they were applied, by what the cluster says of them.
 
-import { nodeLabel } from "./nodeResources";
+import { nodeLabel } from "./kubernetes";
 
 /** What a node reads of an object: its metadata, or why there is none. */
 export interface Metadata {

@@ -4,13 +4,10 @@ import { remote } from "@pulumi/command";
 import type { CustomResource, CustomResourceOptions, Output, Resource } from "@pulumi/pulumi";
 import { activate, deactivate, stage, unstage } from "./commands";
 import type { Look } from "./drift";
-import { NodePatch } from "./kubernetes";
+import { force, NodePatch, nodeLabel, repair } from "./kubernetes";
 import type { Plan } from "./plan";
 import type { Program } from "./program";
 import type { Endpoint } from "./ssh";
-
-/** The label of nodes that can run Kata pods, the one that Kata's own installer uses. */
-export const nodeLabel = { "katacontainers.io/kata-runtime": "true" };
 
 export interface NodeContext {
     /** The name of the component. */
@@ -74,21 +71,4 @@ export function label({ name, node, options, seen }: NodeContext, runtime: remot
         { metadata: { name: node, labels: nodeLabel, annotations: { ...force, ...annotations } } },
         { ignoreChanges, ...options, dependsOn: [runtime] },
     );
-}
-
-/** Lets an object of the cluster be set over what others have made of it. */
-export const force = { "pulumi.com/patchForce": "true" };
-
-const repairedAt = "kata-containers/repaired";
-const paths = (...annotations: string[]) => annotations.map((annotation) => `metadata.annotations["${annotation}"]`);
-export const repaired = paths(repairedAt);
-
-/**
- * What makes an object of the cluster that has drifted one that changes: an annotation with the time. Afterwards it stays
- * what it is, whatever it is.
- */
-export function repair(drifted = false) {
-    return drifted
-        ? { annotations: { ...force, [repairedAt]: new Date().toISOString() }, ignoreChanges: [] }
-        : { annotations: {}, ignoreChanges: paths(repairedAt, ...Object.keys(force)) };
 }

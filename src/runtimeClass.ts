@@ -4,8 +4,7 @@ import { all, type Output, type Resource } from "@pulumi/pulumi";
 import type * as args from "./args";
 import type { RuntimeClassDrift } from "./clusterDrift";
 import { lateError } from "./errors";
-import { RuntimeClass, RuntimeClassPatch } from "./kubernetes";
-import { force, nodeLabel, repair, repaired } from "./nodeResources";
+import { force, nodeLabel, RuntimeClass, RuntimeClassPatch, repair, repaired } from "./kubernetes";
 import type { Plan } from "./plan";
 
 /**

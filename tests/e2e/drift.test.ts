@@ -9,6 +9,7 @@ import {
     changes,
     connection,
     errorOf,
+    every,
     files,
     type Given,
     kubectl,
@@ -24,8 +25,7 @@ const [first, second] = ["worker-1", "worker-2"];
 /** The warnings and notes of the component. */
 const said = ({ log }: Said) => log.replace(/\s+/g, " ");
 /** Every node's resource of that kind is updated, and nothing else. */
-const updates = (kind: string, on = names()) =>
-    Object.fromEntries(on.map((node) => [`kata-${node}-${kind}`, "update"]));
+const updates = (kind: string, on?: string[]) => every("update", [kind], on);
 
 describe("drift", function () {
     this.timeout(10 * 60 * 1000);

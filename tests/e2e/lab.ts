@@ -34,6 +34,10 @@ export const nodes = (): { [name: string]: LabNode } =>
 
 export const names = () => Object.keys(nodes());
 
+/** What is done to the component's resources of these kinds, on every node or on those given. */
+export const every = (op: string, kinds: string[], on = names()) =>
+    Object.fromEntries(on.flatMap((node) => kinds.map((kind) => [`kata-${node}-${kind}`, op])));
+
 /** Brings the lab up, and takes what it says of itself into the environment of this process. */
 export function up(...args: string[]): void {
     command("up", ...args);

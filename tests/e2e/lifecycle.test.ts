@@ -5,6 +5,7 @@ import {
     args,
     changes,
     containerOf,
+    every,
     files,
     kubectl,
     names,
@@ -23,8 +24,6 @@ const services = (node: string) =>
     onNode(node, "systemctl show -p ActiveEnterTimestampMonotonic --value containerd kubelet").split(/\s+/);
 const kataConfiguration = (node: string) => onNode(node, "cat /etc/kata-containers/kata-qemu/configuration.toml");
 const shimLog = (node: string) => onNode(node, "tail -n 1 /run/kata-miniature/shim.log");
-const every = (op: string, ...suffixes: string[]) =>
-    Object.fromEntries(names().flatMap((node) => suffixes.map((suffix) => [`kata-${node}-${suffix}`, op])));
 describe("KataContainers on real nodes", function () {
     this.timeout(10 * 60 * 1000);
     let stack: TestStack;
@@ -52,7 +51,7 @@ describe("KataContainers on real nodes", function () {
         const up = await stack.up(args("2.2.2"));
         const { outputs } = up;
         expect(changes(up)).to.deep.equal({
-            ...every("create", "release", "runtime", "label"),
+            ...every("create", ["release", "runtime", "label"]),
             "kata-owner": "create",
             "kata-runtime-class": "create",
         });
@@ -85,7 +84,7 @@ describe("KataContainers on real nodes", function () {
         const untouched = names().map(times);
         const again = args("2.2.2");
         for (const { connection } of Object.values(again.nodes)) connection.perDialTimeout = 16;
-        expect(changes(await stack.up(again))).to.deep.equal(every("update", "release", "runtime"));
+        expect(changes(await stack.up(again))).to.deep.equal(every("update", ["release", "runtime"]));
         expect(names().map(times)).to.deep.equal(untouched);
         await stack.up(args("2.2.2"));
     });
@@ -94,7 +93,7 @@ describe("KataContainers on real nodes", function () {
         const running = names().map(services);
         for (const debug of [true, false]) {
             expect(changes(await stack.up(args("2.2.2", { qemu: { debug } })))).to.deep.equal(
-                every("update", "runtime"),
+                every("update", ["runtime"]),
             );
             for (const node of names()) {
                 const lines = kataConfiguration(node)

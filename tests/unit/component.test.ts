@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import { KataContainers } from "../../src";
-import { nodeLabel } from "../../src/nodeResources";
+import { nodeLabel } from "../../src/kubernetes";
 import { readProgram } from "../../src/program";
 import { defaultVersion } from "../../src/releases";
 import { hostKey, oneNode, privateKey, threeNodes } from "./arguments";
