@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { inventory, nodes } from "../tests/e2e/lab";
+import { inventory, nodes } from "../tests/support/lab";
 import type { Nodes, Release } from "./nodes";
 import { table } from "./statistics";
 

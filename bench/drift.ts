@@ -2,7 +2,7 @@
 // processors of this machine; so the same is asked of them once more as the least there is, a command that does nothing.
 
 import { readFileSync } from "node:fs";
-import { Connections } from "../src/ssh";
+import { Connections } from "../src/node/ssh";
 import type { Bench } from "./bench";
 import { behind, kataArguments, type Nodes, startSimulated } from "./nodes";
 import { Project, unsaved } from "./project";

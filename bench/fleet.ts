@@ -1,6 +1,6 @@
 // How it grows with the number of nodes: real ones, then many that are simulated.
 
-import { command, inventory, up } from "../tests/e2e/lab";
+import { command, inventory, up } from "../tests/support/lab";
 import type { Bench } from "./bench";
 import { first, kataArguments, type Nodes, type Release, startSimulated } from "./nodes";
 import { Project, unsaved } from "./project";

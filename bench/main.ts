@@ -8,7 +8,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { resolve } from "node:path";
-import { down, inventory, up } from "../tests/e2e/lab";
+import { down, inventory, up } from "../tests/support/lab";
 import { Bench } from "./bench";
 import { benchComponent } from "./component";
 import { benchDrift } from "./drift";

@@ -1,7 +1,7 @@
 // One real node, phase by phase, and beside it the floor: what the same work takes without us.
 
 import type { HostChecks } from "../src";
-import { activate, deactivate, stage, unstage } from "../src/commands";
+import { activate, deactivate, stage, unstage } from "../src/node/commands";
 import { makePlan } from "../src/plan";
 import type { Bench } from "./bench";
 import type { BenchNode, Release } from "./nodes";

@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { kubectl, type LabNode } from "../tests/e2e/lab";
+import { kubectl, type LabNode } from "../tests/support/lab";
 import type { Relay } from "./relay";
 
 export type BenchNode = Pick<LabNode, "host" | "port" | "user" | "privateKeyFile" | "hostKey">;

@@ -1,7 +1,7 @@
 // What the node program does with its time. It is sent with a few more lines, which say when each step begins and when those
 // parts of a step begin and end that can take long; the text is otherwise the one that every node gets.
 
-import { type Program, programOf, readProgram } from "../src/program";
+import { type Program, programOf, readProgram } from "../src/node/program";
 
 /** Functions of the node program that are phases of their own. */
 const parts: { [name: string]: string } = {

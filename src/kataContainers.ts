@@ -1,17 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { KataContainersArgs, Node, NodeStatus } from "./args";
-import { commandConnection, publicConnection } from "./connection";
-import { drainCommand } from "./drain";
-import { look } from "./drift";
-import { inputError, lateError } from "./errors";
-import { label, release, runtime } from "./nodeResources";
-import { parseNodeStatus } from "./nodeStatus";
+import { inputError, lateError } from "./check/errors";
+import { problems, settingsProblems } from "./check/validate";
+import { runtimeClass } from "./cluster/runtimeClass";
+import { commandConnection, publicConnection } from "./node/connection";
+import { drainCommand } from "./node/drain";
+import { look } from "./node/probe";
+import { readProgram } from "./node/program";
+import { label, release, runtime } from "./node/resources";
+import { waves } from "./node/rollout";
+import { parseNodeStatus } from "./node/status";
 import { firstOwner } from "./owner";
 import { makePlan } from "./plan";
-import { readProgram } from "./program";
-import { waves } from "./rollout";
-import { runtimeClass } from "./runtimeClass";
-import { problems, settingsProblems } from "./validate";
 
 /**
  * Kata Containers on the nodes of a Kubernetes cluster, reached over SSH.

@@ -2,8 +2,8 @@
 
 import type { Unwrap } from "@pulumi/pulumi";
 import { CgroupDriver, HostChecks, type KataContainersArgs } from "./args";
-import { type Architecture, architectures, archives, defaultVersion, traits } from "./releases";
-import { tomlLiteral } from "./toml";
+import { type Architecture, architectures, archives, defaultVersion, traits } from "./kata/releases";
+import { tomlLiteral } from "./kata/toml";
 
 /** The arguments that are the same for every node. */
 export type Settings = Omit<KataContainersArgs, "nodes" | "rollout">;

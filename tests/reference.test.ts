@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { everyArgument } from "../docs/everyArgument";
 import { file, markdown, parts, Reference, schema } from "../docs/reference";
-import { problems } from "../src/validate";
+import { problems } from "../src/check/validate";
 
 describe("the reference", () => {
     const reference = new Reference(schema());

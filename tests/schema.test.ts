@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Analyzer } from "@pulumi/pulumi/provider/experimental/analyzer";
 import { generateSchema } from "@pulumi/pulumi/provider/experimental/schema";
 import { expect } from "chai";
-import { defaultVersion } from "../src/releases";
+import { defaultVersion } from "../src/kata/releases";
 
 const root = join(__dirname, "..");
 const file = join(root, "schema.json");

@@ -1,7 +1,18 @@
 // The cgroup driver of the kubelet and of containerd, changed together and put back together.
 
 import { expect } from "chai";
-import { args, files, kubectl, names, onNode, ready, startOnEveryNode, startPod, TestStack, times } from "./lab";
+import {
+    args,
+    files,
+    kubectl,
+    names,
+    onNode,
+    ready,
+    startOnEveryNode,
+    startPod,
+    TestStack,
+    times,
+} from "../support/lab";
 
 describe("the cgroup driver", function () {
     this.timeout(10 * 60 * 1000);

@@ -4,8 +4,20 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import type { KataContainersArgs } from "../../src";
-import { drainScript } from "../../src/drain";
-import { apply, args, connection, files, kubectl, names, nodes, onNode, ready, sshOptions, TestStack } from "./lab";
+import { drainScript } from "../../src/node/drain";
+import {
+    apply,
+    args,
+    connection,
+    files,
+    kubectl,
+    names,
+    nodes,
+    onNode,
+    ready,
+    sshOptions,
+    TestStack,
+} from "../support/lab";
 
 describe("draining", function () {
     this.timeout(10 * 60 * 1000);

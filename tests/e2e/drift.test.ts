@@ -19,7 +19,7 @@ import {
     type Said,
     startPod,
     TestStack,
-} from "./lab";
+} from "../support/lab";
 
 const [first, second] = ["worker-1", "worker-2"];
 /** The warnings and notes of the component. */

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { expect } from "chai";
 import type { KataContainersArgs } from "../../src";
-import { args, connection, files, inventory, nodes, onNode, TestStack, times } from "./lab";
+import { args, connection, files, inventory, nodes, onNode, TestStack, times } from "../support/lab";
 
 describe("a node where something is wrong", function () {
     this.timeout(10 * 60 * 1000);

@@ -2,8 +2,8 @@
 // run ends with what was asked.
 
 import { expect } from "chai";
-import { FaultyNode, type Kind, kinds } from "./faults";
-import { containerOf, kubectl, nodes, ready, startPod } from "./lab";
+import { FaultyNode, type Kind, kinds } from "../support/faults";
+import { containerOf, kubectl, nodes, ready, startPod } from "../support/lab";
 
 describe("a fault before any step", function () {
     this.timeout(40 * 60 * 1000);

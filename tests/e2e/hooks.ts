@@ -1,6 +1,6 @@
 // One lab for all end-to-end tests.
 
-import { down, up } from "./lab";
+import { down, up } from "../support/lab";
 
 export const mochaHooks = {
     beforeAll(this: Mocha.Context) {

@@ -18,7 +18,7 @@ import {
     startPod,
     TestStack,
     times,
-} from "./lab";
+} from "../support/lab";
 
 const services = (node: string) =>
     onNode(node, "systemctl show -p ActiveEnterTimestampMonotonic --value containerd kubelet").split(/\s+/);

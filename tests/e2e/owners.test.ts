@@ -2,7 +2,7 @@
 
 import { ComponentResource } from "@pulumi/pulumi";
 import { expect } from "chai";
-import { apply, args, bootNode, changes, files, killNode, kubectl, names, onNode, TestStack } from "./lab";
+import { apply, args, bootNode, changes, files, killNode, kubectl, names, onNode, TestStack } from "../support/lab";
 
 const runtimeClass = (...path: string[]) =>
     kubectl("get", "runtimeclass", "kata-qemu", "-o", path.length > 0 ? `jsonpath={${path.join(".")}}` : "name");

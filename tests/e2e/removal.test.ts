@@ -1,7 +1,7 @@
 // Taking Kata away while pods still use it.
 
 import { expect } from "chai";
-import { args, changes, containerOf, files, kubectl, onNode, startPod, TestStack } from "./lab";
+import { args, changes, containerOf, files, kubectl, onNode, startPod, TestStack } from "../support/lab";
 
 describe("removal while sandboxes run", function () {
     this.timeout(10 * 60 * 1000);

@@ -2,7 +2,6 @@
 
 import { expect } from "chai";
 import type { KataContainersArgs } from "../../src";
-import { Random } from "../node/random";
 import {
     args,
     changes,
@@ -16,7 +15,8 @@ import {
     startOnEveryNode,
     startPod,
     TestStack,
-} from "./lab";
+} from "../support/lab";
+import { Random } from "../support/random";
 
 const seed = Number(process.env.SOAK_SEED ?? 2026);
 const rounds = 50;

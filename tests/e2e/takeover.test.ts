@@ -1,7 +1,7 @@
 // Nodes on which somebody else installed Kata before: taken over under a running pod, and given back.
 
 import { expect } from "chai";
-import { apply, args, files, inventory, kubectl, onNode, removePods, startPod, TestStack } from "./lab";
+import { apply, args, files, inventory, kubectl, onNode, removePods, startPod, TestStack } from "../support/lab";
 
 const shim = (node: string) => JSON.parse(onNode(node, "tail -n 1 /run/kata-miniature/shim.log")).executable;
 const theirs = /^\/opt\/kata\/bin\/containerd-shim-kata-v2$/;

@@ -1,7 +1,7 @@
 // What a container cannot show: a kernel of its own, with modules, KVM and cgroup v2, and the host checks enforced.
 
 import { expect } from "chai";
-import { FaultyNode } from "./faults";
+import { FaultyNode } from "../support/faults";
 import {
     args,
     bootNode,
@@ -15,7 +15,7 @@ import {
     TestStack,
     times,
     up,
-} from "./lab";
+} from "../support/lab";
 
 describe("a virtual machine as a node", function () {
     this.timeout(20 * 60 * 1000);

@@ -2,7 +2,7 @@
 
 import { delimiter } from "node:path";
 import { expect } from "chai";
-import { files, nodes, onNode } from "../e2e/lab";
+import { files, nodes, onNode } from "../support/lab";
 import { Project, privateKey } from "./project";
 
 describe("the example", function () {

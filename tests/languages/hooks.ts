@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { config } from "chai";
-import { down, up } from "../e2e/lab";
+import { down, up } from "../support/lab";
 
 // What Pulumi printed, to the end.
 config.truncateThreshold = 0;

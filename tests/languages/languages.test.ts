@@ -2,7 +2,7 @@
 // what a wrong program is told.
 
 import { expect } from "chai";
-import { every, files, kubectl, names, nodes, onNode, ready, removePods, startPod } from "../e2e/lab";
+import { every, files, kubectl, names, nodes, onNode, ready, removePods, startPod } from "../support/lab";
 import { type Language, type LanguageName, languages } from "./languages";
 import { Project } from "./project";
 

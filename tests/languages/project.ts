@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EngineEvent, LocalWorkspace, type OutputMap, type Stack } from "@pulumi/pulumi/automation";
-import { errorOf, inventory, nodes } from "../e2e/lab";
+import { errorOf, inventory, nodes } from "../support/lab";
 import { checkout, consumer, installed, run } from "./consumer";
 import { type Language, type LanguageName, languages, toJavaScript } from "./languages";
 

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { expect } from "chai";
-import { inEveryShell, type Sandbox } from "./shells";
+import { inEveryShell, type Sandbox } from "../support/shells";
 
 interface Member {
     name: string;

@@ -2,7 +2,7 @@
 
 import { mkdirSync, readFileSync, rmSync, utimesSync } from "node:fs";
 import { expect } from "chai";
-import { inEveryShell } from "./shells";
+import { inEveryShell } from "../support/shells";
 
 inEveryShell("drift", (sandbox) => {
     const stdout = async (script: string) => {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { parse } from "smol-toml";
-import { fixtures, inEveryShell, type Sandbox } from "./shells";
+import { fixtures, inEveryShell, type Sandbox } from "../support/shells";
 
 const grpc = "io.containerd.grpc.v1.cri";
 const cri = "io.containerd.cri.v1.runtime";

@@ -1,7 +1,7 @@
 // What the program finds on a node and refuses, where a lab's nodes cannot show it.
 
 import { expect } from "chai";
-import { inEveryShell } from "./shells";
+import { inEveryShell } from "../support/shells";
 
 inEveryShell("what is found on a node", (sandbox) => {
     it("compares versions by major and minor", async () => {

@@ -6,15 +6,15 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { expect } from "chai";
-import { activate, deactivate, stage, unstage } from "../../src/commands";
+import { problems } from "../../src/check/validate";
+import { activate, deactivate, stage, unstage } from "../../src/node/commands";
+import { programOf } from "../../src/node/program";
 import { makePlan, type Settings } from "../../src/plan";
-import { programOf } from "../../src/program";
-import { problems } from "../../src/validate";
-import { oneNode } from "../unit/arguments";
-import { Batch } from "./batch";
-import { checked, Random, seeds } from "./random";
-import { inEveryShell } from "./shells";
-import { generate, parse, type Wanted } from "./tomlDocuments";
+import { oneNode } from "../support/arguments";
+import { Batch } from "../support/batch";
+import { checked, Random, seeds } from "../support/random";
+import { inEveryShell } from "../support/shells";
+import { generate, parse, type Wanted } from "../support/tomlDocuments";
 
 const pieces = [
     // `canary` is a program that leaves a trace.
@@ -324,7 +324,7 @@ describe("hostile texts", () => {
 });
 
 /** The functions of the last file, which would run main. */
-const mainFile = readFileSync(join(__dirname, "../../src/node/90-main.sh"), "utf8").replace(/\nmain "\$@".*\n$/, "\n");
+const mainFile = readFileSync(join(__dirname, "../../node/90-main.sh"), "utf8").replace(/\nmain "\$@".*\n$/, "\n");
 const kataTables: Wanted[] = [{ path: ["hypervisor", "qemu"] }, { path: ["agent", "kata"] }, { path: ["runtime"] }];
 
 inEveryShell("hostile texts in the node program", (sandbox) => {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { parse as parseToml } from "smol-toml";
-import { fixtures, inEveryShell, type Sandbox } from "./shells";
+import { fixtures, inEveryShell, type Sandbox } from "../support/shells";
 
 const parse = (text: string): any => parseToml(text, { integersAsBigInt: "asNeeded" });
 

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
-import { inEveryShell } from "./shells";
+import { inEveryShell } from "../support/shells";
 
 inEveryShell("owners", (sandbox) => {
     /** Stages for an owner; what brings the release is `bring`. */

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
-import { inEveryShell, type Sandbox } from "./shells";
+import { inEveryShell, type Sandbox } from "../support/shells";
 
 const configuration = "opt/kata/share/defaults/kata-containers/configuration-qemu.toml";
 const sha256 = (data: Buffer) => createHash("sha256").update(data).digest("hex");

@@ -1,10 +1,10 @@
 // The editors of TOML and of the kubelet's YAML on generated files, with a real TOML parser to say what the result is.
 
 import { expect } from "chai";
-import { tomlLiteral } from "../../src/toml";
-import { Batch } from "./batch";
-import { checked, Random, seeds } from "./random";
-import { fixtures, inEveryShell } from "./shells";
+import { tomlLiteral } from "../../src/kata/toml";
+import { Batch } from "../support/batch";
+import { checked, Random, seeds } from "../support/random";
+import { fixtures, inEveryShell } from "../support/shells";
 import {
     bareKeys,
     type Document,
@@ -14,7 +14,7 @@ import {
     type Path,
     parse,
     type Wanted,
-} from "./tomlDocuments";
+} from "../support/tomlDocuments";
 
 const random = (seed: number) => new Random(seed);
 

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { expect } from "chai";
-import { inEveryShell, type Sandbox } from "./shells";
+import { inEveryShell, type Sandbox } from "../support/shells";
 
 const picture = (sandbox: Sandbox) =>
     execFileSync(

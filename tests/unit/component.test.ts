@@ -2,11 +2,11 @@ import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import { KataContainers } from "../../src";
-import { nodeLabel } from "../../src/kubernetes";
-import { readProgram } from "../../src/program";
-import { defaultVersion } from "../../src/releases";
-import { hostKey, oneNode, privateKey, threeNodes } from "./arguments";
-import { dependencies, deploy, resolved, secretValue, status, unknown } from "./mocks";
+import { nodeLabel } from "../../src/cluster/kubernetes";
+import { defaultVersion } from "../../src/kata/releases";
+import { readProgram } from "../../src/node/program";
+import { hostKey, oneNode, privateKey, threeNodes } from "../support/arguments";
+import { dependencies, deploy, resolved, secretValue, status, unknown } from "../support/mocks";
 
 const command = "command:remote:Command";
 

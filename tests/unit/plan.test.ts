@@ -1,7 +1,7 @@
 import type { Unwrap } from "@pulumi/pulumi";
 import { expect } from "chai";
+import { archives, compareVersions, defaultVersion, isVersion, traits } from "../../src/kata/releases";
 import { makePlan, type Settings } from "../../src/plan";
-import { archives, compareVersions, defaultVersion, isVersion, traits } from "../../src/releases";
 
 const plan = (settings: Unwrap<Settings>) => makePlan(settings);
 const sum = "ab".repeat(32);

@@ -2,10 +2,10 @@
 
 import { remote } from "@pulumi/command";
 import type { CustomResource, CustomResourceOptions, Output, Resource } from "@pulumi/pulumi";
+import { force, NodePatch, nodeLabel, repair } from "../cluster/kubernetes";
+import type { Plan } from "../plan";
 import { activate, deactivate, stage, unstage } from "./commands";
-import type { Look } from "./drift";
-import { force, NodePatch, nodeLabel, repair } from "./kubernetes";
-import type { Plan } from "./plan";
+import type { Look } from "./probe";
 import type { Program } from "./program";
 import type { Endpoint } from "./ssh";
 

@@ -2,10 +2,10 @@
 // Nothing is changed by it.
 
 import * as pulumi from "@pulumi/pulumi";
-import { Drift } from "./args";
-import { labelDrift, type Metadata, type RuntimeClassDrift, runtimeClassDrift } from "./clusterDrift";
+import { Drift } from "../args";
+import { lookError } from "../check/errors";
+import { labelDrift, type Metadata, type RuntimeClassDrift, runtimeClassDrift } from "../cluster/drift";
 import { drift as driftCommand } from "./commands";
-import { lookError } from "./errors";
 import type { Program } from "./program";
 import { Connections, type Endpoint, HostKeyError, UnansweredError } from "./ssh";
 

@@ -1,6 +1,6 @@
 import { expect } from "chai";
-import type { RolloutArgs } from "../../src";
-import { waves } from "../../src/rollout";
+import type { RolloutArgs } from "../../../src";
+import { waves } from "../../../src/node/rollout";
 
 describe("waves", () => {
     const cases: [title: string, rollout: RolloutArgs | undefined, waves: string][] = [

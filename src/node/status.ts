@@ -1,6 +1,6 @@
 // What a node says of itself, in the last line that its Runtime command prints.
 
-import type { NodeStatus } from "./args";
+import type { NodeStatus } from "../args";
 
 export function parseNodeStatus(node: string, stdout: string): NodeStatus {
     const line = stdout.trimEnd().split("\n").at(-1)!;

@@ -1,6 +1,6 @@
 // The texts that a node's shell is given over SSH. Whatever comes from an argument goes through `quote`.
 
-import type { Plan } from "./plan";
+import type { Plan } from "../plan";
 import type { Program } from "./program";
 
 const folder = "/var/lib/kata-containers-node";

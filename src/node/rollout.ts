@@ -1,6 +1,6 @@
 // The order in which nodes are switched.
 
-import type { Rollout } from "./args";
+import type { Rollout } from "../args";
 
 /** The nodes in groups: those of one are switched at once, and only when all of them are healthy comes the next. */
 export function waves(nodes: string[], rollout: Rollout | undefined): string[][] {

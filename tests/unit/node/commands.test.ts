@@ -5,10 +5,10 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, st
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { expect } from "chai";
-import { activate, deactivate, quote, stage, unstage } from "../../src/commands";
-import { makePlan } from "../../src/plan";
-import { programOf } from "../../src/program";
-import { hostile } from "./arguments";
+import { activate, deactivate, quote, stage, unstage } from "../../../src/node/commands";
+import { programOf } from "../../../src/node/program";
+import { makePlan } from "../../../src/plan";
+import { hostile } from "../../support/arguments";
 
 /** The login shells an SSH server may run a command with; those that this machine has. */
 const shells = [["sh"], ["dash"], ["bash"], ["busybox", "sh"], ["zsh"], ["fish"]].filter(

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { labelDrift, type Metadata, runtimeClassDrift } from "../../src/clusterDrift";
+import { labelDrift, type Metadata, runtimeClassDrift } from "../../../src/cluster/drift";
 
 const kind = "PartialObjectMetadata";
 /** What the API server says of who manages what, as it says it. */

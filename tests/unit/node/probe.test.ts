@@ -1,9 +1,9 @@
 import { connect, createServer, type Server } from "node:net";
 import { expect } from "chai";
-import type { ConnectionArgs } from "../../src";
-import { limits } from "../../src/drift";
-import { deploy, resolved, unknown } from "./mocks";
-import { type Answer, SshServer } from "./sshServer";
+import type { ConnectionArgs } from "../../../src";
+import { limits } from "../../../src/node/probe";
+import { deploy, resolved, unknown } from "../../support/mocks";
+import { type Answer, SshServer } from "../../support/sshServer";
 
 const answer = (more: object = {}): Answer => ({
     stdout: JSON.stringify({

@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import { expect } from "chai";
 import { parse } from "smol-toml";
-import { isTomlValue, tomlLiteral } from "../../src/toml";
-import { hostile } from "./arguments";
+import { isTomlValue, tomlLiteral } from "../../../src/kata/toml";
+import { hostile } from "../../support/arguments";
 
 describe("TOML literals", () => {
     for (const [value, literal] of [

@@ -3,13 +3,13 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { programOf, readProgram } from "../../src/program";
+import { programOf, readProgram } from "../../../src/node/program";
 
 describe("the node program", () => {
-    const folder = join(__dirname, "..", "..", "src", "node");
+    const folder = join(__dirname, "../../../node");
 
-    it("is every file of src/node, in the order of their names", () => {
-        const files = readdirSync(folder).sort();
+    it("is every file of node, in the order of their names", () => {
+        const files = readdirSync(folder).filter((file) => file.endsWith(".sh")).sort();
         const { text, id } = readProgram();
         expect(files).not.to.deep.equal([]);
         expect(text).to.equal(files.map((file) => readFileSync(join(folder, file), "utf8")).join(""));

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const source = join(__dirname, "../../src/node");
+const source = join(__dirname, "../../node");
 
 /** Everything but the last line, which runs main. */
 const functions = readdirSync(source)
@@ -97,7 +97,7 @@ export function inEveryShell(title: string, tests: (sandbox: () => Sandbox) => v
 
 /** Real configuration files of Kata and containerd, for those who have them beside the checkout. */
 export function fixtures(kind: "kata-config" | "containerd-config"): { name: string; text: string }[] {
-    const folder = join(__dirname, "../../../shared/fixtures", kind);
+    const folder = join(__dirname, "../fixtures", kind);
     try {
         return readdirSync(folder).map((name) => ({ name, text: readFileSync(join(folder, name), "utf8") }));
     } catch {

@@ -1,10 +1,10 @@
 // The connection to a node, as the command provider takes it.
 
 import * as pulumi from "@pulumi/pulumi";
-import type { Connection, ProxyConnection } from "./args";
-import { lateError } from "./errors";
+import type { Connection, ProxyConnection } from "../args";
+import { lateError } from "../check/errors";
+import { connection as check, type Surroundings } from "../check/validate";
 import type { Endpoint } from "./ssh";
-import { connection as check, type Surroundings } from "./validate";
 
 /** About a minute for a node that is just starting; the provider's own 10 would be eleven seconds. */
 const dialErrorLimit = 20;

@@ -1,11 +1,11 @@
 // The RuntimeClass that pods name.
 
 import { all, type Output, type Resource } from "@pulumi/pulumi";
-import type * as args from "./args";
-import type { RuntimeClassDrift } from "./clusterDrift";
-import { lateError } from "./errors";
+import type * as args from "../args";
+import { lateError } from "../check/errors";
+import type { Plan } from "../plan";
+import type { RuntimeClassDrift } from "./drift";
 import { force, nodeLabel, RuntimeClass, RuntimeClassPatch, repair, repaired } from "./kubernetes";
-import type { Plan } from "./plan";
 
 /**
  * It may come before the nodes are switched, because it selects those that have the label. So one of that name that is

@@ -1,4 +1,4 @@
-// The node program: the shell files of `src/node`, in the order of their names, as one text.
+// The node program: the shell files of `node`, in the order of their names, as one text.
 //
 // Pulumi keeps what a command is given twice in the state, for each node, and writes the state anew with each step. So the
 // program is sent packed. The library packs the same everywhere, where Node.js goes by the version of its zlib; a newer one may
@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { gzipSync } from "fflate";
 
 // The same folder seen from `src` and from `bin`, where the compiler puts this file.
-const folder = join(__dirname, "..", "src", "node");
+const folder = join(__dirname, "..", "..", "node");
 
 export interface Program {
     text: string;

@@ -1,6 +1,6 @@
 // What differs between Kata releases, in one table, and the checksums of their archives.
 
-import type { CgroupDriver, Runtime } from "./args";
+import type { CgroupDriver, Runtime } from "../args";
 
 export type Architecture = "amd64" | "arm64";
 export const architectures: Architecture[] = ["amd64", "arm64"];

@@ -3,11 +3,11 @@
 
 import { local, remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { Drain } from "./args";
+import type { Drain } from "../args";
+import type { Surroundings } from "../check/validate";
 import { asRoot, quote } from "./commands";
 import { commandConnection } from "./connection";
-import { commandArgs, commandOptions, type NodeContext } from "./nodeResources";
-import type { Surroundings } from "./validate";
+import { commandArgs, commandOptions, type NodeContext } from "./resources";
 
 // The kubeconfig comes on standard input. A node that was cordoned before stays so: what was cordoned here is marked. There
 // is nothing to drain for where the kubelet says that it uses the wanted driver already.

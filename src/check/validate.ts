@@ -1,7 +1,10 @@
 // What is wrong with the arguments, all of it at once. Pure: arguments in, problems out.
 
 import { isIP } from "node:net";
-import { CgroupDriver, Drift, HostChecks, type KataContainersArgs, type Node, Runtime } from "./args";
+import { CgroupDriver, Drift, HostChecks, type KataContainersArgs, type Node, Runtime } from "../args";
+import { architectures, archives, defaultUrl, defaultVersion, firstWith, isVersion, traits } from "../kata/releases";
+import { isTomlValue } from "../kata/toml";
+import { hasChecksums, type Settings } from "../plan";
 import {
     all,
     boolean,
@@ -20,9 +23,6 @@ import {
     text,
     wholeNumber,
 } from "./checks";
-import { hasChecksums, type Settings } from "./plan";
-import { architectures, archives, defaultUrl, defaultVersion, firstWith, isVersion, traits } from "./releases";
-import { isTomlValue } from "./toml";
 
 const dnsLabel = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?";
 const labelName = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?";

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
-import { problems } from "../../src/validate";
-import { hostile, hostKey, oneNode, privateKey, threeNodes } from "./arguments";
+import { problems } from "../../../src/check/validate";
+import { hostile, hostKey, oneNode, privateKey, threeNodes } from "../../support/arguments";
 
 const noAgent = { sshAgent: false };
 const wrong = (args: unknown, name = "kata") => problems(name, args, noAgent);

@@ -3,9 +3,9 @@
 
 import { spawn } from "node:child_process";
 import type { KataContainersArgs } from "../../src";
-import { activate, deactivate, stage, unstage } from "../../src/commands";
+import { activate, deactivate, stage, unstage } from "../../src/node/commands";
+import { type Program, programOf, readProgram } from "../../src/node/program";
 import { makePlan } from "../../src/plan";
-import { type Program, programOf, readProgram } from "../../src/program";
 import { args, bootNode, inventory, killNode, onNode, sshOptions } from "./lab";
 
 export const kinds = ["connection", "program", "power", "disk", "service"] as const;
