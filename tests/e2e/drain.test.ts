@@ -87,14 +87,14 @@ describe("draining", function () {
 
     it("skips the drain of a node that has the cgroup driver already", async () => {
         const { log } = await stack.up(given("systemd", 100));
-        expect(log).to.match(/nothing to drain worker-1 for: its cgroup driver is systemd already/);
+        expect(log).to.match(/skipping drain of worker-1: its cgroup driver is already systemd/);
         expect(log).to.not.match(/evicting/);
     });
 
     it("respects pod disruption budgets: a node that cannot be drained in time stays cordoned and unchanged", async () => {
         apply({ ...budget, spec: { minAvailable: 2, selector: { matchLabels: { app: "web" } } } });
         const error = await stack.fail(given("cgroupfs", 5));
-        expect(error).to.match(/error: node worker-\d could not be drained within 5 s, and stays cordoned/);
+        expect(error).to.match(/error: node worker-\d could not be drained within 5 s; it stays cordoned/);
         expect(unschedulable()).to.have.length(1);
         for (const node of names()) {
             expect(onNode(node, "grep ^cgroupDriver /var/lib/kubelet/config.yaml")).to.equal("cgroupDriver: systemd");
@@ -131,6 +131,6 @@ describe("draining", function () {
         expect(unschedulable()).to.deep.equal(["worker-1"]);
         expect(run("uncordon", "worker-1", "", "60").stdout).to.contain("uncordoned");
         expect(unschedulable()).to.deep.equal([]);
-        expect(run("drain", "worker-9", "systemd", "60").stdout).to.contain("there is no node worker-9");
+        expect(run("drain", "worker-9", "systemd", "60").stdout).to.contain("skipping node worker-9: it does not exist in the cluster");
     });
 });

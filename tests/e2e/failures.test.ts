@@ -244,7 +244,7 @@ END
                 hostKey: connection("worker-2").hostKey,
                 dialErrorLimit: 0,
             };
-            expect(await stack.fail(given)).to.contain("presents another host key than the one given");
+            expect(await stack.fail(given)).to.contain("presents a host key that differs from hostKey");
             expect(await stack.fail({ ...given, drift: "off" })).to.match(/host key mismatch/);
         });
     });

@@ -37,7 +37,7 @@ for (const name of Object.keys(languages) as LanguageName[]) {
                 'nodes["worker-1"].connection.host: must be a host name or an IP address, without a port or a user',
                 'nodes["worker-2"].connection.port: must be a whole number from 1 to 65535',
                 'nodes["worker-2"].connection.privateKey: must be the private key itself in PEM form, not the name of a file',
-                'version: must be a Kata release such as "3.32.0", 2.0.0 or later; it is "1.12.1"',
+                'version: must be a Kata release such as "4.1.0", 2.0.0 or later; it is "1.12.1"',
                 'runtimeClasses["kata-qemu"].overhead.memory: must be a Kubernetes quantity, such as "250m" or "320Mi"; it is "much"',
                 'runtimeClasses["kata-qemu"].settings["default_memory"]: must be named by table and key, such as "hypervisor.qemu.default_memory"',
                 "rollout.maxUnavailable: must be a whole number, at least 1, or a fraction between 0 and 1; it is 1.5",
@@ -48,7 +48,7 @@ for (const name of Object.keys(languages) as LanguageName[]) {
         it(`names a missing argument to a ${name} program`, async () => {
             project.write(project.example([[language.host, ""]]));
             expect(await project.refusal()).to.match(
-                language.noHost ?? /nodes\["worker-1"\]\.connection\.host( {2}has a problem)?: is missing/,
+                language.noHost ?? /nodes\["worker-1"\]\.connection\.host( {2}has a problem)?: is required/,
             );
         });
 
