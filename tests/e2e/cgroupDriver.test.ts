@@ -34,7 +34,7 @@ describe("the cgroup driver", function () {
         await stack.up(args("3.32.0"));
         const untouched = names().map(times);
         const error = await stack.fail(driver("systemd", false));
-        expect(error).to.match(/containers run on this node, and the cgroup driver is to change under them/);
+        expect(error).to.match(/containers run on this node; changing the cgroup driver would restart them/);
         expect(error).to.contain("kubelet.changeUnderRunningPods");
         expect(names().map(times)).to.deep.equal(untouched);
     });

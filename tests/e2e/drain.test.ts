@@ -131,6 +131,8 @@ describe("draining", function () {
         expect(unschedulable()).to.deep.equal(["worker-1"]);
         expect(run("uncordon", "worker-1", "", "60").stdout).to.contain("uncordoned");
         expect(unschedulable()).to.deep.equal([]);
-        expect(run("drain", "worker-9", "systemd", "60").stdout).to.contain("skipping node worker-9: it does not exist in the cluster");
+        expect(run("drain", "worker-9", "systemd", "60").stdout).to.contain(
+            "skipping node worker-9: it does not exist in the cluster",
+        );
     });
 });

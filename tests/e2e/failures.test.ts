@@ -57,7 +57,7 @@ describe("failures", function () {
         refuses(
             release({ url: "http://127.0.0.1:1/{archive}" }),
             "release",
-            /could not be read whole: curl: \(7\)/,
+            /download of \S+ incomplete: curl: \(7\)/,
             /a mirror or a path on the node/,
         ));
 
@@ -74,7 +74,7 @@ describe("failures", function () {
         try {
             const error = await stack.fail(wrong({}));
             expect(error).to.contain("the disk is full");
-            expect(error).to.contain("make room in /opt/kata-releases");
+            expect(error).to.contain("free space in /opt/kata-releases");
         } finally {
             onNode(node, "umount /opt");
         }
@@ -125,7 +125,7 @@ describe("failures", function () {
                 wrong({ runtimeClasses: { "kata-qemu": { settings } } }),
                 "Kata configuration",
                 /names the table "netmon"/,
-                /its tables are: hypervisor\.qemu .*runtime/,
+                /use one of its tables: hypervisor\.qemu .*runtime/,
             );
             expect(times(node)).to.equal(untouched);
         });
@@ -152,7 +152,7 @@ END
             const error = await stack.fail(given);
             expect(error).to.contain(`error: node ${node}, step "change": ${finding}`);
             expect(error).to.contain(words);
-            expect(error).to.contain("the node is as it was before, containerd and the kubelet are well");
+            expect(error).to.contain("rolled back; containerd and the kubelet are healthy");
             expect(files(node)).to.equal(untouched);
         };
 
@@ -160,7 +160,12 @@ END
             beforeStart(
                 "containerd",
                 "! grep -q kata-qemu /etc/containerd/config.toml || { echo no such luck >&2; exit 1; }",
-                () => rollsBack(wrong({}), "containerd is not well with the new configuration", "no such luck"),
+                () =>
+                    rollsBack(
+                        wrong({}),
+                        "containerd is unhealthy with the new configuration; rolling back",
+                        "no such luck",
+                    ),
             ));
 
         it("rolls back a node whose CRI plugin fails after containerd started", () =>
@@ -172,7 +177,7 @@ END
                 () =>
                     rollsBack(
                         wrong({}),
-                        "containerd is not well with the new configuration",
+                        "containerd is unhealthy with the new configuration; rolling back",
                         "failed to recover state",
                     ),
             ));
@@ -184,7 +189,7 @@ END
                 () =>
                     rollsBack(
                         wrong({ kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true } }),
-                        "the kubelet is not well with the new configuration",
+                        "the kubelet is unhealthy with the new configuration; rolling back",
                         "no such driver",
                     ),
             ));
@@ -196,7 +201,7 @@ END
                 const runtimeClasses = { other: { shim: Shim.Qemu, handler: "kata-qemu" } };
                 const error = await other.fail(wrong({ runtimeClasses }));
                 expect(error).to.contain(
-                    `error: node ${node}, step "owner": this node belongs to organization/e2e/failures/kata, and organization/e2e/other/kata wants it too`,
+                    `error: node ${node}, step "owner": this node is managed by organization/e2e/failures/kata; organization/e2e/other/kata cannot manage it too`,
                 );
             } finally {
                 await other.remove();

@@ -90,7 +90,7 @@ describe(`the fault matrix (${sampled})`, function () {
                 service: told,
             }[kind];
             const again = await run();
-            if (again.output.includes("putting the node back") && kind === "connection") where = "lost";
+            if (kind === "connection" && /rolling (it )?back/.test(again.output)) where = "lost";
             const end = node.inspect(kind === "power" ? undefined : container);
             if (!allowed.includes(where)) problem += `\nit is ${where}: ${output}`;
             problem += end.unhealthy;

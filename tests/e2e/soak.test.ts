@@ -101,7 +101,7 @@ describe(`the soak (KATA_TEST_SEED=${seed})`, function () {
             const driverChanges = wanted.cgroupDriver !== before.cgroupDriver;
             if (wanted.handler !== before.handler && kata.length > 0) {
                 expect(await stack.fail(given(wanted)), title).to.contain(
-                    `containers still run on the runtime ${before.handler}, which is to go: default/kata-`,
+                    `runtime ${before.handler} is still in use by default/kata-`,
                 );
                 for (const pod of kata) expect(kubectl("exec", pod, "--", "echo", "alive"), title).to.equal("alive");
                 removeKata();

@@ -43,7 +43,7 @@ describe("a virtual machine as a node", function () {
         // At this point containerd's file has the new driver and the kubelet's file has the old one.
         await faulty.fault("power", "note /var/lib/kubelet/config.yaml", faulty.activate);
         expect(onNode(node, "journalctl -b -u kata-containers-node -o cat")).to.contain(
-            "an earlier run was cut off: the machine lost power; putting the node back first",
+            "an earlier run was interrupted (power failure); rolling it back first",
         );
         const after = faulty.inspect();
         expect(after.snapshot).to.equal(snapshot);
