@@ -22,7 +22,7 @@ export const randomFor = (seed: number, ...use: string[]) =>
 export function spread<T>(items: readonly T[], count: number, random: Random): T[] {
     if (count >= items.length) return [...items];
     const border = (stretch: number) => Math.floor((stretch * items.length) / count);
-    return random.list(count, (i) => random.pick(items.slice(border(i), border(i + 1))));
+    return Array.from({ length: count }, (_, i) => random.pick(items.slice(border(i), border(i + 1))));
 }
 
 /** A fault before a failpoint of `activate`, then one before a failpoint of `deactivate`. */
