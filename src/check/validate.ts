@@ -156,7 +156,8 @@ function sharedAddresses(value: unknown, path: string): Problem[] {
     return Object.entries((value ?? {}) as { [name: string]: Node }).flatMap(([name, node]) => {
         const { host, port, proxy } = node?.connection ?? {};
         const parts = [host, port ?? connectionDefaults.port, proxy?.host, proxy?.port ?? connectionDefaults.port];
-        if (typeof host !== "string" || parts.some(isLater)) {
+        const isComparable = parts.every((part) => ["string", "number", "undefined"].includes(typeof part));
+        if (typeof host !== "string" || !isComparable) {
             return [];
         }
         const address = JSON.stringify(parts);
