@@ -1,8 +1,8 @@
 // The node program: the shell files of `node`, in the order of their names, as one text.
 //
-// The program is sent packed, because Pulumi keeps the inputs of a command twice in the state, for each node, and writes the
-// whole state with every step. The output of Node.js' own gzip depends on the version of zlib, and that of this library may
-// change in another version. With other bytes every node would get the same program again, so the version is pinned.
+// Pulumi keeps what a command is given twice in the state, for each node, and writes the state anew with each step. So the
+// program is sent packed. The library packs the same everywhere, where Node.js goes by the version of its zlib; a newer one may
+// not, and then each node would get the same program again, so its version is fixed.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -14,9 +14,9 @@ const folder = join(__dirname, "..", "..", "node");
 
 export interface Program {
     text: string;
-    /** The text as it is sent: gzip, in base64. */
+    /** As it is sent: gzip, in base64. */
     packed: string;
-    /** The first 12 digits of the SHA-256 sum of the text. */
+    /** The first 12 digits of the text's sha256. */
     id: string;
 }
 
