@@ -2,6 +2,7 @@
 // processors of this machine, so the minimum is measured too: a command that does nothing on each of them.
 
 import { readFileSync } from "node:fs";
+import { connectionDefaults } from "../src/args";
 import { Connections } from "../src/node/ssh";
 import type { Bench } from "./bench";
 import { behind, kataArguments, type Nodes, startSimulated } from "./nodes";
@@ -57,7 +58,7 @@ async function bare(nodes: Nodes): Promise<number> {
     const began = performance.now();
     const open = new Connections();
     const runs = Object.values(nodes).map(({ privateKeyFile, ...connection }) =>
-        open.run({ ...connection, privateKey: readFileSync(privateKeyFile, "utf8") }, "true"),
+        open.run({ ...connectionDefaults, ...connection, privateKey: readFileSync(privateKeyFile, "utf8") }, "true"),
     );
     await Promise.all(runs);
     open.end();
