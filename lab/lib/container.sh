@@ -7,7 +7,7 @@ container_prepare() { :; }
 # The root filesystem under the overlay of a node.
 container_base() { echo "$NODE_ROOT"; }
 
-# How many times longer than a container a node of this machine takes.
+# A factor for timeouts.
 container_slowness() { echo 1; }
 
 # CAP_SYS_RESOURCE is bit 24.

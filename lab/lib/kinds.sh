@@ -19,7 +19,7 @@ load_kind() {
     # The systemd units whose journal explains why a node does not start.
     KIND_RUNTIME_UNIT=containerd
     KIND_KUBELET_UNIT=kubelet
-    # Where the container runtime keeps its state; a container has an ordinary folder there, as overlays cannot be nested.
+    # The container runtime's state. A container gets an ordinary folder for it, because overlays cannot be nested.
     KIND_RUNTIME_STATE=/var/lib/containerd
     # Builds what the nodes of this kind need.
     kind_prepare() { :; }
