@@ -61,7 +61,6 @@ function settings(variables: Variables): Omit<KataContainersArgs, "nodes"> {
                     cpu: kata("qemu_overhead_fixed_cpu"),
                     memory: kata("qemu_overhead_fixed_memory"),
                 },
-                debug: truth(kata("qemu_debug")),
                 settings: {
                     "hypervisor.qemu.default_memory": memory === undefined ? undefined : Number(memory),
                     "hypervisor.qemu.enable_mem_prealloc": truth(kata("qemu_enable_mem_prealloc")),
@@ -70,6 +69,7 @@ function settings(variables: Variables): Omit<KataContainersArgs, "nodes"> {
                 },
             },
         },
+        debug: truth(kata("qemu_debug")),
         kubelet: { cgroupDriver: text(variables, "kubelet_cgroup_driver") as "systemd" | "cgroupfs" | undefined },
     };
 }
