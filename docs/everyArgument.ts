@@ -1,9 +1,9 @@
-// Every argument once, with a value as people give it: the examples of the reference. They are right (a test checks all of
-// them), but they need not make sense together.
+// Every argument once, with a typical value: the examples of the reference. Each value is valid (a test checks them), but the
+// values do not have to make sense together.
 
 import type { KataContainersArgs } from "../src";
 
-const reached = {
+const connection = {
     port: 22,
     user: "root",
     password: "a password",
@@ -18,7 +18,7 @@ const reached = {
 export const everyArgument: KataContainersArgs = {
     nodes: {
         "worker-1": {
-            connection: { host: "192.0.2.11", ...reached, proxy: { host: "bastion.example.com", ...reached } },
+            connection: { host: "192.0.2.11", ...connection, proxy: { host: "bastion.example.com", ...connection } },
             gone: true,
         },
     },
@@ -30,29 +30,30 @@ export const everyArgument: KataContainersArgs = {
             arm64: "8736c054d9223974735394f822000823baef509e1c33405ec798240fa9b6e4b5",
         },
     },
-    qemu: {
-        overhead: { enabled: true, cpu: "250m", memory: "320Mi" },
-        debug: true,
-        settings: { "hypervisor.qemu.default_memory": 4096 },
-        runtime: "rust",
+    runtimeClasses: {
+        "kata-qemu": {
+            shim: "qemu-runtime-rs",
+            overhead: { enabled: true, cpu: "250m", memory: "320Mi" },
+            settings: { "hypervisor.qemu.default_memory": 4096 },
+            debug: true,
+            handler: "kata-qemu",
+            labels: { team: "platform" },
+            annotations: { "example.com/owner": "platform team" },
+            tolerations: [
+                {
+                    key: "example.com/isolated",
+                    operator: "Equal",
+                    value: "true",
+                    effect: "NoExecute",
+                    tolerationSeconds: 3600,
+                },
+            ],
+            nodeSelector: { "example.com/pool": "virtual-machines" },
+            adopt: true,
+        },
     },
+    debug: true,
     kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true },
-    runtimeClass: {
-        name: "kata",
-        handler: "kata-qemu",
-        adopt: true,
-        labels: { team: "platform" },
-        annotations: { "example.com/owner": "platform team" },
-        tolerations: [
-            {
-                key: "example.com/isolated",
-                operator: "Equal",
-                value: "true",
-                effect: "NoExecute",
-                tolerationSeconds: 3600,
-            },
-        ],
-    },
     rollout: {
         maxUnavailable: 2,
         canary: "worker-1",

@@ -1,129 +1,116 @@
-// The arguments and outputs of the component. The doc comments are the reference in every language, so they are plain
-// Markdown, state the default in the first paragraph and hold no tags. The names lack `Args` here because Pulumi's
-// SDK generators add it; `index.ts` exports them with it, so that they are the same in every language.
+// The arguments and outputs of the component. Their doc comments are the reference in every language, so they are plain
+// Markdown without tags, and each states its default in the first paragraph. The names lack `Args` here because Pulumi's
+// SDK generators add it; `index.ts` exports them with it, so that a type has the same name in every language.
 
 import type { Input } from "@pulumi/pulumi";
 
-/** Kata Containers has two implementations of its containerd shim. */
-export const Runtime = {
-    /**
-     * The Go runtime, `containerd-shim-kata-v2` of every release; since Kata 4.1.0 in an archive of its own,
-     * `kata-go-static`.
-     */
-    Go: "go",
-    /** The Rust runtime (runtime-rs) with QEMU, in Kata 3.4.0 and later. */
-    Rust: "rust",
+/** A shim of Kata Containers: its Go or Rust implementation together with a hypervisor, named as in kata-deploy. */
+export const Shim = {
+    /** QEMU with Kata's Go implementation. From Kata 4.1.0 on it comes in a separate archive, `kata-go-static`. */
+    Qemu: "qemu",
+    /** QEMU with Kata's Rust implementation (runtime-rs). Requires Kata 3.4.0 or later. */
+    QemuRuntimeRs: "qemu-runtime-rs",
 } as const;
-export type Runtime = (typeof Runtime)[keyof typeof Runtime];
+export type Shim = (typeof Shim)[keyof typeof Shim];
 
-/** Who manages the control groups of pods on a node. */
+/** The component that manages the control groups of pods on a node. */
 export const CgroupDriver = {
     /** The kubelet and runc write the control groups themselves. */
     Cgroupfs: "cgroupfs",
-    /** systemd makes the control groups. With Kata this needs 2.3.0 or later. */
+    /** systemd creates the control groups. Requires Kata 2.3.0 or later. */
     Systemd: "systemd",
 } as const;
 export type CgroupDriver = (typeof CgroupDriver)[keyof typeof CgroupDriver];
 
-/** What happens on a node that does not fulfil what Kata Containers needs. */
+/** What to do when a node does not meet Kata's requirements. */
 export const HostChecks = {
-    /** The node is left as it is, with an error that lists what is missing. */
+    /** Leave the node unchanged and fail with an error that lists what is missing. */
     Enforce: "enforce",
-    /** What is missing is reported, and the installation goes on. For nodes whose KVM comes later, and for tests. */
+    /** Report what is missing and install anyway, for example before KVM is enabled. */
     Warn: "warn",
 } as const;
 export type HostChecks = (typeof HostChecks)[keyof typeof HostChecks];
 
-/** Whether nodes are compared, at every preview and update, with what was applied. */
+/** Whether to probe the nodes for drift at every preview and update. */
 export const Drift = {
-    /** Nodes are compared. One that cannot be reached is an error, before anything is changed on any. */
+    /** Probe the nodes. An unreachable node is an error, and nothing is changed on any node. */
     Enforce: "enforce",
-    /** Nodes are compared. One that cannot be reached stays as it is, with a warning; the next update goes on with it. */
+    /** Probe the nodes. An unreachable node is skipped with a warning and picked up by the next update. */
     Warn: "warn",
-    /** Nodes are not compared, and only connected to when something is to change on them. */
+    /** Do not probe the nodes. Pulumi connects only to nodes that it changes. */
     Off: "off",
 } as const;
 export type Drift = (typeof Drift)[keyof typeof Drift];
 
-/** A host on the way to a node (a bastion), reached over SSH. */
+/** The defaults of a connection, which the doc comments below repeat. Times are in seconds. */
+export const connectionDefaults = { port: 22, user: "root", dialErrorLimit: 20, perDialTimeout: 15 };
+
+/** How to reach a machine over SSH. One way to log in is required: `privateKey`, `password` or an SSH agent. */
 export interface ProxyConnection {
-    /** The name or IP address of the bastion. */
+    /** The name or IP address of the machine. Kubespray: `ansible_host`. */
     host: Input<string>;
-    /** The port of the bastion's SSH server, from 1 to 65535. Defaults to `22`. */
+    /** The port of the SSH server, from 1 to 65535. Defaults to `22`. Kubespray: `ansible_port`. */
     port?: Input<number>;
-    /** The user to log in as. Needs no rights but to forward connections. Defaults to `root`. */
+    /**
+     * The user to log in as. Defaults to `root`. Kubespray: `ansible_user`.
+     *
+     * On a node, any other user must be able to run `sudo` without a password. On a bastion, permission to forward TCP
+     * connections is enough.
+     */
     user?: Input<string>;
-    /** The user's password. */
+    /** The password of the user. Kubespray: `ansible_password`, `ansible_ssh_pass`. */
     password?: Input<string>;
-    /** The user's private key itself, in PEM form. Where it is given, keys of an agent are not tried. */
+    /**
+     * The private key of the user, in PEM form: the key itself, not the name of a file. If it is set, the keys of an
+     * SSH agent are not tried. Kubespray: `ansible_ssh_private_key_file`.
+     */
     privateKey?: Input<string>;
-    /** The password of `privateKey`, where it is encrypted. */
+    /** The password of `privateKey`, if the key is encrypted. */
     privateKeyPassword?: Input<string>;
-    /** The socket of an SSH agent. Defaults to `$SSH_AUTH_SOCK` of the process that runs Pulumi. */
+    /**
+     * The socket of an SSH agent. Defaults to `$SSH_AUTH_SOCK` of the process that runs Pulumi. A socket that does not
+     * answer is an error, even if another way to log in is set.
+     */
     agentSocketPath?: Input<string>;
     /**
-     * The host key the bastion must present, as in `authorized_keys` (`ssh-ed25519 AAAA…`), Ed25519 or ECDSA: the SSH
-     * client in use cannot check an RSA key. Without it any host key is accepted.
+     * The host key that the machine must present, in the form of `authorized_keys` (`ssh-ed25519 AAAA…`, the output of
+     * `ssh-keyscan -t ed25519 HOST` without the host). Only Ed25519 and ECDSA keys can be checked, RSA keys cannot.
+     *
+     * Without it, any host key is accepted; for a node there is a warning.
      */
     hostKey?: Input<string>;
     /**
-     * How often a failed connection is tried again; `-1` is without end. Defaults to `20`, which waits about a
-     * minute for a host that is just starting.
+     * How many times to retry a failed connection; `-1` retries forever. Defaults to `20`, which is about a minute and
+     * enough for a machine that is starting.
+     *
+     * A rejected login is retried too. Use a lower number if failed logins lock the account.
      */
     dialErrorLimit?: Input<number>;
-    /** The seconds one attempt to connect may take; `0` is without limit. Defaults to `15`. */
+    /** The timeout of one attempt to connect, in seconds; `0` disables the timeout. Defaults to `15`. */
     perDialTimeout?: Input<number>;
 }
 
-/** How a node is reached over SSH. One way to log in is needed: `privateKey`, `password`, or an agent. */
-export interface Connection {
-    /** The name or IP address of the node. */
-    host: Input<string>;
-    /** The port of the node's SSH server, from 1 to 65535. Defaults to `22`. */
-    port?: Input<number>;
-    /** The user to log in as: `root`, or a user who may run `sudo` without a password. Defaults to `root`. */
-    user?: Input<string>;
-    /** The user's password. */
-    password?: Input<string>;
-    /** The user's private key itself, in PEM form. Where it is given, keys of an agent are not tried. */
-    privateKey?: Input<string>;
-    /** The password of `privateKey`, where it is encrypted. */
-    privateKeyPassword?: Input<string>;
+/** How to reach a node over SSH. One way to log in is required: `privateKey`, `password` or an SSH agent. */
+export interface Connection extends ProxyConnection {
     /**
-     * The socket of an SSH agent. Defaults to `$SSH_AUTH_SOCK` of the process that runs Pulumi. A socket that nobody
-     * answers on is an error, even where another way to log in is given.
+     * The bastion through which to connect. Defaults to a direct connection. Kubespray: the `bastion` group.
      */
-    agentSocketPath?: Input<string>;
-    /**
-     * The host key the node must present, as in `authorized_keys` (`ssh-ed25519 AAAA…`, what `ssh-keyscan -t ed25519
-     * HOST` prints, without the host), Ed25519 or ECDSA: the SSH client in use cannot check an RSA key. Without it any
-     * host key is accepted, with a warning.
-     */
-    hostKey?: Input<string>;
-    /**
-     * How often a failed connection is tried again; `-1` is without end. Defaults to `20`, which waits about a
-     * minute for a node that is just starting. A refused key is tried again as well: give fewer where that locks the
-     * account.
-     */
-    dialErrorLimit?: Input<number>;
-    /** The seconds one attempt to connect may take; `0` is without limit. Defaults to `15`. */
-    perDialTimeout?: Input<number>;
-    /** The bastion to go through. Defaults to none. */
     proxy?: ProxyConnection;
 }
 
 /** One Kubernetes node. */
 export interface Node {
-    /** How the node is reached over SSH. It is kept as a secret. */
+    /** How to reach the node over SSH. Pulumi keeps it as a secret. */
     connection: Connection;
     /**
-     * Whether the machine is gone for good, so that nothing can be undone on it any more. Defaults to `false`. After a
-     * `pulumi up` with `true`, which does not connect to it, the node can be taken out of `nodes`.
+     * Set to `true` for a decommissioned machine, on which nothing can be undone. Defaults to `false`.
+     *
+     * Run `pulumi up` with `true`, which does not connect to the machine; then remove the node from `nodes`.
      */
     gone?: boolean;
 }
 
-/** The sha256 sums of a release's archive, as 64 hexadecimal digits. */
+/** The SHA-256 sums of a release's archives, each as 64 hexadecimal digits. */
 export interface Checksums {
     /** The sum of the archive for amd64 (x86_64). */
     amd64?: Input<string>;
@@ -131,167 +118,180 @@ export interface Checksums {
     arm64?: Input<string>;
 }
 
-/** Where the archive of the Kata release comes from. */
+/** Where to download the Kata release from. */
 export interface Release {
     /**
-     * The `http` or `https` URL of the archive, or its absolute path on the node: a mirror, for nodes that do not reach
-     * the internet. Defaults to
-     * `https://github.com/kata-containers/kata-containers/releases/download/{version}/{archive}`.
+     * The `http` or `https` URL of the archive, or its absolute path on the node. Use it for a mirror, if nodes have no
+     * access to the internet. Defaults to
+     * `https://github.com/kata-containers/kata-containers/releases/download/{version}/{archive}`. Kubespray:
+     * `kata_containers_download_url`.
      *
      * `{version}` is replaced by the version, `{arch}` by the architecture as the release spells it (`amd64`, `arm64`;
-     * `x86_64` before 3.2.0) and `{archive}` by the file's name, such as `kata-static-3.32.0-amd64.tar.zst`. It ends in
-     * `.tar.xz` or `.tar.zst`, and holds no user name or password: it is shown in previews. Kubespray:
-     * `kata_containers_download_url`.
+     * `x86_64` before 3.2.0) and `{archive}` by the name of the file, such as `kata-static-3.32.0-amd64.tar.zst`. The
+     * URL must end in `.tar.xz` or `.tar.zst`. It must not contain a user name or password, because previews show it.
      */
     url?: Input<string>;
     /**
-     * The sums of the archives; a node whose architecture has none is refused. Defaults to the sums this package knows
-     * for `version`; needed for a version it does not know, and where given it is used instead of them. Kubespray:
+     * The checksums of the archives. Defaults to the checksums in this package; required for a version without one. If
+     * any is set, only the given checksums are used. A node whose architecture has no checksum is rejected. Kubespray:
      * `kata_containers_binary_checksum`.
      */
     sha256?: Checksums;
 }
 
 /**
- * The resources a Kata pod takes beside what its containers ask for, added by Kubernetes to each pod
- * (`overhead.podFixed` of the RuntimeClass).
+ * Resources each Kata pod uses in addition to its containers' requests (Pod Overhead, `overhead.podFixed` of the
+ * RuntimeClass).
  */
 export interface Overhead {
-    /**
-     * Whether the RuntimeClass has an overhead at all. Defaults to `true`. Kubespray: `kata_containers_qemu_overhead`.
-     */
+    /** Whether the RuntimeClass has an overhead. Defaults to `true`. Kubespray: `kata_containers_qemu_overhead`. */
     enabled?: Input<boolean>;
     /**
-     * The processor time, as a Kubernetes quantity. Defaults to `10m`, and to `250m` for Kata 4.0.0 and later.
-     * Kubespray: `kata_containers_qemu_overhead_fixed_cpu`.
+     * The CPU time, as a Kubernetes quantity. Defaults to `250m`, or `10m` before Kata 4.0.0. Kubespray:
+     * `kata_containers_qemu_overhead_fixed_cpu`.
+     *
+     * The defaults follow Kata from 4.0.0 on, and Kubespray's documentation before.
      */
     cpu?: Input<string>;
     /**
-     * The memory, as a Kubernetes quantity. Defaults to `290Mi`, and to `320Mi` for Kata 4.0.0 and later. Kubespray:
+     * The memory, as a Kubernetes quantity. Defaults to `320Mi`, or `290Mi` before Kata 4.0.0. Kubespray:
      * `kata_containers_qemu_overhead_fixed_memory`.
+     *
+     * The defaults follow Kata from 4.0.0 on, and Kubespray's documentation before.
      */
     memory?: Input<string>;
-}
-
-/** Kata Containers with QEMU. */
-export interface Qemu {
-    /** The resources a Kata pod takes beside what its containers ask for. Defaults to what fits the release. */
-    overhead?: Overhead;
-    /**
-     * Whether the hypervisor, the agent and the runtime log what they do (every `enable_debug` of Kata's
-     * configuration). Defaults to `false`. Kubespray: `kata_containers_qemu_debug`.
-     */
-    debug?: Input<boolean>;
-    /**
-     * Values for keys of Kata's own `configuration-qemu.toml`, named by table and key, such as
-     * `"hypervisor.qemu.default_memory": 4096`. Defaults to none: the release's own values.
-     *
-     * A value is a string, a boolean, a number or a list of those. The tables are those of the release, such as
-     * `hypervisor.qemu`, `agent.kata` and `runtime`; one that the release does not have is refused. `enable_debug` is
-     * set by `debug` alone. The values are shown in previews and readable on the node, so they are no place for
-     * secrets. Kubespray: `kata_containers_qemu_default_memory`, `kata_containers_qemu_sandbox_cgroup_only`,
-     * `kata_containers_qemu_enable_mem_prealloc`, `kata_containers_virtio_fs_cache`.
-     */
-    // biome-ignore lint/suspicious/noExplicitAny: the schema has no union types and no `unknown`
-    settings?: { [key: string]: Input<any> };
-    /**
-     * Which of Kata's two runtimes is used. Defaults to `go`, and to `rust` for Kata 4.1.0 and later. `rust` needs Kata
-     * 3.4.0 or later; `go` with 4.1.0 or later means the archive `kata-go-static`.
-     */
-    runtime?: Input<Runtime>;
 }
 
 /** The kubelet of the nodes. */
 export interface Kubelet {
     /**
-     * The cgroup driver of the kubelet and of containerd's runc, always changed together. Defaults to leaving both as
-     * they are. Kubespray: `kubelet_cgroup_driver`, `containerd_use_systemd_cgroup`.
+     * The cgroup driver of the kubelet and of containerd's runc, which are always changed together. Defaults to the
+     * existing cgroup driver of each node. Kubespray: `kubelet_cgroup_driver`, `containerd_use_systemd_cgroup`.
      *
-     * With `systemd` the Kata setting `runtime.sandbox_cgroup_only` defaults to `true`, because the Go runtime handles
-     * systemd's control groups only so; it needs Kata 2.3.0 or later.
+     * With `systemd`, the setting `runtime.sandbox_cgroup_only` defaults to `true`, because the Go implementation
+     * supports systemd's control groups only in that mode. Requires Kata 2.3.0 or later.
      */
     cgroupDriver?: Input<CgroupDriver>;
     /**
-     * Whether the cgroup driver may change while pods run on a node, which makes the kubelet restart their containers.
-     * Defaults to `false`: the node refuses. Not needed with `rollout.drain`.
+     * Whether to change the cgroup driver while pods are running on a node; the kubelet then restarts their containers.
+     * Defaults to `false`: the change is rejected. Not needed with `rollout.drain`.
      */
     changeUnderRunningPods?: Input<boolean>;
 }
 
-/** A taint of nodes that Kata pods tolerate. */
+/** A taint that Kata pods tolerate. */
 export interface Toleration {
-    /** The key of the taint. Defaults to every key, with the operator `Exists`. */
+    /** The key of the taint. Defaults to all keys, which requires the operator `Exists`. */
     key?: Input<string>;
     /** `Exists` or `Equal`. Defaults to `Equal`. */
     operator?: Input<string>;
-    /** The value of the taint, with the operator `Equal`. */
+    /** The value of the taint, for the operator `Equal`. */
     value?: Input<string>;
-    /** The effect of the taint: `NoSchedule`, `PreferNoSchedule` or `NoExecute`. Defaults to every effect. */
+    /** The effect of the taint: `NoSchedule`, `PreferNoSchedule` or `NoExecute`. Defaults to all effects. */
     effect?: Input<string>;
-    /** The seconds a pod stays on a node with a `NoExecute` taint. Defaults to for ever. */
+    /** How many seconds a pod stays on a node with a `NoExecute` taint. Defaults to no limit. */
     tolerationSeconds?: Input<number>;
 }
 
-/** The RuntimeClass that pods name to run under Kata Containers. */
+/**
+ * A RuntimeClass for pods to name in `runtimeClassName`, and its configuration of Kata Containers. The node pods run on
+ * must have the label `katacontainers.io/kata-runtime=true`, which this package sets.
+ */
 export interface RuntimeClass {
     /**
-     * The name that pods give as `runtimeClassName`: lower-case letters, digits, `-` and `.`. Defaults to `kata-qemu`.
+     * The shim of Kata Containers. Defaults to `SHIM` for a RuntimeClass named `kata-SHIM`; required for any other name.
+     *
+     * From Kata 4.1.0 on, the name `kata-qemu` means `qemu-runtime-rs`, because the Kata project deprecates the Go
+     * implementation. Set `shim` to `qemu` to keep it.
      */
-    name?: Input<string>;
+    shim?: Input<Shim>;
     /**
-     * The name of the runtime in containerd: lower-case letters, digits and `-`, at most 63. A change replaces the
-     * RuntimeClass, and a node where pods still run on the old one refuses it. Defaults to `kata-qemu`.
+     * Resources each Kata pod uses in addition to its containers' requests (Pod Overhead). Defaults to the overhead of
+     * the shim.
+     */
+    overhead?: Overhead;
+    /**
+     * Values for keys of Kata's configuration file, named by table and key, such as
+     * `"hypervisor.qemu.default_memory": 4096`. Defaults to the values of the release. Kubespray:
+     * `kata_containers_qemu_default_memory`, `kata_containers_qemu_sandbox_cgroup_only`,
+     * `kata_containers_qemu_enable_mem_prealloc`, `kata_containers_virtio_fs_cache`.
+     *
+     * A value is a string, a boolean, a number or a list of those. The tables are those of the release's own file, such
+     * as `hypervisor.qemu`, `agent.kata` and `runtime`; a key outside of them is rejected. Use `debug` instead of
+     * `enable_debug`. Previews show the values and every user of the node can read them, so do not use them for secrets.
+     */
+    // biome-ignore lint/suspicious/noExplicitAny: the schema has no union types and no `unknown`
+    settings?: { [key: string]: Input<any> };
+    /**
+     * Whether the hypervisor, the agent and the shim write debug logs (every `enable_debug` in Kata's configuration
+     * file). Defaults to the `debug` of the component.
+     */
+    debug?: Input<boolean>;
+    /**
+     * The name of the runtime in containerd: lower-case letters, digits and `-`, at most 63 characters. Defaults to the
+     * name of the RuntimeClass; required if that name contains a dot.
+     *
+     * A change replaces the RuntimeClass. A node on which pods are running with the old handler rejects the change.
      */
     handler?: Input<string>;
-    /** Labels of the RuntimeClass. Defaults to none. */
+    /** Labels of the RuntimeClass. Defaults to no labels. */
     labels?: { [key: string]: Input<string> };
-    /** Annotations of the RuntimeClass. Defaults to none. */
+    /** Annotations of the RuntimeClass. Defaults to no annotations. */
     annotations?: { [key: string]: Input<string> };
-    /** Taints that Kata pods tolerate without saying so themselves. Defaults to none. */
+    /** Taints that all pods of the RuntimeClass tolerate. Defaults to no tolerations. */
     tolerations?: Toleration[];
     /**
-     * Whether a RuntimeClass of that name is there already, from Kubespray, kata-deploy or by hand, and is taken over.
-     * Defaults to `false`: then one that is there is an error. It must have the same handler. When the component goes
-     * it stays, without what was set here.
+     * Labels of the nodes on which pods of the RuntimeClass may run, in addition to
+     * `katacontainers.io/kata-runtime=true`. Defaults to no additional labels.
+     */
+    nodeSelector?: { [key: string]: Input<string> };
+    /**
+     * Set to `true` to adopt an existing RuntimeClass of that name, created by Kubespray, kata-deploy or by hand.
+     * Defaults to `false`: an existing RuntimeClass is an error.
+     *
+     * The existing RuntimeClass must have the same handler. When the component is destroyed, the RuntimeClass is kept
+     * without the fields that were set here.
      */
     adopt?: boolean;
 }
 
 /**
- * How a node is drained before its cgroup driver changes: cordoned, its pods evicted as `kubectl drain` does it (disruption
- * budgets are respected, pods of DaemonSets stay, `emptyDir` volumes are lost, a pod without a controller is an error),
- * and uncordoned after the change. Where anything fails the node stays cordoned. Give `kubeconfig` or `controlPlane`.
+ * How to drain a node before its cgroup driver changes. The node is cordoned, its pods are evicted as by `kubectl drain`,
+ * and it is uncordoned after the change. Pod disruption budgets are respected, pods of DaemonSets are kept, `emptyDir`
+ * volumes are deleted, and a pod without a controller is an error. If a step fails, the node stays cordoned.
+ *
+ * Either `kubeconfig` or `controlPlane` is required.
  */
 export interface Drain {
     /**
-     * The content of a kubeconfig, for the `kubectl` of the machine that runs Pulumi. It is kept as a secret. Defaults to
-     * none.
+     * The content of a kubeconfig for the `kubectl` of the machine that runs Pulumi. Pulumi keeps it as a secret.
+     * Defaults to the `kubectl` of `controlPlane`.
      */
     kubeconfig?: Input<string>;
     /**
-     * A control-plane node, reached over SSH, whose `kubectl` is used, with its `/etc/kubernetes/admin.conf` or else the
-     * kubeconfig of root. Defaults to none.
+     * A control-plane node, reached over SSH, whose `kubectl` is used with `/etc/kubernetes/admin.conf` or, if that file
+     * does not exist, with the kubeconfig of root. Defaults to the local `kubectl` with `kubeconfig`.
      */
     controlPlane?: Connection;
-    /** The seconds that the eviction of a node's pods may take, from 1 to 86400. Defaults to `600`. */
+    /** The timeout for the eviction of a node's pods, in seconds, from 1 to 86400. Defaults to `600`. */
     timeout?: Input<number>;
 }
 
-/** How a change goes through the nodes. */
+/** How a change is rolled out to the nodes. */
 export interface Rollout {
     /**
-     * How many nodes are switched at once, in the order of `nodes`; the next ones only start when all of these are
-     * healthy. A whole number, at least 1, or a fraction of the nodes between 0 and 1, such as `0.25`, rounded down but
-     * at least one node. Defaults to `1`. Kubespray: `serial`.
+     * How many nodes to change at once, in the order of `nodes`. The next nodes follow only when all of these are
+     * healthy. Defaults to `1`. Kubespray: `serial`.
+     *
+     * A whole number of at least 1, or a fraction of the nodes between 0 and 1, such as `0.25`, rounded down but at
+     * least one node.
      */
     maxUnavailable?: number;
-    /**
-     * The name of a node that is switched before all others, alone. Defaults to none.
-     */
+    /** The name of a node to change first, alone. Defaults to no canary. */
     canary?: string;
     /**
-     * How a node is drained before its cgroup driver changes. Defaults to not at all: a node where containers run then
-     * refuses the change, unless `kubelet.changeUnderRunningPods` says otherwise. Needs `kubelet.cgroupDriver`.
+     * How to drain a node before its cgroup driver changes. Defaults to no drain: a node with running containers rejects
+     * the change, unless `kubelet.changeUnderRunningPods` is set. Requires `kubelet.cgroupDriver`.
      */
     drain?: Drain;
 }
@@ -299,62 +299,69 @@ export interface Rollout {
 /** The arguments of `KataContainers`. */
 export interface KataContainersArgs {
     /**
-     * The nodes to install Kata Containers on. The key is the node's name in Kubernetes, the one `kubectl get nodes`
-     * shows.
+     * The nodes on which to install Kata Containers. The key is the name of the node in Kubernetes, as shown by
+     * `kubectl get nodes`. Kubespray: the hosts of `k8s_cluster`, with
+     * `kata_containers_enabled` and with `container_manager` set to `containerd`.
      */
     nodes: { [name: string]: Node };
     /**
-     * The Kata release, such as `3.32.0`; 2.0.0 or later. Defaults to `3.32.0`, the newest whose checksums this package
-     * knows for both architectures. Kubespray: `kata_containers_version`.
+     * The Kata release, such as `4.1.0`; 2.0.0 or later. Defaults to `4.1.0`. Kubespray: `kata_containers_version`.
+     *
+     * The default is the newest release whose archives are tested with this package, and whose checksums two independent
+     * sources confirm for both architectures.
      */
     version?: Input<string>;
-    /**
-     * Where the archive of the release comes from. Defaults to the project's own release page, with the checksums this
-     * package knows.
-     */
+    /** Where to download the Kata release from. Defaults to the release page of the Kata project. */
     release?: Release;
     /**
-     * Kata Containers with QEMU: overhead, debugging, settings, which runtime. Defaults to the release's own values.
+     * The RuntimeClasses, by name. Defaults to `{ "kata-qemu": {} }`. Exactly one RuntimeClass is supported for now.
+     *
+     * A name consists of lower-case letters, digits, `-` and `.`.
      */
-    qemu?: Qemu;
-    /** The kubelet of the nodes. Defaults to leaving it as it is. */
-    kubelet?: Kubelet;
+    runtimeClasses?: { [name: string]: RuntimeClass };
     /**
-     * The RuntimeClass that pods name to run under Kata Containers. Defaults to `kata-qemu`, on the nodes given here.
+     * Whether the hypervisor, the agent and the shim write debug logs, for all RuntimeClasses that do not set `debug`
+     * themselves. Defaults to `false`. Kubespray: `kata_containers_qemu_debug`.
      */
-    runtimeClass?: RuntimeClass;
-    /** How a change goes through the nodes. Defaults to one node at a time. */
+    debug?: Input<boolean>;
+    /** The kubelet of the nodes. Defaults to no changes. */
+    kubelet?: Kubelet;
+    /** How a change is rolled out to the nodes. Defaults to one node at a time. */
     rollout?: Rollout;
     /**
-     * What happens on a node that lacks what Kata Containers needs (KVM, vhost modules, disk space, a containerd that
-     * is new enough). Defaults to `enforce`: nothing is changed there.
+     * What to do when a node does not meet Kata's requirements: KVM, vhost modules, disk space, a supported version of
+     * containerd. Defaults to `enforce`: the node is left unchanged, with an error.
      */
     hostChecks?: Input<HostChecks>;
     /**
-     * Whether every preview and update looks, over SSH, at whether the nodes still are as they were applied: containerd's
-     * runtime table, Kata's configuration, the release, the cgroup driver. What is not shows as an update of that node
-     * alone, with the reason, and is repaired by it. Looking changes nothing. Nodes whose address is not known yet are
-     * skipped, and a host key other than the given one is an error. Defaults to `warn`.
+     * Whether to probe the nodes for drift, over SSH, at every preview and update. Defaults to `warn`.
+     *
+     * A probe compares containerd's runtime table, Kata's configuration, the unpacked release and the cgroup driver with
+     * the state that was applied. Drift shows as an update of that node alone, with the reason, and the update repairs
+     * it. A probe changes nothing. Nodes whose address is not known yet are skipped. A host key that differs from
+     * `hostKey` is always an error.
      */
     drift?: Input<Drift>;
     /**
-     * Whether a node that leaves, because of `pulumi destroy` or because it is taken out of `nodes`, is put back even
-     * while Kata sandboxes run on it: they are killed, and their pods fail. Defaults to `false`: it is refused, naming
-     * the pods. It is heeded from the next `pulumi up` on.
+     * Whether to remove Kata from a node even while sandboxes are running; they are killed, and their pods fail. Defaults
+     * to `false`: the removal is rejected with the names of the pods.
+     *
+     * A node is removed by `pulumi destroy`, and when it is no longer in `nodes`. A change of this argument takes effect
+     * with the next `pulumi up`.
      */
     forceRemoval?: Input<boolean>;
 }
 
-/** What is installed on a node. */
+/** The state of a node after the last change to it. */
 export interface NodeStatus {
-    /** The Kata release that new pods start with. */
-    kataVersion: string;
-    /** The version of containerd. */
-    containerdVersion: string;
+    /** The Kata release with which new pods start, by handler. */
+    kataVersions: { [handler: string]: string };
+    /** The container runtime and its version, as in the Node object of Kubernetes: `containerd://2.3.7`. */
+    containerRuntimeVersion: string;
     /** The cgroup driver in use. */
     cgroupDriver: string;
     /** Whether the node can run virtual machines (`/dev/kvm`). */
     kvm: boolean;
-    /** How many Kata sandboxes ran after the change, by the release each of them was started with. */
+    /** The number of running Kata sandboxes, by the release with which each was started. */
     sandboxes: { [version: string]: number };
 }

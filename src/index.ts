@@ -11,11 +11,10 @@ export {
     type NodeStatus,
     type Overhead as OverheadArgs,
     type ProxyConnection as ProxyConnectionArgs,
-    type Qemu as QemuArgs,
     type Release as ReleaseArgs,
     type Rollout as RolloutArgs,
-    Runtime,
     type RuntimeClass as RuntimeClassArgs,
+    Shim,
     type Toleration as TolerationArgs,
 } from "./args";
 export { KataContainers } from "./kataContainers";

@@ -1,22 +1,23 @@
-// From the arguments, all known and checked, to what each node and the RuntimeClass are given.
+// The values for each node and for the RuntimeClass, made from arguments that are known and valid.
 
 import type { Unwrap } from "@pulumi/pulumi";
 import { CgroupDriver, HostChecks, type KataContainersArgs } from "./args";
-import { type Architecture, architectures, archives, defaultVersion, traits } from "./kata/releases";
+import { type Architecture, architectures, archives, defaultVersion, type Engine } from "./kata/releases";
+import { derivedShim, overhead, paths, shims } from "./kata/shims";
 import { tomlLiteral } from "./kata/toml";
 
 /** The arguments that are the same for every node. */
 export type Settings = Omit<KataContainersArgs, "nodes" | "rollout">;
 
-export const defaultHandler = "kata-qemu";
+export const defaultRuntimeClasses: NonNullable<Settings["runtimeClasses"]> = { "kata-qemu": {} };
 export const sandboxCgroupOnly = "runtime.sandbox_cgroup_only";
 
 export interface Plan {
     version: string;
-    /** The architectures whose sum is known: a node of another one is refused. */
+    /** The architectures with a known sum. A node of another architecture is rejected. */
     archives: [architecture: Architecture, archive: { url: string; sha256: string }][];
     /** Paths in the release tree. */
-    shim: string;
+    shimPath: string;
     configuration: string;
     handler: string;
     debug: boolean;
@@ -26,57 +27,63 @@ export interface Plan {
     changeUnderRunningPods: boolean;
     forceRemoval: boolean;
     hostChecks: HostChecks;
-    runtimeClassName: string;
     overhead?: { cpu: string; memory: string };
 }
 
-export function makePlan(args: Unwrap<Settings>): Plan {
+/** `drained`: the nodes are drained before a change, so that only pods of DaemonSets are running on them. */
+export function makePlan(args: Unwrap<Settings>, drained = false): Plan {
     const version = args.version ?? defaultVersion;
-    const release = traits(version);
-    const runtime = args.qemu?.runtime ?? release.defaultRuntime;
-    const { shim, configuration } = release.runtimes[runtime]!;
-
-    const published = archives(version, runtime, args.release?.url ?? undefined);
-    const given = args.release?.sha256;
-    const sums = architectures.flatMap((architecture): Plan["archives"] => {
-        const archive = published[architecture];
-        const sha256 = hasChecksums(given) ? given[architecture]?.toLowerCase() : archive?.sha256;
-        return archive && sha256 ? [[architecture, { url: archive.url, sha256 }]] : [];
-    });
+    const [[name, given]] = Object.entries(args.runtimeClasses ?? defaultRuntimeClasses) as [[string, RuntimeClass]];
+    const runtimeClass = withoutNull(given);
+    const shim = runtimeClass.shim ?? derivedShim(name, version)!;
+    const { program, configuration } = paths(shim);
 
     const cgroupDriver = args.kubelet?.cgroupDriver ?? undefined;
     const settings: { [key: string]: unknown } = {
         ...(cgroupDriver === CgroupDriver.Systemd && { [sandboxCgroupOnly]: true }),
-        ...withoutNull(args.qemu?.settings),
+        ...withoutNull(runtimeClass.settings),
     };
-
-    const overhead = { ...release.overhead, ...withoutNull(args.qemu?.overhead) };
+    const { enabled, ...podFixed } = {
+        enabled: true,
+        ...overhead(shim, version),
+        ...withoutNull(runtimeClass.overhead),
+    };
     return {
         version,
-        archives: sums,
-        shim,
+        archives: plannedArchives(version, shims[shim].engine, args.release),
+        shimPath: program,
         configuration,
-        handler: args.runtimeClass?.handler ?? defaultHandler,
-        debug: args.qemu?.debug ?? false,
+        handler: runtimeClass.handler ?? name,
+        debug: runtimeClass.debug ?? args.debug ?? false,
         settings: Object.keys(settings)
             .sort()
             .map((key) => [key, tomlLiteral(settings[key])]),
         cgroupDriver,
-        changeUnderRunningPods: args.kubelet?.changeUnderRunningPods ?? false,
+        changeUnderRunningPods: drained || (args.kubelet?.changeUnderRunningPods ?? false),
         forceRemoval: args.forceRemoval ?? false,
         hostChecks: args.hostChecks ?? HostChecks.Enforce,
-        runtimeClassName: args.runtimeClass?.name ?? defaultHandler,
-        overhead: overhead.enabled === false ? undefined : { cpu: overhead.cpu, memory: overhead.memory },
+        overhead: enabled ? podFixed : undefined,
     };
 }
+type RuntimeClass = NonNullable<Unwrap<Settings>["runtimeClasses"]>[string];
 
-/** Sums that the user gives stand instead of the known ones, so that an architecture left out is left out. */
+function plannedArchives(version: string, engine: Engine, release: Unwrap<Settings>["release"]): Plan["archives"] {
+    const published = archives(version, engine, release?.url ?? undefined);
+    const given = release?.sha256;
+    return architectures.flatMap((architecture): Plan["archives"] => {
+        const archive = published[architecture];
+        const sha256 = hasChecksums(given) ? given[architecture]?.toLowerCase() : archive?.sha256;
+        return archive && sha256 ? [[architecture, { url: archive.url, sha256 }]] : [];
+    });
+}
+
+/** Whether the user gives checksums. They replace all known ones, so that an omitted architecture is rejected. */
 export function hasChecksums<T extends object>(given: T | null | undefined): given is T {
     return Object.values(given ?? {}).some((sum) => sum !== undefined && sum !== null);
 }
 
-/** Programs in other languages may give null for what they leave out. */
-function withoutNull<T extends object>(values: T | null | undefined): Partial<T> {
+/** The given values. Programs in other languages may pass null for an omitted value. */
+export function withoutNull<T extends object>(values: T | null | undefined): Partial<T> {
     const given = Object.entries(values ?? {}).filter(([, value]) => value !== undefined && value !== null);
     return Object.fromEntries(given) as Partial<T>;
 }

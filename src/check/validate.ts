@@ -1,17 +1,40 @@
-// What is wrong with the arguments, all of it at once. Pure: arguments in, problems out.
+// The problems of the arguments, all at once. Pure: takes arguments, returns problems.
 
 import { isIP } from "node:net";
-import { CgroupDriver, Drift, HostChecks, type KataContainersArgs, type Node, Runtime } from "../args";
-import { architectures, archives, defaultUrl, defaultVersion, firstWith, isVersion, traits } from "../kata/releases";
+import {
+    CgroupDriver,
+    connectionDefaults,
+    Drift,
+    HostChecks,
+    type KataContainersArgs,
+    type Node,
+    type RuntimeClass,
+    Shim,
+} from "../args";
+import {
+    architectures,
+    archives,
+    compareVersions,
+    defaultUrl,
+    defaultVersion,
+    type Engine,
+    firstWith,
+    isVersion,
+    traits,
+} from "../kata/releases";
+import { agent, derivedShim, isShim, shims } from "../kata/shims";
 import { isTomlValue } from "../kata/toml";
-import { hasChecksums, type Settings } from "../plan";
+import { defaultRuntimeClasses, hasChecksums, type Settings } from "../plan";
 import {
     all,
     boolean,
     type Check,
+    entryPath,
+    ifValid,
     immediate,
+    isAbsent,
     isLater,
-    known,
+    isObject,
     leaf,
     list,
     map,
@@ -20,6 +43,7 @@ import {
     optional,
     type Problem,
     required,
+    secret,
     text,
     wholeNumber,
 } from "./checks";
@@ -28,12 +52,15 @@ const dnsLabel = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?";
 const labelName = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?";
 const hostLabel = "[A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?";
 const hostName = new RegExp(`^${hostLabel}(\\.${hostLabel})*\\.?$`);
-// The control characters of ASCII and Unicode, and its line separators.
+// Control characters of ASCII and Unicode, and line separators of Unicode.
 const noControls = /^[^\p{Cc}\u2028\u2029]*$/u;
 
-const label = text(
-    "lower-case letters, digits and `-`, at most 63, beginning and ending with a letter or a digit",
-    new RegExp(`^${dnsLabel}$`),
+const handler = all(
+    text(
+        "lower-case letters, digits and `-`, at most 63 characters, beginning and ending with a letter or a digit",
+        new RegExp(`^${dnsLabel}$`),
+    ),
+    leaf("other than `runc`, which is containerd's default handler", (value) => value !== "runc"),
 );
 const subdomain = all(
     text(
@@ -53,18 +80,17 @@ const quantity = text(
     /^\+?(\d+\.?\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/,
 );
 const sha256 = text("a sha256 sum, 64 hexadecimal digits", /^[0-9a-fA-F]{64}$/);
-const nonEmpty = text("text without control characters, and not empty", /^[^\p{Cc}]+$/u);
-
+const nonEmptyLine = text("text without control characters, and not empty", /^[^\p{Cc}]+$/u);
 const nonEmptyText = leaf("text, and not empty", (value) => typeof value === "string" && value !== "");
 
-/** A host key as the SSH client takes it: `authorized_keys` form, not RSA, and the key is of the type it says. */
+/** Whether the SSH client accepts the host key: in `authorized_keys` form, not RSA, and with a key of the stated type. */
 function isHostKey(value: unknown): boolean {
     const parts = /^(ssh-ed25519|ecdsa-sha2-nistp(?:256|384|521)) ([A-Za-z0-9+/]+={0,2})( [^\p{Cc}]*)?\n?$/u;
     const [, type, key] = typeof value === "string" ? (parts.exec(value) ?? []) : [];
     return key !== undefined && Buffer.from(key, "base64").subarray(4).toString("latin1").startsWith(type!);
 }
 
-/** Values in a connection are never shown, so the expectations have to say enough. */
+/** Errors do not show the values of a connection, so the expectations must be precise. */
 const endpoint: { [name: string]: Check } = {
     host: required(
         leaf(
@@ -79,12 +105,12 @@ const endpoint: { [name: string]: Check } = {
     privateKey: optional(
         text("the private key itself in PEM form, not the name of a file", /-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n/),
     ),
-    privateKeyPassword: optional(leaf("text", (value) => typeof value === "string")),
-    agentSocketPath: optional(nonEmpty),
+    privateKeyPassword: optional(leaf("text", isText)),
+    agentSocketPath: optional(nonEmptyLine),
     hostKey: optional(
         leaf(
             "an Ed25519 or ECDSA host key as in `authorized_keys` (`ssh-ed25519 AAAA…`), without a host's name before it " +
-                "(an RSA key cannot be checked)",
+                "(RSA keys cannot be checked)",
             isHostKey,
         ),
     ),
@@ -92,53 +118,53 @@ const endpoint: { [name: string]: Check } = {
     perDialTimeout: optional(wholeNumber(0)),
 };
 
-/** What the surroundings give: whether an SSH agent is there for those who name none. */
-export interface Surroundings {
+/** The environment of the process that runs Pulumi. */
+export interface Environment {
+    /** Whether there is an SSH agent for connections without another way to log in. */
     sshAgent: boolean;
 }
 
-function authentication({ sshAgent }: Surroundings): Check {
+function authentication({ sshAgent }: Environment): Check {
     const ways = ["privateKey", "password", "agentSocketPath"];
     return (value, path) => {
         const given = Object.entries(value ?? {}).some(
             ([name, way]) => ways.includes(name) && way !== undefined && way !== null,
         );
-        const reason = `has no way to log in: give ${ways.join(", ")}, or run Pulumi with an SSH agent ($SSH_AUTH_SOCK)`;
+        const reason = `has no way to log in: set ${ways.join(", ")}, or run Pulumi with an SSH agent ($SSH_AUTH_SOCK)`;
         return given || sshAgent || typeof value !== "object" || isLater(value) ? [] : [{ path, reason }];
     };
 }
 
-export function connection(surroundings: Surroundings): Check {
-    const login = authentication(surroundings);
+export function connection(environment: Environment): Check {
+    const login = authentication(environment);
     const proxy = optional(all(object(endpoint), login));
-    return all(object({ ...endpoint, proxy }), login);
+    return secret(all(object({ ...endpoint, proxy }), login));
 }
 
-function nodes(surroundings: Surroundings): Check {
-    const each = map(
-        subdomain,
-        required(object({ connection: required(connection(surroundings)), gone: optional(immediate(boolean)) })),
-    );
-    return (value, path) => {
-        const none = !isLater(value) && typeof value === "object" && Object.keys(value as object).length === 0;
-        return none ? [{ path, reason: "must name at least one node" }] : [...each(value, path), ...twice(value, path)];
-    };
+function nodes(environment: Environment): Check {
+    const node = object({ connection: required(connection(environment)), gone: optional(immediate(boolean)) });
+    const each = map(subdomain, required(node));
+    return (value, path) =>
+        isObject(value) && Object.keys(value).length === 0
+            ? [{ path, reason: "must name at least one node" }]
+            : [...each(value, path), ...sharedAddresses(value, path)];
 }
 
-/** Two names for one machine would undo each other's work. */
-function twice(value: unknown, path: string): Problem[] {
-    const seen = new Map<string, string>();
+/** Two names for one machine, which would undo each other's changes. */
+function sharedAddresses(value: unknown, path: string): Problem[] {
+    const names = new Map<string, string>();
     return Object.entries((value ?? {}) as { [name: string]: Node }).flatMap(([name, node]) => {
         const { host, port, proxy } = node?.connection ?? {};
-        const parts = [host, port ?? 22, proxy?.host, proxy?.port ?? 22];
-        if (typeof host !== "string" || parts.some(isLater)) {
+        const parts = [host, port ?? connectionDefaults.port, proxy?.host, proxy?.port ?? connectionDefaults.port];
+        const isComparable = parts.every((part) => ["string", "number", "undefined"].includes(typeof part));
+        if (typeof host !== "string" || !isComparable) {
             return [];
         }
         const address = JSON.stringify(parts);
-        const other = seen.get(address);
-        seen.set(address, name);
+        const other = names.get(address);
+        names.set(address, name);
         const reason = `has the same address as ${JSON.stringify(other)}`;
-        return other === undefined ? [] : [{ path: `${path}[${JSON.stringify(name)}].connection`, reason }];
+        return other === undefined ? [] : [{ path: `${entryPath(path, name)}.connection`, reason }];
     });
 }
 
@@ -151,30 +177,22 @@ function releaseUrl(value: unknown, path: string): Problem[] {
     const url = URL.canParse(expanded) ? new URL(expanded) : undefined;
     const isUrl = /^https?:\/\/[\w\-.~:/?#[\]@!$&'()*+,;=%]+$/.test(expanded) && url !== undefined;
     const isPath = /^\/[^{}]+$/.test(expanded) && noControls.test(expanded);
-    const placeholders = "with no placeholders but {version}, {arch} and {archive}";
-    const rules: [right: boolean, reason: string][] = [
+    const placeholders = "with no placeholders except {version}, {arch} and {archive}";
+    const rules: [valid: boolean, reason: string][] = [
         [isUrl || isPath, `must be an http or https URL or an absolute path on the node, ${placeholders}`],
-        [!url?.username && !url?.password, "must hold no user name or password: it is shown in previews"],
+        [!url?.username && !url?.password, "must not contain a user name or password, because previews show it"],
         [/(\{archive\}|\.tar\.(xz|zst))$/.test(given), "must end in .tar.xz or .tar.zst"],
     ];
-    const broken = rules.find(([right]) => !right);
+    const broken = rules.find(([valid]) => !valid);
     return broken ? [{ path, reason: broken[1] }] : [];
 }
 
-/** The name of a setting: a table and a key. Which tables and keys there are depends on the release; the node knows. */
+/** The name of a setting: a table and a key. The tables and keys depend on the release; the node checks them. */
 function settingKey(key: unknown, path: string): Problem[] {
-    const [table, part, ...rest] = String(key).split(".");
-    const subtable = { hypervisor: "qemu", agent: "kata" }[table!];
-    const reasons = [
-        /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$/.test(String(key))
-            ? undefined
-            : 'must be named by table and key, such as "hypervisor.qemu.default_memory"',
-        subtable !== undefined && (part !== subtable || rest.length === 0)
-            ? `is in no table there is: it must be "${table}.${subtable}.KEY"`
-            : undefined,
-        String(key).endsWith(".enable_debug") ? "is set by qemu.debug alone" : undefined,
-    ];
-    return reasons.filter((reason) => reason !== undefined).map((reason) => ({ path, reason }));
+    if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$/.test(String(key))) {
+        return [{ path, reason: 'must be named by table and key, such as "hypervisor.qemu.default_memory"' }];
+    }
+    return String(key).endsWith(".enable_debug") ? [{ path, reason: "cannot be set here: use debug instead" }] : [];
 }
 
 const settingValue = leaf("a string, a boolean, a finite number or a list of those", (value) =>
@@ -189,108 +207,143 @@ const toleration = object({
     tolerationSeconds: optional(wholeNumber(Number.MIN_SAFE_INTEGER)),
 });
 
+const runtimeClass = object({
+    shim: optional(oneOf(Shim)),
+    overhead: optional(object({ enabled: optional(boolean), cpu: optional(quantity), memory: optional(quantity) })),
+    settings: optional(map(settingKey, optional(settingValue))),
+    debug: optional(boolean),
+    handler: optional(handler),
+    labels: optional(map(labelKey, required(labelValue))),
+    annotations: optional(map(labelKey, required(leaf("text", isText)))),
+    tolerations: optional(list(toleration)),
+    nodeSelector: optional(map(labelKey, required(labelValue))),
+    adopt: optional(immediate(boolean)),
+});
+
+function exactlyOne(value: unknown, path: string): Problem[] {
+    const reason = "must have exactly one entry: several RuntimeClasses in one component are not supported yet";
+    return isObject(value) && Object.keys(value).length !== 1 ? [{ path, reason }] : [];
+}
+
 const settingsShape: { [name in keyof Required<Settings>]: Check } = {
     version: optional(leaf(`a Kata release such as "${defaultVersion}", 2.0.0 or later`, isVersion)),
     release: optional(
         object({
-            url: optional(releaseUrl),
+            url: optional(secret(releaseUrl)),
             sha256: optional(object({ amd64: optional(sha256), arm64: optional(sha256) })),
         }),
     ),
-    qemu: optional(
-        object({
-            overhead: optional(
-                object({ enabled: optional(boolean), cpu: optional(quantity), memory: optional(quantity) }),
-            ),
-            debug: optional(boolean),
-            settings: optional(map(settingKey, optional(settingValue))),
-            runtime: optional(oneOf(Runtime)),
-        }),
-    ),
+    runtimeClasses: optional(all(map(subdomain, optional(runtimeClass)), exactlyOne)),
+    debug: optional(boolean),
     kubelet: optional(
         object({ cgroupDriver: optional(oneOf(CgroupDriver)), changeUnderRunningPods: optional(boolean) }),
-    ),
-    runtimeClass: optional(
-        object({
-            name: optional(subdomain),
-            handler: optional(
-                all(
-                    label,
-                    leaf("other than `runc`, which is containerd's own", (value) => value !== "runc"),
-                ),
-            ),
-            labels: optional(map(labelKey, required(labelValue))),
-            annotations: optional(map(labelKey, required(leaf("text", (value) => typeof value === "string")))),
-            tolerations: optional(list(toleration)),
-            adopt: optional(immediate(boolean)),
-        }),
     ),
     hostChecks: optional(oneOf(HostChecks)),
     drift: optional(oneOf(Drift)),
     forceRemoval: optional(boolean),
 };
 
-const isRuntime = (value: unknown): value is Runtime => Object.values(Runtime).includes(value as Runtime);
-const isText = (value: unknown): value is string => typeof value === "string";
+function isText(value: unknown): value is string {
+    return typeof value === "string";
+}
 
-/** What does not go together. Says nothing about values that are wrong by themselves or not known yet. */
+/** Arguments that contradict each other. Values that are not known yet, or invalid by themselves, are skipped. */
 function contradictions(args: Partial<Settings>): Problem[] {
-    const version = known(args.version ?? defaultVersion, isVersion);
-    if (version === undefined) {
-        return [];
-    }
-    const release = traits(version);
-    const runtime = known(args.qemu?.runtime ?? release.defaultRuntime, isRuntime);
-    const systemd = args.kubelet?.cgroupDriver === CgroupDriver.Systemd;
-    const since = (wanted: Parameters<typeof firstWith>[0]) =>
-        `needs Kata ${firstWith(wanted)} or later, not ${version}`;
+    const version = ifValid(args.version ?? defaultVersion, isVersion);
+    const classes = ifValid(args.runtimeClasses ?? defaultRuntimeClasses, isObject) ?? {};
     return [
-        ...(runtime && !release.runtimes[runtime]
-            ? [
-                  {
-                      path: "qemu.runtime",
-                      reason: `"${runtime}" ${since((traits) => traits.runtimes[runtime] !== undefined)}`,
-                  },
-              ]
-            : []),
-        ...(systemd && !release.cgroupDrivers.includes("systemd")
-            ? [
-                  {
-                      path: "kubelet.cgroupDriver",
-                      reason: `"systemd" ${since((traits) => traits.cgroupDrivers.includes("systemd"))}`,
-                  },
-              ]
-            : []),
-        ...(runtime && release.runtimes[runtime] ? checksumProblems(version, runtime, args.release ?? {}) : []),
+        ...Object.entries(classes)
+            .filter(([name, given]) => subdomain(name, "").length === 0 && isObject(given ?? {}))
+            .flatMap(([name, given]) => runtimeClassContradictions(name, given ?? {}, version, args.release ?? {})),
+        ...(version === undefined ? [] : cgroupDriverContradictions(args.kubelet ?? {}, version)),
     ];
 }
 
-function checksumProblems(version: string, runtime: Runtime, release: NonNullable<Settings["release"]>): Problem[] {
+function runtimeClassContradictions(
+    name: string,
+    given: RuntimeClass,
+    version: string | undefined,
+    release: Release,
+): Problem[] {
+    const path = entryPath("runtimeClasses", name);
+    const names = Object.values(Shim).join(" or ");
+    const shim = ifValid(given.shim ?? derivedShim(name, version ?? defaultVersion), isShim);
+    const isUsable = version !== undefined && shim !== undefined;
+    const rules: [valid: boolean, property: string, reason: string][] = [
+        [
+            !isAbsent(given.handler) || handler(name, "").length === 0,
+            "handler",
+            `is required, because ${JSON.stringify(name)} cannot be the name of a handler`,
+        ],
+        [
+            !isAbsent(given.shim) || shim !== undefined,
+            "shim",
+            `is required, because the name of the RuntimeClass is not of the form kata-SHIM: set it to ${names}`,
+        ],
+        [
+            !isUsable || compareVersions(shims[shim].since, version) <= 0,
+            "shim",
+            `"${shim}" requires Kata ${shim && shims[shim].since} or later (version is ${version})`,
+        ],
+    ];
+    const problems = rules
+        .filter(([valid]) => !valid)
+        .map(([, property, reason]) => ({ path: `${path}.${property}`, reason }));
+    if (!isUsable || problems.length > 0) {
+        return problems;
+    }
+    return [
+        ...settingTableProblems(given.settings ?? {}, shims[shim].hypervisor, `${path}.settings`),
+        ...checksumProblems(version, shims[shim].engine, release),
+    ];
+}
+type Release = NonNullable<Settings["release"]>;
+
+/** Settings in the tables of another hypervisor or agent. */
+function settingTableProblems(settings: object, hypervisor: string, path: string): Problem[] {
+    const tables = new Map([
+        ["hypervisor", hypervisor],
+        ["agent", agent],
+    ]);
+    return Object.keys(settings).flatMap((key) => {
+        const [table, subtable, ...rest] = key.split(".") as [string, ...string[]];
+        const expected = tables.get(table);
+        const reason = `is not in an existing table: it must be "${table}.${expected}.KEY"`;
+        const isValid = expected === undefined || (subtable === expected && rest.length > 0);
+        return isValid ? [] : [{ path: entryPath(path, key), reason }];
+    });
+}
+
+function cgroupDriverContradictions({ cgroupDriver }: NonNullable<Settings["kubelet"]>, version: string): Problem[] {
+    const supported = cgroupDriver !== CgroupDriver.Systemd || traits(version).cgroupDrivers.includes("systemd");
+    const since = firstWith((traits) => traits.cgroupDrivers.includes("systemd"));
+    const reason = `"systemd" requires Kata ${since} or later (version is ${version})`;
+    return supported ? [] : [{ path: "kubelet.cgroupDriver", reason }];
+}
+
+function checksumProblems(version: string, engine: Engine, release: Release): Problem[] {
     const url = release.url ?? defaultUrl;
-    const published = archives(version, runtime, known(url, isText) ?? defaultUrl);
+    const published = archives(version, engine, ifValid(url, isText) ?? defaultUrl);
     if (hasChecksums(release.sha256)) {
         return architectures
             .filter((architecture) => release.sha256?.[architecture] && !published[architecture])
             .map((architecture) => ({
                 path: `release.sha256.${architecture}`,
-                reason: `Kata ${version} is published for ${Object.keys(published).join(", ")} alone`,
+                reason: `cannot be set: Kata ${version} is published for ${Object.keys(published).join(", ")} only`,
             }));
     }
     const [architecture, archive] = Object.entries(published)[0]!;
-    if (archive.sha256 !== undefined) {
-        return [];
-    }
-    const sum = archive.url.startsWith("/") ? `sha256sum ${archive.url}` : `curl -L ${archive.url} | sha256sum`;
-    const reason = `is needed, for this package knows no checksum of that archive of Kata ${version}: run ${sum}`;
-    return [{ path: `release.sha256.${architecture}`, reason }];
+    const command = archive.url.startsWith("/") ? `sha256sum ${archive.url}` : `curl -L ${archive.url} | sha256sum`;
+    const reason = `is required: this package has no checksum for that archive of Kata ${version}; compute it with: ${command}`;
+    return archive.sha256 === undefined ? [{ path: `release.sha256.${architecture}`, reason }] : [];
 }
 
-/** What is wrong with the arguments that are the same for every node. */
+/** The problems of the arguments that are the same for every node. */
 export function settingsProblems(args: Partial<Settings>): Problem[] {
     return [...object(settingsShape)(args, ""), ...contradictions(args)];
 }
 
-const rollout = (surroundings: Surroundings) =>
+const rollout = (environment: Environment) =>
     object({
         maxUnavailable: optional(
             immediate(
@@ -302,35 +355,35 @@ const rollout = (surroundings: Surroundings) =>
         canary: optional(immediate(leaf("the name of a node", isText))),
         drain: optional(
             object({
-                kubeconfig: optional(nonEmptyText),
-                controlPlane: optional(connection(surroundings)),
+                kubeconfig: optional(secret(nonEmptyText)),
+                controlPlane: optional(connection(environment)),
                 timeout: optional(wholeNumber(1, 86400)),
             }),
         ),
     });
 
-/** What does not go together in the rollout. */
+/** Arguments of the rollout that contradict each other. */
 function rolloutContradictions({ nodes, rollout, kubelet }: Partial<KataContainersArgs>): Problem[] {
     const { canary, drain } = rollout ?? {};
     const ways = [drain?.kubeconfig, drain?.controlPlane].filter((way) => way !== undefined && way !== null);
-    const rules: [right: boolean, path: string, reason: string][] = [
+    const rules: [valid: boolean, path: string, reason: string][] = [
         [!isText(canary) || Object.hasOwn(nodes ?? {}, canary), "rollout.canary", "must be the name of one of `nodes`"],
-        [!drain || ways.length === 1, "rollout.drain", "needs either kubeconfig or controlPlane"],
+        [!drain || ways.length === 1, "rollout.drain", "requires either kubeconfig or controlPlane"],
         [
             !drain || (kubelet?.cgroupDriver ?? undefined) !== undefined,
             "rollout.drain",
-            "is for a change of the cgroup driver: give kubelet.cgroupDriver, or leave it out",
+            "requires kubelet.cgroupDriver: nodes are only drained for a change of the cgroup driver",
         ],
     ];
-    return rules.filter(([right]) => !right).map(([, path, reason]) => ({ path, reason }));
+    return rules.filter(([valid]) => !valid).map(([, path, reason]) => ({ path, reason }));
 }
 
-/** What is wrong with a component's name and arguments. */
-export function problems(name: string, args: unknown, surroundings: Surroundings): Problem[] {
+/** The problems of a component's name and arguments. */
+export function problems(name: string, args: unknown, environment: Environment): Problem[] {
     const shape = object({
-        nodes: required(nodes(surroundings)),
+        nodes: required(nodes(environment)),
         ...settingsShape,
-        rollout: optional(rollout(surroundings)),
+        rollout: optional(rollout(environment)),
     });
     const given = (args ?? {}) as Partial<KataContainersArgs>;
     return [...plainText(name, "name"), ...shape(given, ""), ...contradictions(given), ...rolloutContradictions(given)];

@@ -1,8 +1,8 @@
-// Whether the node's label and the RuntimeClass still are as they were applied, by what the cluster says of them.
+// Drift of a node's label and of the RuntimeClass, found in their metadata.
 
 import { nodeLabel } from "./kubernetes";
 
-/** What a node reads of an object: its metadata, or why there is none. */
+/** The metadata of an object, or the status that the API server returned instead. */
 export interface Metadata {
     kind?: string;
     code?: number;
@@ -11,13 +11,13 @@ export interface Metadata {
 
 export function labelDrift({ kind, metadata }: Metadata): string | undefined {
     if (kind !== "PartialObjectMetadata") return undefined;
-    const [[key, wanted]] = Object.entries(nodeLabel) as [[string, string]];
+    const [[key, expected]] = Object.entries(nodeLabel) as [[string, string]];
     const value = metadata?.labels?.[key];
-    if (value === wanted) return undefined;
-    return `label ${key} is ${value === undefined ? "missing" : `"${value}", was "${wanted}"`}`;
+    if (value === expected) return undefined;
+    return `label ${key} is ${value === undefined ? "missing" : `"${value}", was "${expected}"`}`;
 }
 
-/** What is set by a RuntimeClass of ours, as the API server names it where it keeps who manages which field. */
+/** The fields that this package sets in a RuntimeClass, as in the managed fields of the API server. */
 const managed = [
     ["metadata", "annotations", "kata-containers/owner"],
     ["handler"],
@@ -28,20 +28,20 @@ const managed = [
 
 export interface RuntimeClassDrift {
     reason: string;
-    /** It has to be made anew: it is not there, or is another one. */
+    /** The RuntimeClass must be created again: it is missing, or its handler differs. */
     replace: boolean;
 }
 
-/** Whoever changes a field manages it from then on, so what is not Pulumi's any more was changed. */
+/** A change of a field makes its author the manager of the field, so a field that Pulumi does not manage was changed. */
 export function runtimeClassDrift(
     { kind, code, metadata }: Metadata,
-    { adopt, overhead }: { adopt: boolean; overhead: boolean },
+    { adopt, hasOverhead }: { adopt: boolean; hasOverhead: boolean },
 ): RuntimeClassDrift | undefined {
     if (kind === "Status" && code === 404) return { reason: "is missing", replace: true };
     if (kind !== "PartialObjectMetadata") return undefined;
     const managers = metadata?.managedFields ?? [];
     const changes = managed
-        .filter(([top]) => (top !== "handler" || !adopt) && (top !== "overhead" || overhead))
+        .filter(([top]) => (top !== "handler" || !adopt) && (top !== "overhead" || hasOverhead))
         .flatMap((path) => {
             const owners = managers.filter(({ fieldsV1 }) => has(fieldsV1, path)).map(({ manager }) => manager ?? "");
             if (owners.some((owner) => owner.startsWith("pulumi-kubernetes"))) return [];

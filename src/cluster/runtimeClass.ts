@@ -2,42 +2,49 @@
 
 import { all, type Output, type Resource } from "@pulumi/pulumi";
 import type * as args from "../args";
+import { entryPath } from "../check/checks";
 import { lateError } from "../check/errors";
 import type { Plan } from "../plan";
 import type { RuntimeClassDrift } from "./drift";
 import { force, nodeLabel, RuntimeClass, RuntimeClassPatch, repair, repaired } from "./kubernetes";
 
+export interface RuntimeClassContext {
+    /** The name of the component. */
+    name: string;
+    /** The name of the RuntimeClass. */
+    runtimeClassName: string;
+    given: args.RuntimeClass;
+    plan: Output<Plan>;
+    owner: Output<string>;
+    drift: RuntimeClassDrift | undefined;
+    parent: Resource;
+}
+
 /**
- * It may come before the nodes are switched, because it selects those that have the label. So one of that name that is
- * there already is found out before any node is touched. With it comes the plan, once it is known that it agrees with one
- * that is adopted.
+ * Creates the RuntimeClass before any node is changed, so that an existing one of that name is an error that leaves all nodes
+ * unchanged. This is safe because it selects only labelled nodes. Returns the plan once it is confirmed that its handler is
+ * that of an adopted RuntimeClass.
  */
-export function runtimeClass(
-    name: string,
-    given: args.RuntimeClass | undefined,
-    plan: Output<Plan>,
-    owner: Output<string>,
-    drift: RuntimeClassDrift | undefined,
-    parent: Resource,
-): { resource: Resource; agreed: Output<Plan> } {
-    const adopt = given?.adopt ?? false;
+export function createRuntimeClass(context: RuntimeClassContext): { resource: Resource; confirmedPlan: Output<Plan> } {
+    const { name, runtimeClassName, given, plan, owner, drift, parent } = context;
+    const adopt = given.adopt ?? false;
     const { annotations, ignoreChanges } = repair(drift !== undefined);
     const spec = {
         metadata: {
-            name: plan.runtimeClassName,
-            labels: given?.labels,
-            // Where a provider would write over an object that exists, two owners are still a conflict.
-            annotations: { ...given?.annotations, "kata-containers/owner": owner, ...(adopt && force), ...annotations },
+            name: runtimeClassName,
+            labels: given.labels,
+            // If a provider would overwrite an existing object, two owners are still a conflict.
+            annotations: { ...given.annotations, "kata-containers/owner": owner, ...(adopt && force), ...annotations },
         },
         overhead: plan.apply(({ overhead }) => overhead && { podFixed: overhead }),
-        scheduling: { nodeSelector: nodeLabel, tolerations: given?.tolerations },
+        scheduling: { nodeSelector: { ...given.nodeSelector, ...nodeLabel }, tolerations: given.tolerations },
     };
     if (!adopt) {
         const resource = new RuntimeClass(
-            `${name}-runtime-class`,
+            `${name}-${runtimeClassName}`,
             { ...spec, handler: plan.handler },
-            // Kubernetes lets no one change a handler, and the provider does not know. The name is fixed, so the old one
-            // has to go first.
+            // Kubernetes rejects a change of the handler, which the provider does not know. The name is fixed, so the old
+            // RuntimeClass must be deleted first.
             {
                 parent,
                 replaceOnChanges: ["handler", ...(drift?.replace ? repaired : [])],
@@ -45,18 +52,19 @@ export function runtimeClass(
                 ignoreChanges,
             },
         );
-        return { resource, agreed: plan };
+        return { resource, confirmedPlan: plan };
     }
-    // A patch gives up what it has set when it goes. The handler is required, so it must stay others'. Where the component
-    // has made the RuntimeClass itself, the alias makes that an error; or the old resource would delete what this adopts.
+    // Deleting a patch releases its fields. `handler` is required, so the patch must not own it. If the component created the
+    // RuntimeClass itself, the alias makes its adoption an error; otherwise the old resource would delete it.
     const aliases = [{ type: "kubernetes:node.k8s.io/v1:RuntimeClass" }];
-    const patch = new RuntimeClassPatch(`${name}-runtime-class`, spec, { parent, aliases, ignoreChanges });
-    const agreed = all([patch.handler, plan]).apply(([handler, plan]) => {
+    const patch = new RuntimeClassPatch(`${name}-${runtimeClassName}`, spec, { parent, aliases, ignoreChanges });
+    const confirmedPlan = all([patch.handler, plan]).apply(([handler, plan]) => {
         if (handler !== undefined && handler !== plan.handler) {
-            const reason = `must be "${handler}": that is what the RuntimeClass "${plan.runtimeClassName}" has, which is adopted`;
-            throw lateError(name, [{ path: "runtimeClass.handler", reason }]);
+            const path = `${entryPath("runtimeClasses", runtimeClassName)}.handler`;
+            const reason = `must be "${handler}", the handler of the existing RuntimeClass that is adopted`;
+            throw lateError(name, [{ path, reason }]);
         }
         return plan;
     });
-    return { resource: patch, agreed };
+    return { resource: patch, confirmedPlan };
 }

@@ -1,34 +1,73 @@
-// The connection to a node, as the command provider takes it.
+// Connections to nodes: for the command provider, for the state of the component, and their warnings.
 
 import * as pulumi from "@pulumi/pulumi";
-import type { Connection, ProxyConnection } from "../args";
+import { type Connection, connectionDefaults, type KataContainersArgs, type Node, type ProxyConnection } from "../args";
+import { entryPath } from "../check/checks";
 import { lateError } from "../check/errors";
-import { connection as check, type Surroundings } from "../check/validate";
+import { connection as check, type Environment } from "../check/validate";
+import { withoutNull } from "../plan";
 import type { Endpoint } from "./ssh";
 
-/** About a minute for a node that is just starting; the provider's own 10 would be eleven seconds. */
-const dialErrorLimit = 20;
-
-/** For the component `name`; `path` is where in its arguments the connection stands. */
-export function commandConnection(
+/** The connection with its defaults, for the component `name`. `path` is its place in the arguments. */
+export function endpoint(
     name: string,
     path: string,
     connection: Connection,
-    surroundings: Surroundings,
+    environment: Environment,
 ): pulumi.Output<Endpoint> {
+    const withDefaults = (known: pulumi.Unwrap<ProxyConnection>) => ({
+        ...connectionDefaults,
+        ...(withoutNull(known) as typeof known & typeof connectionDefaults),
+    });
     return pulumi.secret(
-        pulumi.output(connection).apply((known) => {
-            const problems = check(surroundings)(known, path);
-            if (problems.length > 0) {
-                throw lateError(name, problems);
+        pulumi.output(connection).apply(({ proxy, ...known }) => {
+            const invalid = check(environment)({ ...known, proxy }, path);
+            if (invalid.length > 0) {
+                throw lateError(name, invalid);
             }
-            const proxy = known.proxy ?? undefined;
-            return { dialErrorLimit, ...known, proxy: proxy && { dialErrorLimit, ...proxy } };
+            return { ...withDefaults(known), proxy: proxy ? withDefaults(proxy) : undefined };
         }),
     );
 }
 
-/** What may stand in the component's own inputs, which Pulumi keeps in clear. */
-export function publicConnection({ host, port, user, hostKey, proxy }: Connection): Partial<Connection> {
+/** The connections of all nodes. */
+export function nodeEndpoints(
+    name: string,
+    nodes: { [node: string]: Node },
+    environment: Environment,
+): { [node: string]: pulumi.Output<Endpoint> } {
+    const endpoints = Object.entries(nodes).map(([node, { connection }]) => {
+        return [node, endpoint(name, `${entryPath("nodes", node)}.connection`, connection, environment)];
+    });
+    return Object.fromEntries(endpoints);
+}
+
+/** The arguments without credentials. Pulumi keeps the inputs of a component in the state, in clear. */
+export function publicArgs({ nodes, rollout, ...settings }: KataContainersArgs): pulumi.Inputs {
+    const { kubeconfig: _, controlPlane, ...drain } = rollout?.drain ?? {};
+    return {
+        ...settings,
+        nodes: Object.fromEntries(
+            Object.entries(nodes).map(([name, { connection, ...node }]) => [
+                name,
+                { ...node, connection: publicConnection(connection) },
+            ]),
+        ),
+        rollout: rollout && {
+            ...rollout,
+            drain: rollout.drain && { ...drain, controlPlane: controlPlane && publicConnection(controlPlane) },
+        },
+    };
+}
+
+function publicConnection({ host, port, user, hostKey, proxy }: Connection): Partial<Connection> {
     return { host, port, user, hostKey, proxy: proxy && (publicConnection(proxy) as ProxyConnection) };
+}
+
+export function warnAboutHostKeys(nodes: { [name: string]: Node }, component: pulumi.Resource): void {
+    const without = Object.keys(nodes).filter((node) => !nodes[node]!.connection.hostKey);
+    if (without.length > 0) {
+        const message = `any host key is accepted for ${without.join(", ")}: set hostKey in the connection to check it`;
+        pulumi.log.warn(message, component);
+    }
 }

@@ -1,16 +1,16 @@
-// Draining a node round the change of its cgroup driver: two commands that run kubectl. The one cordons the node and evicts
-// its pods before its Runtime; the other uncordons it after that. On removal they change places.
+// Drains a node for the change of its cgroup driver, with two commands that run kubectl: one cordons the node and evicts its
+// pods before it is activated, the other uncordons it afterwards. On removal they swap roles.
 
 import { local, remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Drain } from "../args";
-import type { Surroundings } from "../check/validate";
+import type { Environment } from "../check/validate";
 import { asRoot, quote } from "./commands";
-import { commandConnection } from "./connection";
+import { endpoint } from "./connection";
 import { commandArgs, commandOptions, type NodeContext } from "./resources";
 
-// The kubeconfig comes on standard input. A node that was cordoned before stays so: what was cordoned here is marked. There
-// is nothing to drain for where the kubelet says that it uses the wanted driver already.
+// The kubeconfig comes on standard input. An annotation marks the nodes that this script cordons, so that other nodes stay
+// cordoned. The drain is skipped if the kubelet reports that it already uses the requested driver.
 export const drainScript = `
 set -eu
 action=$1 node=$2 driver=$3 timeout=$4
@@ -19,7 +19,7 @@ cat >"$config"
 if [ -s "$config" ]; then export KUBECONFIG="$config"
 elif [ -z "\${KUBECONFIG-}" ] && [ -r /etc/kubernetes/admin.conf ]; then export KUBECONFIG=/etc/kubernetes/admin.conf; fi
 of_node() { kubectl get node "$node" --ignore-not-found -o "$1"; }
-[ -n "$(of_node name)" ] || { echo "there is no node $node in the cluster"; exit 0; }
+[ -n "$(of_node name)" ] || { echo "skipping node $node: it does not exist in the cluster"; exit 0; }
 if [ "$action" = uncordon ]; then
     [ "$(of_node 'jsonpath={.metadata.annotations.kata-containers/cordoned}')" = true ] || exit 0
     kubectl uncordon "$node"
@@ -27,7 +27,7 @@ if [ "$action" = uncordon ]; then
     exit
 fi
 if kubectl get --raw "/api/v1/nodes/$node/proxy/configz" | grep -q "\\"cgroupDriver\\":\\"$driver\\""; then
-    echo "nothing to drain $node for: its cgroup driver is $driver already"
+    echo "skipping drain of $node: its cgroup driver is already $driver"
     exit
 fi
 if [ "$(of_node 'jsonpath={.spec.unschedulable}')" != true ]; then
@@ -35,36 +35,37 @@ if [ "$(of_node 'jsonpath={.spec.unschedulable}')" != true ]; then
     kubectl cordon "$node"
 fi
 kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout="\${timeout}s" || {
-    echo "error: node $node could not be drained within $timeout s, and stays cordoned" >&2
-    echo "  what to do: see to the pods named above and run this again, or: kubectl uncordon $node" >&2
+    echo "error: node $node could not be drained within $timeout s; it stays cordoned" >&2
+    echo "  what to do: remove or move the pods named above and run pulumi up again, or run: kubectl uncordon $node" >&2
     exit 1; }`;
 
-/** The command that drains the node, or that uncordons it, after `dependsOn`. */
+/** The command that drains or uncordons the node, after `dependsOn`. */
 export function drainCommand(
     action: "drain" | "uncordon",
-    { name, node, asked, options }: NodeContext,
+    { name, node, planAndOwner, options }: NodeContext,
     { kubeconfig, controlPlane, ...drain }: Drain,
-    surroundings: Surroundings,
+    environment: Environment,
     dependsOn: pulumi.Resource[],
 ): pulumi.Resource {
-    const given = pulumi.all([asked, drain.timeout]);
+    const inputs = pulumi.all([planAndOwner, drain.timeout]);
     const run = (action: string, driver: string, timeout = 600) =>
         ["sh", "-c", drainScript, "kata-containers", action, node, driver, String(timeout)].map(quote).join(" ");
     const args = {
         ...commandArgs,
-        create: given.apply(([[plan], timeout]) => run(action, plan.cgroupDriver ?? "", timeout)),
-        // What the driver was before is not known here, so removal drains in any case.
-        delete: given.apply(([, timeout]) => run(action === "drain" ? "uncordon" : "drain", "", timeout)),
+        create: inputs.apply(([[plan], timeout]) => run(action, plan.cgroupDriver ?? "", timeout)),
+        // The previous driver is not known here, so a removal always drains.
+        delete: inputs.apply(([, timeout]) => run(action === "drain" ? "uncordon" : "drain", "", timeout)),
     };
     const opts = { ...options, ...commandOptions, dependsOn };
     if (controlPlane === undefined) {
         return new local.Command(`${name}-${node}-${action}`, { ...args, stdin: pulumi.secret(kubeconfig!) }, opts);
     }
-    const connection = commandConnection(name, "rollout.drain.controlPlane", controlPlane, surroundings);
-    const rooted = (text: pulumi.Output<string>) => pulumi.interpolate`sh -c ${quote(asRoot)} kata-containers ${text}`;
+    const connection = endpoint(name, "rollout.drain.controlPlane", controlPlane, environment);
+    const runAsRoot = (text: pulumi.Output<string>) =>
+        pulumi.interpolate`sh -c ${quote(asRoot)} kata-containers ${text}`;
     return new remote.Command(
         `${name}-${node}-${action}`,
-        { ...args, connection, create: rooted(args.create), delete: rooted(args.delete) },
+        { ...args, connection, create: runAsRoot(args.create), delete: runAsRoot(args.delete) },
         opts,
     );
 }

@@ -1,131 +1,150 @@
-// Whether the nodes still are as they were applied: each is asked over SSH while the program runs, in a preview too.
-// Nothing is changed by it.
+// Probes the nodes for drift, over SSH, while the program runs, even in a preview. A probe changes nothing.
 
 import * as pulumi from "@pulumi/pulumi";
 import { Drift } from "../args";
-import { lookError } from "../check/errors";
+import { unreachableError } from "../check/errors";
 import { labelDrift, type Metadata, type RuntimeClassDrift, runtimeClassDrift } from "../cluster/drift";
-import { drift as driftCommand } from "./commands";
+import { probe as probeCommand } from "./commands";
 import type { Program } from "./program";
-import { Connections, type Endpoint, HostKeyError, UnansweredError } from "./ssh";
+import { Connections, type Endpoint, HostKeyError, UnreachableError } from "./ssh";
 
-/** What is seen of a node. Of one that is not looked at, nothing. */
-export interface Look {
-    /** What the texts of the commands carry, so that they change where the node has drifted, and only there. */
+/** The result for one node; empty for a node that is not probed. */
+export interface ProbeResult {
+    /** The revisions in the command texts, which change if the node has drifted, and only then. */
     stage?: string;
     activate?: string;
-    /** The node could not be looked at, and has to stay as it is. */
-    unseen?: boolean;
-    /** Its label is not as it was. */
+    /** The probe failed, so the node must stay unchanged. */
+    unreachable?: boolean;
+    /** The label of the node has drifted. */
     unlabeled?: boolean;
 }
 
-export interface Looks {
-    nodes: { [node: string]: Look };
+export interface ProbeResults {
+    nodes: { [node: string]: ProbeResult };
     runtimeClass?: RuntimeClassDrift;
 }
 
-/** How long a node may take to answer, for there are slow ones, and, in an update, a machine to start. In milliseconds. */
-export const limits = { answer: 120_000, start: 60_000, pause: 3_000 };
-
-/** Looks at all nodes at once. */
-export async function look(
-    name: string,
-    connections: { [node: string]: pulumi.Output<Endpoint> },
-    program: Program,
-    drift: pulumi.Input<Drift> | undefined,
-    runtimeClass: { name: pulumi.Output<string>; adopt: boolean; overhead: pulumi.Output<boolean> },
-    component: pulumi.Resource,
-): Promise<Looks> {
-    const mode = (await known(pulumi.output(drift))) ?? Drift.Warn;
-    if (mode === Drift.Off) return { nodes: {} };
-    const runtimeClassName = await known(runtimeClass.name);
-    const overhead = (await known(runtimeClass.overhead)) ?? false;
-    const open = new Connections();
-    let changed: RuntimeClassDrift | undefined;
-    const without: string[] = [];
-    const problems: string[] = [];
-
-    const visit = async (node: string, output: pulumi.Output<Endpoint>): Promise<Look> => {
-        const connection = await known(output);
-        if (connection === undefined) return {};
-        try {
-            const answer = parse(await ask(open, connection, driftCommand(program, node, runtimeClassName)));
-            const label = labelDrift(answer.node);
-            if (label) answer.drift.push(label);
-            changed ??= runtimeClassDrift(answer.runtimeClass, { ...runtimeClass, overhead });
-
-            if (!answer.installed) without.push(node);
-            if (answer.drift.length > 0) pulumi.log.warn(`${node}: ${answer.drift.join("; ")}`, component);
-            for (const sandboxes of answer.old) pulumi.log.info(`${node}: ${sandboxes}`, component);
-            return { ...answer.generations, unlabeled: label !== undefined };
-        } catch (error) {
-            const problem = `${node}: ${(error as Error).message}`;
-            if (mode === Drift.Enforce || error instanceof HostKeyError) problems.push(problem);
-            else pulumi.log.warn(`${problem}; it cannot be looked at, so what is there stays as it is`, component);
-            return { unseen: true };
-        }
-    };
-    const visits = Object.entries(connections).map(async ([node, output]) => [node, await visit(node, output)]);
-    const looks = await Promise.all(visits).finally(() => open.end());
-    if (problems.length > 0) throw lookError(name, problems);
-    if (without.length > 0) pulumi.log.info(`not installed, or by another version: ${without.join(", ")}`, component);
-    if (changed) pulumi.log.warn(`RuntimeClass ${runtimeClassName}: ${changed.reason}`, component);
-    return { nodes: Object.fromEntries(looks), runtimeClass: changed };
+export interface ProbeRequest {
+    /** The name of the component. */
+    name: string;
+    component: pulumi.Resource;
+    endpoints: { [node: string]: pulumi.Output<Endpoint> };
+    program: Program;
+    drift: pulumi.Input<Drift> | undefined;
+    runtimeClass: { name: string; adopt: boolean; hasOverhead: pulumi.Output<boolean> };
 }
 
-/** The value; undefined where a preview cannot know it yet. Pulumi has no way of asking that is public. */
-function known<T>(output: pulumi.Output<T>): Promise<T | undefined> {
+/** The time a node may take to answer, the time a machine may take to start (in an update), and between retries, in ms. */
+const defaultTimeouts = { answer: 120_000, start: 60_000, pause: 3_000 };
+type Timeouts = typeof defaultTimeouts;
+
+/** Probes all nodes at once. */
+export async function probeNodes(request: ProbeRequest, timeouts: Timeouts = defaultTimeouts): Promise<ProbeResults> {
+    const { name, component, endpoints, program, runtimeClass } = request;
+    const mode = (await knownValue(pulumi.output(request.drift))) ?? Drift.Warn;
+    if (mode === Drift.Off) return { nodes: {} };
+    const hasOverhead = (await knownValue(runtimeClass.hasOverhead)) ?? false;
+    const connections = new Connections();
+    let classDrift: RuntimeClassDrift | undefined;
+    const notInstalled: string[] = [];
+    const errors: string[] = [];
+
+    const probe = async (node: string, output: pulumi.Output<Endpoint>): Promise<ProbeResult> => {
+        const endpoint = await knownValue(output);
+        if (endpoint === undefined) return {};
+        try {
+            const command = probeCommand(program, node, runtimeClass.name);
+            const answer = parse(await run(connections, endpoint, command, timeouts));
+            const label = labelDrift(answer.node);
+            if (label) answer.drift.push(label);
+            classDrift ??= runtimeClassDrift(answer.runtimeClass, { ...runtimeClass, hasOverhead });
+
+            if (!answer.isInstalled) notInstalled.push(node);
+            if (answer.drift.length > 0) pulumi.log.warn(`${node}: ${answer.drift.join("; ")}`, component);
+            for (const sandboxes of answer.oldSandboxes) pulumi.log.info(`${node}: ${sandboxes}`, component);
+            return { ...answer.revisions, unlabeled: label !== undefined };
+        } catch (error) {
+            const message = `${node}: ${(error as Error).message}`;
+            if (mode === Drift.Enforce || error instanceof HostKeyError) errors.push(message);
+            else pulumi.log.warn(`${message}; unreachable, skipping it`, component);
+            return { unreachable: true };
+        }
+    };
+    const probes = Object.entries(endpoints).map(async ([node, output]) => [node, await probe(node, output)]);
+    const results = await Promise.all(probes).finally(() => connections.end());
+    if (errors.length > 0) throw unreachableError(name, errors);
+    if (notInstalled.length > 0) {
+        const message = `not installed, or installed by a different package version: ${notInstalled.join(", ")}`;
+        pulumi.log.info(message, component);
+    }
+    if (classDrift) pulumi.log.warn(`RuntimeClass ${runtimeClass.name}: ${classDrift.reason}`, component);
+    return { nodes: Object.fromEntries(results), runtimeClass: classDrift };
+}
+
+/** The value; undefined if a preview does not know it yet. Pulumi has no public way to ask for this. */
+function knownValue<T>(output: pulumi.Output<T>): Promise<T | undefined> {
     return (output as unknown as { promise(): Promise<T | undefined> }).promise();
 }
 
-/** What the node prints. */
-async function ask(open: Connections, connection: Endpoint, command: string): Promise<string> {
-    const end = Date.now() + (pulumi.runtime.isDryRun() ? 0 : limits.start);
+/** Runs a command and returns its output. In an update, waits for a machine that is starting. */
+async function run(
+    connections: Connections,
+    endpoint: Endpoint,
+    command: string,
+    { answer, start, pause }: Timeouts,
+): Promise<string> {
+    const end = Date.now() + (pulumi.runtime.isDryRun() ? 0 : start);
     for (let attempt = 0; ; attempt++) {
         try {
-            const { stdout, stderr, code } = await within(limits.answer, open.run(connection, command));
+            const { stdout, stderr, code } = await within(answer, connections.run(endpoint, command));
             if (code === 0) return stdout;
-            const words = stderr.split("\n").find((line) => line.startsWith("error: "));
-            throw new Error(words?.slice("error: ".length) ?? `the command ended with status ${code}`);
+            const message = stderr.split("\n").find((line) => line.startsWith("error: "));
+            throw new Error(message?.slice("error: ".length) ?? `the probe failed with exit status ${code}`);
         } catch (error) {
-            const again = error instanceof UnansweredError && attempt !== connection.dialErrorLimit;
-            if (!again || Date.now() + limits.pause > end) throw error;
-            await new Promise((resolve) => setTimeout(resolve, limits.pause));
+            const isRetried = error instanceof UnreachableError && attempt !== endpoint.dialErrorLimit;
+            if (!isRetried || Date.now() + pause > end) throw error;
+            await new Promise((resolve) => setTimeout(resolve, pause));
         }
     }
 }
 
-function within<T>(time: number, work: Promise<T>): Promise<T> {
+function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout;
-    const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`no answer within ${time / 1000} s`)), time);
+    const timeout = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds / 1000} s`)), milliseconds);
     });
-    return Promise.race([work, late]).finally(() => clearTimeout(timer));
+    return Promise.race([work, timeout]).finally(() => clearTimeout(timer));
 }
 
 interface Answer {
-    installed: boolean;
-    generations: Pick<Look, "stage" | "activate">;
+    isInstalled: boolean;
+    revisions: Pick<ProbeResult, "stage" | "activate">;
     drift: string[];
-    old: string[];
+    oldSandboxes: string[];
     node: Metadata;
     runtimeClass: Metadata;
 }
 
 function parse(stdout: string): Answer {
     const line = stdout.trimEnd().split("\n").at(-1)!;
-    // There is no program of ours on the node: all it can tell is a generation that was never there.
+    // The current node program is not installed, so there is only a revision that was never applied.
     if (/^[0-9a-f]{12}$/.test(line)) {
-        const generations = { stage: line, activate: line };
-        return { installed: false, generations, drift: [], old: [], node: {}, runtimeClass: {} };
+        const revisions = { stage: line, activate: line };
+        return { isInstalled: false, revisions, drift: [], oldSandboxes: [], node: {}, runtimeClass: {} };
     }
     try {
-        const { stage, activate, old, node, runtimeClass } = JSON.parse(line);
-        const drift = [...new Set<string>([...stage.drift, ...activate.drift])];
-        const generations = { stage: stage.generation, activate: activate.generation };
-        return { installed: true, generations, drift, old, node: node ?? {}, runtimeClass: runtimeClass ?? {} };
+        const { stage, activate, oldSandboxes, node, runtimeClass } = JSON.parse(line);
+        return {
+            isInstalled: true,
+            revisions: { stage: stage.revision, activate: activate.revision },
+            drift: [...new Set<string>([...stage.drift, ...activate.drift])],
+            oldSandboxes,
+            node: node ?? {},
+            runtimeClass: runtimeClass ?? {},
+        };
     } catch {
-        throw new Error(`its answer must be one line of JSON, and is: ${line.slice(0, 200)}`);
+        throw new Error(
+            `the last line of output must be the result of the probe in JSON, but is: ${line.slice(0, 200)}`,
+        );
     }
 }

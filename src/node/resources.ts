@@ -1,11 +1,11 @@
-// What there is for each node: its Release, its Runtime and its label.
+// The resources of one node: its stage command, its activate command and its label.
 
 import { remote } from "@pulumi/command";
 import type { CustomResource, CustomResourceOptions, Output, Resource } from "@pulumi/pulumi";
 import { force, NodePatch, nodeLabel, repair } from "../cluster/kubernetes";
 import type { Plan } from "../plan";
-import { activate, deactivate, stage, unstage } from "./commands";
-import type { Look } from "./probe";
+import * as commands from "./commands";
+import type { ProbeResult } from "./probe";
 import type { Program } from "./program";
 import type { Endpoint } from "./ssh";
 
@@ -14,61 +14,61 @@ export interface NodeContext {
     name: string;
     /** The name of the node. */
     node: string;
-    /** Whose the installation on the node is: only the one who made it takes it away. */
+    /** The owner of the installation on the node. Only the owner can remove it. */
     owner: Output<string>;
-    connection: Output<Endpoint>;
-    /** Together, for each time that Outputs are put together costs a program with many nodes. */
-    asked: Output<[plan: Plan, owner: string]>;
+    endpoint: Output<Endpoint>;
+    /** Combined once: every `all()` is measurable with many nodes. */
+    planAndOwner: Output<[plan: Plan, owner: string]>;
     program: Program;
-    seen: Look;
-    /** Of every resource of the node. */
+    probe: ProbeResult;
+    /** The options of every resource of the node. */
     options: CustomResourceOptions;
 }
 
-// A changed text runs `create` again, so there are neither `update` nor `triggers`, which would run the old `delete`
-// after the new `create`. For the same reason a forced replacement (`--replace`) deletes first.
+// A changed text runs `create` again. `update` and `triggers` are not set, because they would run the old `delete` after the
+// new `create`. For the same reason, a forced replacement (`--replace`) deletes first.
 export const commandOptions = { deleteBeforeReplace: true };
 
-// The provider would send what the last run printed as environment variables, which SSH servers refuse.
+// Otherwise the provider would send the output of the previous run as environment variables, which SSH servers reject.
 export const commandArgs = { addPreviousOutputInEnv: false };
 
-/** Brings the node program and the release to the node, and touches nothing that runs. */
-export function release(context: NodeContext): remote.Command {
-    const { name, node, owner, connection, asked, program, seen, options } = context;
+/** Installs the node program, downloads and unpacks the release. Changes nothing that is running. */
+export function stage(context: NodeContext): remote.Command {
+    const { name, node, owner, endpoint, planAndOwner, program, probe, options } = context;
     return new remote.Command(
-        `${name}-${node}-release`,
+        `${name}-${node}-stage`,
         {
             ...commandArgs,
-            connection,
-            create: asked.apply(([plan, owner]) => stage(plan, owner, program, seen.stage)),
-            delete: owner.apply(unstage),
+            connection: endpoint,
+            create: planAndOwner.apply(([plan, owner]) => commands.stage(plan, owner, program, probe.stage)),
+            delete: owner.apply(commands.unstage),
             stdin: program.packed,
         },
         { ...options, ...commandOptions, hideDiffs: ["stdin"] },
     );
 }
 
-/** Switches the node, after `dependsOn`. */
-export function runtime(context: NodeContext, dependsOn: Resource[]): remote.Command {
-    const { name, node, connection, asked, program, seen, options } = context;
+/** Configures and restarts the services of the node, after `dependsOn`. */
+export function activate(context: NodeContext, dependsOn: Resource[]): remote.Command {
+    const { name, node, endpoint, planAndOwner, program, probe, options } = context;
     return new remote.Command(
-        `${name}-${node}-runtime`,
+        `${name}-${node}-activate`,
         {
             ...commandArgs,
-            connection,
-            create: asked.apply(([plan, owner]) => activate(plan, owner, program, seen.activate)),
-            delete: asked.apply(([plan, owner]) => deactivate(plan, owner)),
+            connection: endpoint,
+            create: planAndOwner.apply(([plan, owner]) => commands.activate(plan, owner, program, probe.activate)),
+            delete: planAndOwner.apply(([plan, owner]) => commands.deactivate(plan, owner)),
         },
         { ...options, ...commandOptions, dependsOn },
     );
 }
 
-/** Lets Kata pods onto the node, once it is switched. */
-export function label({ name, node, options, seen }: NodeContext, runtime: remote.Command): CustomResource {
-    const { annotations, ignoreChanges } = repair(seen.unlabeled);
+/** Lets Kata pods run on the node, once it is activated. */
+export function label({ name, node, options, probe }: NodeContext, activated: Resource): CustomResource {
+    const { annotations, ignoreChanges } = repair(probe.unlabeled);
     return new NodePatch(
         `${name}-${node}-label`,
         { metadata: { name: node, labels: nodeLabel, annotations: { ...force, ...annotations } } },
-        { ignoreChanges, ...options, dependsOn: [runtime] },
+        { ignoreChanges, ...options, dependsOn: [activated] },
     );
 }

@@ -1,31 +1,32 @@
-// One command on a machine over SSH, for reading: the connections, ways to log in and host keys are those of the command
-// provider, which does all that changes something.
+// One command on a machine over SSH, for reading. Connections, ways to log in and host keys work as in the command provider,
+// which makes all changes.
 
-import type { types } from "@pulumi/command";
 import type { Unwrap } from "@pulumi/pulumi";
 import { Client, type ClientChannel, type ConnectConfig, type ServerHostKeyAlgorithm } from "ssh2";
+import type { connectionDefaults, ProxyConnection } from "../args";
 
-export type Endpoint = Unwrap<types.input.remote.ConnectionArgs>;
-type Hop = Omit<Endpoint, "proxy">;
+/** A connection with its defaults. */
+type Hop = Unwrap<ProxyConnection> & typeof connectionDefaults;
+export type Endpoint = Hop & { proxy?: Hop };
 
-/** The machine at the other end is not the one it has to be. */
+/** The machine presents a host key that differs from `hostKey`. */
 export class HostKeyError extends Error {}
-/** Nobody answers there, which may be different a moment later. */
-export class UnansweredError extends Error {}
+/** The machine does not answer; a retry may succeed. */
+export class UnreachableError extends Error {}
 
 export interface Result {
     stdout: string;
     stderr: string;
-    /** The exit status; undefined where the command was ended by a signal. */
+    /** The exit status; undefined if a signal ended the command. */
     code: number | undefined;
 }
 
-/** Connections that end together; those that go through the same bastion share one to it. */
+/** Connections that are closed together. Those through the same bastion share one connection to it. */
 export class Connections {
     private readonly bastions = new Map<string, Promise<Client>>();
     private readonly clients: Client[] = [];
 
-    /** Runs a command, over a connection of its own. */
+    /** Runs a command over a separate connection. */
     async run({ proxy, ...to }: Endpoint, command: string): Promise<Result> {
         const client = await this.connect(to, proxy && (await this.through(proxy, to)));
         const channel = await new Promise<ClientChannel>((resolve, reject) =>
@@ -56,7 +57,7 @@ export class Connections {
         this.bastions.set(key, bastion);
         const client = await bastion;
         return new Promise((resolve, reject) =>
-            client.forwardOut("127.0.0.1", 0, to.host, to.port ?? 22, (error, channel) =>
+            client.forwardOut("127.0.0.1", 0, to.host, to.port, (error, channel) =>
                 error ? reject(error) : resolve(channel),
             ),
         );
@@ -66,29 +67,29 @@ export class Connections {
         const client = new Client();
         this.clients.push(client);
         const [type, key] = to.hostKey?.split(" ") ?? [];
-        let foreign = false;
+        let hasOtherKey = false;
         const config: ConnectConfig = {
             sock,
             host: to.host,
-            port: to.port ?? 22,
-            username: to.user ?? "root",
+            port: to.port,
+            username: to.user,
             password: to.password,
             privateKey: to.privateKey,
             passphrase: to.privateKeyPassword,
-            // The keys of an agent are not tried beside a key that is given.
+            // With a private key, the keys of an agent are not tried.
             agent: to.privateKey ? undefined : (to.agentSocketPath ?? process.env.SSH_AUTH_SOCK),
-            // In the command provider's order; what is not given is not tried.
+            // In the order of the command provider.
             authHandler: [
                 ...(to.privateKey ? (["publickey"] as const) : []),
                 ...(to.password ? (["password", "keyboard-interactive"] as const) : []),
                 ...(to.privateKey ? [] : (["agent"] as const)),
             ],
-            readyTimeout: (to.perDialTimeout ?? 15) * 1000,
+            readyTimeout: to.perDialTimeout * 1000,
             ...(key && {
                 algorithms: { serverHostKey: [type as ServerHostKeyAlgorithm] },
                 hostVerifier: (presented: Buffer) => {
-                    foreign = !presented.equals(Buffer.from(key, "base64"));
-                    return !foreign;
+                    hasOtherKey = !presented.equals(Buffer.from(key, "base64"));
+                    return !hasOtherKey;
                 },
             }),
         };
@@ -98,10 +99,10 @@ export class Connections {
         return new Promise((resolve, reject) => {
             client.on("ready", () => resolve(client));
             client.on("error", (error) => {
-                if (foreign) reject(new HostKeyError(`${to.host} presents another host key than the one given`));
-                else reject(error.level === "client-authentication" ? error : new UnansweredError(error.message));
+                if (hasOtherKey) reject(new HostKeyError(`${to.host} presents a host key that differs from hostKey`));
+                else reject(error.level === "client-authentication" ? error : new UnreachableError(error.message));
             });
-            client.on("close", () => reject(new UnansweredError("the connection was closed")));
+            client.on("close", () => reject(new UnreachableError("the connection was closed")));
             client.connect(config);
         });
     }

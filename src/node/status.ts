@@ -1,4 +1,4 @@
-// What a node says of itself, in the last line that its Runtime command prints.
+// The status of a node, which is the last line of output of its activate command.
 
 import type { NodeStatus } from "../args";
 
@@ -6,16 +6,18 @@ export function parseNodeStatus(node: string, stdout: string): NodeStatus {
     const line = stdout.trimEnd().split("\n").at(-1)!;
     const status: NodeStatus | undefined = parse(line);
     if (status === undefined) {
-        throw new Error(`node ${node}: its last line must be its status as JSON, and is: ${line.slice(0, 200)}`);
+        throw new Error(
+            `node ${node}: the last line of output must be its status in JSON, but is: ${line.slice(0, 200)}`,
+        );
     }
-    const { kataVersion, containerdVersion, cgroupDriver, kvm, sandboxes } = status;
-    return { kataVersion, containerdVersion, cgroupDriver, kvm, sandboxes };
+    const { kataVersions, containerRuntimeVersion, cgroupDriver, kvm, sandboxes } = status;
+    return { kataVersions, containerRuntimeVersion, cgroupDriver, kvm, sandboxes };
 }
 
 function parse(line: string): NodeStatus | undefined {
     try {
         const status = JSON.parse(line);
-        return typeof status.kataVersion === "string" && typeof status.sandboxes === "object" ? status : undefined;
+        return typeof status.kataVersions === "object" && typeof status.sandboxes === "object" ? status : undefined;
     } catch {
         return undefined;
     }

@@ -5,17 +5,17 @@ import { counter, noTraffic, Relay } from "../../bench/relay";
 import { spread, table } from "../../bench/statistics";
 
 describe("the bench", () => {
-    it("tells the spread of odd and even numbers of runs", () => {
+    it("computes the spread of odd and even numbers of runs", () => {
         expect(spread([3, 1, 2])).to.deep.equal({ min: 1, median: 2, max: 3, runs: 3 });
         expect(spread([4, 1, 2, 3])).to.deep.equal({ min: 1, median: 2.5, max: 4, runs: 4 });
         expect(spread([7])).to.deep.equal({ min: 7, median: 7, max: 7, runs: 1 });
     });
 
-    it("aligns tables", () => {
+    it("aligns the columns of a table", () => {
         expect(table(["what", "s"], [["a", "1.00"]])).to.equal("| what |    s |\n|------|-----:|\n| a    | 1.00 |");
     });
 
-    it("counts a round trip when the engine speaks after the node", () => {
+    it("counts a round trip when the engine sends data after the node", () => {
         const traffic = noTraffic();
         const count = counter(traffic);
         count("up", 10);
@@ -25,7 +25,7 @@ describe("the bench", () => {
         expect(traffic).to.deep.equal({ connections: 1, bytesUp: 16, bytesDown: 7, roundTrips: 3 });
     });
 
-    it("relays both ways, in order, later, and counts", async () => {
+    it("relays data in both directions, in order and with the delay, and counts it", async () => {
         const echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)).listen(0, "127.0.0.1");
         await once(echo, "listening");
         const relay = new Relay(40);

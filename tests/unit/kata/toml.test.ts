@@ -1,10 +1,11 @@
 import { inspect } from "node:util";
 import { expect } from "chai";
+import fc from "fast-check";
 import { parse } from "smol-toml";
 import { isTomlValue, tomlLiteral } from "../../../src/kata/toml";
 import { hostile } from "../../support/arguments";
 
-describe("TOML literals", () => {
+describe("a TOML literal", () => {
     for (const [value, literal] of [
         [4096, "4096"],
         [-0, "0"],
@@ -28,7 +29,7 @@ describe("TOML literals", () => {
         [() => 1, undefined],
         [10n, undefined],
     ] as [unknown, string | undefined][]) {
-        it(`${literal === undefined ? "has none for" : "writes"} ${inspect(value)}`, () => {
+        it(`${literal === undefined ? "does not exist for" : `is ${literal} for`} ${inspect(value)}`, () => {
             expect(isTomlValue(value)).to.equal(literal !== undefined);
             if (literal !== undefined) {
                 expect(tomlLiteral(value)).to.equal(literal);
@@ -37,9 +38,26 @@ describe("TOML literals", () => {
     }
 
     it("keeps every text on one line and within its quotes", () => {
-        for (const text of hostile) {
+        const onOneLine = (text: string) => {
             expect(tomlLiteral(text)).to.match(/^"(\\.|[^"\\\p{Cc}])*"$/u);
             expect(parse(`key = ${tomlLiteral(text)}`).key).to.equal(text);
-        }
+        };
+        for (const text of hostile) onOneLine(text);
+        fc.assert(fc.property(fc.string({ unit: "binary" }), onOneLine));
+    });
+
+    it("is read as the same value by a TOML parser", () => {
+        const scalar = fc.oneof(
+            fc.string({ unit: "binary" }),
+            fc.boolean(),
+            fc.maxSafeInteger(),
+            fc.double({ noNaN: true, noDefaultInfinity: true }).filter((value) => !Number.isInteger(value)),
+        );
+        fc.assert(
+            fc.property(fc.oneof(scalar, fc.array(scalar)), (value) => {
+                expect(isTomlValue(value)).to.equal(true);
+                expect(parse(`key = ${tomlLiteral(value)}`).key).to.deep.equal(value);
+            }),
+        );
     });
 });

@@ -9,7 +9,9 @@ describe("the node program", () => {
     const folder = join(__dirname, "../../../node");
 
     it("is every file of node, in the order of their names", () => {
-        const files = readdirSync(folder).filter((file) => file.endsWith(".sh")).sort();
+        const files = readdirSync(folder)
+            .filter((file) => file.endsWith(".sh"))
+            .sort();
         const { text, id } = readProgram();
         expect(files).not.to.deep.equal([]);
         expect(text).to.equal(files.map((file) => readFileSync(join(folder, file), "utf8")).join(""));
@@ -18,7 +20,7 @@ describe("the node program", () => {
         expect(id).to.equal(createHash("sha256").update(text).digest("hex").slice(0, 12));
     });
 
-    it("is sent packed, for the node's own tools, and the same everywhere", () => {
+    it("is packed with the same bytes everywhere, and unpacked by the tools of a node", () => {
         const { text, packed } = programOf("echo 'Käse'\n".repeat(100));
         expect(execFileSync("sh", ["-c", "base64 -d | gzip -dc"], { input: packed, encoding: "utf8" })).to.equal(text);
         expect(packed).to.equal("H4sIAAAAAAACA0tNzshXUPc+vKQ4VZ1rlDPKGeWMckY4BwCt0BzNFAUAAA==");
