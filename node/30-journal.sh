@@ -146,15 +146,15 @@ remove_backups() {
 # roll_back: restores every recorded path, the last one first, and restarts what was restarted. It only renames and removes, so a
 # full disk does not stop it. It may itself be interrupted and started again.
 roll_back() {
-    local count mark unit
+    local count restarted unit
     count=$(entries)
     while [ "$count" -gt 0 ]; do
         count=$((count - 1))
         roll_back_entry "$JOURNAL/$count"
     done
-    for mark in "$JOURNAL"/restarted-*; do
-        [ -e "$mark" ] || continue
-        unit=${mark##*/restarted-}
+    for restarted in "$JOURNAL"/restarted-*; do
+        [ -e "$restarted" ] || continue
+        unit=${restarted##*/restarted-}
         restart_unit "$unit" || say "$unit did not start again"
     done
 }
