@@ -253,7 +253,7 @@ check_containerd() {
         if [ -f "$WORK_DIR/drop-in" ]; then cp "$WORK_DIR/drop-in" "$WORK_DIR/folder/${DROP_IN##*/}"; fi
         sed "s,${DROP_IN%/*}/\*\.toml,$WORK_DIR/folder/*.toml," "$WORK_DIR/main" >"$candidate"
     fi
-    # What is about to be restored to /opt/kata is still displaced.
+    # The folder that is about to be restored to /opt/kata is still displaced.
     if exists "$(displaced_of "$KATA_LINK")"; then
         sed "s,$KATA_LINK/,$(displaced_of "$KATA_LINK")/,g" "$candidate" >"$WORK_DIR/candidate"
         mv "$WORK_DIR/candidate" "$candidate"
