@@ -1,5 +1,5 @@
-# The plan: the list of what has to change, one path a line: kind, tab, path, tab, argument. The want_* functions add what differs
-# from the request, so an empty plan means that the node is as requested.
+# The plan: the list of what has to change, one path a line: kind, tab, path, tab, argument. The want_* functions add
+# what differs from the request, so an empty plan means that the node is as requested.
 
 empty_plan() {
     : >"$WORK_DIR/plan"

@@ -1,11 +1,13 @@
-# The command line, the lock and the log. An action works in a process of its own, under a lock, and writes to a file, so that it
-# survives the connection that started it. The caller sees that file as it grows.
+# The command line, the lock and the log. An action works in a process of its own, under a lock, and writes to a file,
+# so that it survives the connection that started it. The caller sees that file as it grows.
 
 # leave: runs on exit and rolls back a change in progress.
 leave() {
     local code="$?"
     trap - EXIT
-    if [ "$code" != 0 ] && [ -z "$EXPLAINED" ]; then explain "a command failed (see its output above)" "fix the cause, then run pulumi up again"; fi
+    if [ "$code" != 0 ] && [ -z "$EXPLAINED" ]; then
+        explain "a command failed (see its output above)" "fix the cause, then run pulumi up again"
+    fi
     if journal_open && [ "$ACTION" != recover ]; then
         say "rolling back"
         roll_back
@@ -33,7 +35,8 @@ work() {
     exec 9>"$RUN_DIR/lock"
     if ! flock -n 9; then
         say "waiting for another run on this node: $(cat "$RUN_DIR/run" 2>/dev/null)"
-        flock -w 1800 9 || fail "another run still holds this node: $(cat "$RUN_DIR/run")" "check what it is doing: ps, and $RUN_DIR/log"
+        flock -w 1800 9 || fail "another run still holds this node: $(cat "$RUN_DIR/run")" \
+            "check what it is doing: ps, and $RUN_DIR/log"
         say "the other run has finished; continuing"
     fi
     WORK_DIR=$STATE_DIR/work
