@@ -1,88 +1,80 @@
-// The editors of TOML and of the kubelet's YAML on generated files, with a real TOML parser to say what the result is.
+// Runs the editors of TOML and of the kubelet's YAML on generated files; a TOML parser tells whether the result is right.
 
 import { expect } from "chai";
-import { tomlLiteral } from "../../src/kata/toml";
-import { Batch } from "../support/batch";
-import { checked, Random, seeds } from "../support/random";
+import fc from "fast-check";
+import { isTomlValue, tomlLiteral } from "../../src/kata/toml";
+import { Batch, checkCases, showing } from "../support/batch";
+import { seeds } from "../support/random";
 import { fixtures, inEveryShell } from "../support/shells";
 import {
     bareKeys,
+    chance,
     type Document,
     describeLines,
-    generate,
+    documents,
+    entry,
     type Line,
+    maybe,
     type Path,
     parse,
-    type Wanted,
+    table,
 } from "../support/tomlDocuments";
-
-const random = (seed: number) => new Random(seed);
 
 const same = (a: Path, b: Path) => JSON.stringify(a) === JSON.stringify(b);
 const at = (root: any, path: Path) => path.reduce((table, part) => table[part], root);
 
 interface Setting {
-    /** A table of the document, or each that knows the key. */
+    /** A table of the document, or "*" for each table that has the key, even if commented out. */
     table: Path | "*";
     key: string;
     value: unknown;
 }
 
 const words = [
-    "a",
-    " ",
-    '"',
-    "\\",
-    "'",
-    "\t",
-    "\n",
-    "#",
-    "[x]",
-    "=",
-    "é",
-    "漢",
-    "🦀",
-    "\x01",
-    "\x7f",
-    "$(id)",
-    "%s",
-    "&",
+    ...["a", " ", '"', "\\", "'", "\t", "\n", "#", "[x]", "=", "é", "漢", "🦀", "\x01", "\x7f", "$(id)", "%s", "&"],
 ];
-function randomValue(random: Random, nested = false): unknown {
-    switch (random.below(nested ? 4 : 5)) {
-        case 0:
-            return random.chance(0.5);
-        case 1:
-            return random.pick([0, 1, -5, 4096, 2 ** 53 - 1, 0.5, -1e-7, 123.456]);
-        case 4:
-            return random.list(random.below(4), () => randomValue(random, true));
-        default:
-            return random.list(random.below(8), () => random.pick(words)).join("");
-    }
-}
+const scalar = fc.oneof(
+    { weight: 3, arbitrary: fc.boolean() },
+    { weight: 2, arbitrary: fc.constantFrom(0, 1, -5, 4096, 2 ** 53 - 1, 0.5, -1e-7, 123.456) },
+    // A negative zero would not equal the zero that is written for it.
+    { weight: 1, arbitrary: fc.oneof(fc.maxSafeInteger(), fc.double()).map((number) => number + 0) },
+    { weight: 4, arbitrary: fc.array(fc.constantFrom(...words), { maxLength: 7 }).map((words) => words.join("")) },
+    { weight: 2, arbitrary: fc.string({ unit: "binary", maxLength: 10 }) },
+);
+const settingValue = fc
+    .oneof({ weight: 4, arbitrary: scalar }, { weight: 1, arbitrary: fc.array(scalar, { maxLength: 3 }) })
+    .filter(isTomlValue);
 
-function randomSettings(random: Random, { tables }: Document): Setting[] {
-    // Elements of arrays of tables cannot be named.
-    const named = tables.filter((path) => path.every((part) => typeof part === "string"));
-    const settings: Setting[] = random.chance(0.5)
-        ? [{ table: "*", key: "enable_debug", value: random.chance(0.5) }]
-        : [];
-    for (let n = random.below(4); n > 0 && named.length > 0; n--) {
-        const table = random.pick(named);
-        const key = random.pick([...bareKeys.slice(1), "new_key", "added"]);
-        if (!settings.some((other) => other.key === key && same(other.table as Path, table))) {
-            settings.push({ table, key, value: randomValue(random) });
-        }
-    }
-    return settings;
-}
+const debugSetting = fc.boolean().map((value): Setting => ({ table: "*", key: "enable_debug", value }));
+const anySetting = fc.record({
+    tableIndex: fc.nat(99),
+    key: fc.constantFrom(...bareKeys.slice(1), "new_key", "added"),
+    value: settingValue,
+});
+
+/** A document of the given kind with settings for its tables. */
+const settingCases = (document: fc.Arbitrary<Document>) =>
+    fc
+        .tuple(document, maybe(50, debugSetting), fc.array(anySetting, { maxLength: 3 }))
+        .map(([document, debug, choices]) => {
+            // Elements of arrays of tables have no name.
+            const named = document.tables.filter((path) => path.every((part) => typeof part === "string"));
+            const settings = debug ? [debug] : [];
+            for (const { tableIndex, key, value } of named.length > 0 ? choices : []) {
+                const table = named[tableIndex % named.length]!;
+                if (!settings.some((other) => other.key === key && same(other.table as Path, table))) {
+                    settings.push({ table, key, value });
+                }
+            }
+            return { document, settings };
+        });
 
 const quoted = (path: Path) =>
     path.map((part) => (/^[\w-]+$/.test(String(part)) ? part : JSON.stringify(part))).join(".");
 const settingLine = ({ table, key, value }: Setting) =>
     [table === "*" ? table : quoted(table), key, tomlLiteral(value)].join("\t");
 
-/** The tables that a setting is for. */
+/** The tables that a setting changes. */
 const tablesOf = ({ table, key }: Setting, { lines }: Document): Path[] =>
     table !== "*"
         ? [table]
@@ -91,7 +83,7 @@ const tablesOf = ({ table, key }: Setting, { lines }: Document): Path[] =>
               .map((line) => line.table)
               .filter((path, i, all) => all.findIndex((other) => same(other, path)) === i);
 
-/** The lines that a setting takes the place of: the entry's, or else those of one that is commented out. */
+/** The lines that a setting replaces: those of the entry, or else the first one where it is commented out. */
 function replacedLines({ key }: Setting, table: Path, { lines }: Document): Line[] {
     const here = lines.filter((line) => same(line.table, table));
     const entry = here.filter((line) => line.key === key);
@@ -120,89 +112,106 @@ function checkSettings(document: Document, settings: Setting[], edited: string) 
     const carriage = document.text.includes("\r\n") ? "\r" : "";
     const kept = document.lines.filter((line) => !replaced.has(line)).map(({ text }) => text + carriage);
     const lines = edited.replace(/\n$/, "").split("\n");
-    // The last line may have had no line end.
+    // The last line may have no line end.
     const without = (line: string) => line.replace(/\r$/, "");
-    expect(isSubsequence(kept.map(without), lines.map(without)), "the other lines stay, in order").to.equal(true);
+    expect(isSubsequence(kept.map(without), lines.map(without)), "all other lines are kept in order").to.equal(true);
     expect(lines.length).to.equal(kept.length + added);
 }
 
-const kataTables: Wanted[] = [{ path: ["hypervisor", "qemu"] }, { path: ["agent", "kata"] }, { path: ["runtime"] }];
+const kataDocuments = documents(
+    ...[["hypervisor", "qemu"], ["agent", "kata"], ["runtime"]].map((path) => maybe(70, table(path))),
+);
 const kataFixtures = fixtures("kata-config").map(({ text }) => describeLines(text));
 
-inEveryShell("settings in any TOML file", (sandbox) => {
+inEveryShell("toml_set", (sandbox) => {
     for (const seed of seeds) {
-        it(`change what they name and nothing else (seed ${seed})`, async () => {
-            const source = random(seed);
-            const documents = [
-                ...source.list(120, () =>
-                    generate(
-                        source,
-                        kataTables.filter(() => source.chance(0.7)),
-                    ),
-                ),
-                ...kataFixtures,
+        it(`toml_set changes the named entries of any TOML file and nothing else (seed ${seed})`, async () => {
+            const groups = [
+                { arbitrary: settingCases(kataDocuments), count: 120 },
+                ...kataFixtures.map((document) => ({ arbitrary: settingCases(fc.constant(document)), count: 1 })),
             ];
-            const cases = documents.map((document) => ({ document, settings: randomSettings(source, document) }));
-            const batch = new Batch(sandbox());
-            for (const [i, { document, settings }] of cases.entries()) {
-                batch.file(`${i}.toml`, document.text);
-                batch.set("SETTINGS", settings.map(settingLine).join("\n"));
-                batch.try(`once-${i}`, "toml_set", `${i}.toml`);
-                batch.try(`twice-${i}`, "toml_set", `once-${i}.out`);
-            }
-            const result = await batch.run();
-            for (const [i, { document, settings }] of cases.entries()) {
-                const once = result(`once-${i}`);
-                checked(seed, i, { text: document.text, settings, once }, () => {
-                    expect(once).to.include({ status: 0, stderr: "" });
-                    checkSettings(document, settings, once.stdout);
-                    expect(result(`twice-${i}`)).to.deep.equal(once);
-                });
-            }
+            await checkCases(seed, groups, async (cases) => {
+                const batch = new Batch(sandbox());
+                for (const [i, { document, settings }] of cases.entries()) {
+                    batch.file(`${i}.toml`, document.text);
+                    batch.set("SETTINGS", settings.map(settingLine).join("\n"));
+                    batch.try(`once-${i}`, "toml_set", `${i}.toml`);
+                    batch.try(`twice-${i}`, "toml_set", `once-${i}.out`);
+                }
+                const result = await batch.run();
+                return (i) => {
+                    const { document, settings } = cases[i]!;
+                    const once = result(`once-${i}`);
+                    showing({ text: document.text, settings, once }, () => {
+                        expect(once).to.include({ status: 0, stderr: "" });
+                        checkSettings(document, settings, once.stdout);
+                        expect(result(`twice-${i}`)).to.deep.equal(once);
+                    });
+                };
+            });
         }).timeout(120000);
     }
 });
 
 const begin = "#kata-containers:begin";
 const end = "#kata-containers:end";
-/** The mark before the original of a line that we changed or put out of force. */
-const kept = /^#kata-containers:(aside|was\([^)]*\))# /;
+/** The mark before the original of a line that the program changed or disabled. */
+const mark = /^#kata-containers:(aside|was\([^)]*\))# /;
 
-/** An edit by someone else at a random place outside our lines, and what unmark is to make of it. */
-function foreignEdit(random: Random, original: string, marked: string): { edited: string; wanted: string } {
+type Edit = typeof foreignEdits extends fc.Arbitrary<infer E> ? E : never;
+/** An edit by someone else, at the last place or at an index that is reduced to the number of places. */
+const foreignEdits = fc.record({
+    kind: fc.oneof(
+        { weight: 48, arbitrary: fc.constant("insert") },
+        { weight: 30, arbitrary: fc.constant("change") },
+        { weight: 10, arbitrary: fc.constant("change managed") },
+        { weight: 12, arbitrary: fc.constant("delete") },
+    ),
+    index: fc.oneof({ weight: 6, arbitrary: fc.nat(9999) }, { weight: 1, arbitrary: fc.constant("last" as const) }),
+    text: fc.constantFrom("  ", "# by hand", "by_hand = true", "[by.hand]"),
+});
+
+/** Makes the edit; also returns the file that unmark should make of the result. */
+function editMarked({ kind, index, text }: Edit, original: string, marked: string): { edited: string; wanted: string } {
     const lines = marked.replace(/\n$/, "").split("\n");
     const blockEnd = lines.lastIndexOf(end);
     let inBlock = false;
     let was: string | undefined;
-    // Each line of ours has the original that it stands for, if there is one; no line may be put before a fixed one.
+    // Each managed line has the original that it replaces, if there is one; nobody inserts a line before a fixed one.
     const parts = lines.map((text) => {
         const fixed = inBlock || was !== undefined;
         if (inBlock || text.startsWith(begin)) {
             inBlock = text !== end;
-            return { text, ours: true, fixed, original: undefined };
+            return { text, managed: true, fixed, original: undefined };
         }
         if (was !== undefined) {
             const original = was;
             was = undefined;
-            return { text, ours: true, fixed, original };
+            return { text, managed: true, fixed, original };
         }
-        const [mark, kind] = kept.exec(text) ?? [];
-        const rest = text.slice(mark?.length ?? 0);
-        if (mark !== undefined && kind !== "aside") was = rest;
-        return { text, ours: mark !== undefined, fixed, original: was === undefined ? rest : undefined };
+        const [prefix, kind] = mark.exec(text) ?? [];
+        const rest = text.slice(prefix?.length ?? 0);
+        if (prefix !== undefined && kind !== "aside") was = rest;
+        return { text, managed: prefix !== undefined, fixed, original: was === undefined ? rest : undefined };
     });
 
-    const theirs = parts.filter(({ ours }) => !ours);
-    const before = random.below(parts.length + 1);
+    const theirs = parts.filter(({ managed }) => !managed);
+    const replacing = parts.filter(({ managed, original }) => managed && original !== undefined);
+    const place = (count: number) => (index === "last" ? count - 1 : index % count);
+    const before = place(parts.length + 1);
     let added = "";
-    if (theirs.length > 0 && random.chance(0.4)) {
-        const changed = random.pick(theirs);
-        changed.text = changed.original = `${changed.text} # by hand`;
-    } else if (theirs.length > 0 && random.chance(0.2)) {
-        parts.splice(parts.indexOf(random.pick(theirs)), 1);
+    if (kind === "change managed" && replacing.length > 0) {
+        const part = replacing[place(replacing.length)]!;
+        part.text += " # by hand";
+        // A changed line is theirs now; a disabled one stays disabled.
+        part.original = part.text.replace(mark, "");
+    } else if (theirs.length > 0 && kind !== "insert") {
+        const part = theirs[place(theirs.length)]!;
+        if (kind === "delete") parts.splice(parts.indexOf(part), 1);
+        else part.text = part.original = `${part.text} # by hand`;
     } else if (!parts[before]?.fixed) {
-        added = random.pick(["by_hand = true", "# by hand", "[by.hand]", "  "]);
-        parts.splice(before, 0, { text: added, ours: false, fixed: false, original: added });
+        added = text;
+        parts.splice(before, 0, { text, managed: false, fixed: false, original: text });
     }
 
     const bare = original !== "" && !original.endsWith("\n");
@@ -214,10 +223,10 @@ function foreignEdit(random: Random, original: string, marked: string): { edited
     };
 }
 
-/** All lines of the original are there in order, as they were or behind a mark. */
+/** Expects all lines of the original in order, unchanged or behind a mark. */
 function checkLines(original: string, marked: string) {
-    const lines = marked.split("\n").map((line) => line.replace(kept, ""));
-    expect(isSubsequence(original.replace(/\n$/, "").split("\n"), lines), "all lines stay, in order").to.equal(true);
+    const lines = marked.split("\n").map((line) => line.replace(mark, ""));
+    expect(isSubsequence(original.replace(/\n$/, "").split("\n"), lines), "all lines are kept in order").to.equal(true);
 }
 
 interface Form {
@@ -225,49 +234,39 @@ interface Form {
     handler: string;
     cgroup: "" | "true" | "false";
     alone: "" | "yes";
-    /** Whether the runtime is written here, and not in a file that this one imports. */
+    /** Whether the runtime is in this file and not in one that it imports. */
     here: boolean;
 }
 const plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"] as const;
+const handlers = ["kata-qemu", "kata", "k"];
 const runc = "io.containerd.runc.v2";
 
-function randomForm(random: Random, plugin: string = random.pick(plugins)): Form {
-    const form: Form = {
-        plugin,
-        handler: random.pick(["kata-qemu", "kata", "k"]),
-        cgroup: random.pick(["", "true", "false"]),
-        alone: random.pick(["", "yes"]),
-        here: true,
-    };
-    return random.chance(0.15) ? { ...form, here: false, cgroup: "", alone: "" } : form;
+const forms = (plugin: string, handler: string): fc.Arbitrary<Form> =>
+    fc
+        .record({
+            plugin: fc.constant(plugin),
+            handler: fc.constant(handler),
+            cgroup: fc.constantFrom("" as const, "true" as const, "false" as const),
+            alone: fc.constantFrom("" as const, "yes" as const),
+            here: chance(85),
+        })
+        .map((form) => (form.here ? form : { ...form, cgroup: "", alone: "" }));
+
+interface ContainerdCase {
+    form: Form;
+    document: Document;
+    /** Whether the program may refuse the file, because a runtime is written in a form that it does not edit. */
+    refusable: boolean;
+    edit: Edit;
 }
 
-/** Tables as containerd's configuration has them; one file in twenty has a runtime in a form that may be refused. */
-function containerdTables(random: Random, { plugin, handler }: Form): { wanted: Wanted[]; refusable: boolean } {
+/** Files with the tables of containerd's configuration. */
+function containerdDocuments(plugin: string, handler: string): fc.Arbitrary<Document> {
     const top = ["plugins", plugin, "containerd"];
     const runtimes = [...top, "runtimes"];
-    const type = () => JSON.stringify(random.pick([runc, runc, "io.containerd.kata.v2"]));
-    if (random.chance(0.05)) {
-        const inline = `{ runtime_type = "${runc}", options = { SystemdCgroup = false } }`;
-        const runtime: Wanted = { path: [...runtimes, "runc"], entries: [["runtime_type", `"${runc}"`]] };
-        const form = random.pick<Wanted>([
-            { path: ["plugins"], entries: [[plugin, `{ containerd.runtimes.runc = ${inline} }`]] },
-            { path: top, entries: [["runtimes", `{ runc = ${inline} }`]] },
-            { path: runtimes, entries: [["runc", inline]] },
-            { path: runtimes, entries: [[["runc", "runtime_type"], `"${runc}"`]] },
-            { path: ["plugins", plugin], entries: [[["containerd", "runtimes", handler, "x"], "1"]] },
-            { path: runtime.path, entries: [...runtime.entries!, ["options", "{ SystemdCgroup = false }"]] },
-            { path: runtime.path, entries: [...runtime.entries!, [["options", "SystemdCgroup"], "false"]] },
-        ]);
-        return { wanted: [form], refusable: true };
-    }
-    const wanted: Wanted[] = [
-        { path: ["plugins"], entries: [] },
-        { path: ["plugins", plugin], entries: [[["cni", "bin_dir"], '"/opt/cni/bin"']] },
-        { path: top, entries: [["default_runtime_name", '"runc"']] },
-        { path: runtimes, entries: [] },
-        { path: ["plugins", "other", "containerd", "runtimes", "runc"], entries: [["runtime_type", type()]] },
-    ].filter(() => random.chance(0.5)) as Wanted[];
+    const type = fc
+        .constantFrom(runc, runc, "io.containerd.kata.v2")
+        .chain((type) => entry("runtime_type", `"${type}"`));
     const names = [
         "runc",
         "nvidia",
@@ -279,25 +278,77 @@ function containerdTables(random: Random, { plugin, handler }: Form): { wanted: 
         "a.b",
         "SystemdCgroup",
     ];
-    for (const name of names.filter(() => random.chance(0.25))) {
+    const tablesOf = (name: string) => {
         const path = [...runtimes, name];
-        const entries = [
-            ["runtime_type", type()],
-            ["pod_annotations", '[\n  "a", # ]\n]'],
-            ["note", `"""\n[plugins."${plugin}".containerd.runtimes.${handler}]\n# ${name.replace("\\", "/")}\n"""`],
-        ] as [string, string][];
-        wanted.push({ path, entries: entries.filter(() => random.chance(0.8)) });
-        if (random.chance(0.5)) {
-            const options = [
-                ["BinaryName", '"x"'],
-                ["SystemdCgroup", random.pick(["true", "false"])],
-            ] as [string, string][];
-            wanted.push({ path: [...path, "options"], entries: options.filter(() => random.chance(0.6)) });
-        }
-        if (random.chance(0.1)) wanted.push({ path: [...path, "options", "more"], entries: [["x", "1"]] });
-    }
-    return { wanted, refusable: false };
+        const note = `"""\n[plugins."${plugin}".containerd.runtimes.${handler}]\n# ${name.replace("\\", "/")}\n"""`;
+        const entries = [type, entry("pod_annotations", '[\n  "a", # ]\n]'), entry("note", note)];
+        const options = [
+            entry("BinaryName", '"x"'),
+            fc.oneof(entry("SystemdCgroup", "true"), entry("SystemdCgroup", "false")),
+        ];
+        return fc.tuple(
+            table(
+                path,
+                entries.map((entry) => maybe(80, entry)),
+            ),
+            maybe(
+                50,
+                table(
+                    [...path, "options"],
+                    options.map((entry) => maybe(60, entry)),
+                ),
+            ),
+            maybe(10, table([...path, "options", "more"], [entry("x", "1")])),
+        );
+    };
+    const others = [
+        table(["plugins"], []),
+        table(["plugins", plugin], [entry(["cni", "bin_dir"], '"/opt/cni/bin"')]),
+        table(top, [entry("default_runtime_name", '"runc"')]),
+        table(runtimes, []),
+        table(["plugins", "other", "containerd", "runtimes", "runc"], [type]),
+    ];
+    return documents(...others.map((table) => maybe(50, table)), ...names.map((name) => maybe(25, tablesOf(name))));
 }
+
+/** Files with a runtime in a form that the program may refuse. */
+function refusableDocuments(plugin: string, handler: string): fc.Arbitrary<Document> {
+    const top = ["plugins", plugin, "containerd"];
+    const runtimes = [...top, "runtimes"];
+    const inline = `{ runtime_type = "${runc}", options = { SystemdCgroup = false } }`;
+    const type = entry("runtime_type", `"${runc}"`);
+    const tables = [
+        table(["plugins"], [entry(plugin, `{ containerd.runtimes.runc = ${inline} }`)]),
+        table(top, [entry("runtimes", `{ runc = ${inline} }`)]),
+        table(runtimes, [entry("runc", inline)]),
+        table(runtimes, [entry(["runc", "runtime_type"], `"${runc}"`)]),
+        table(["plugins", plugin], [entry(["containerd", "runtimes", handler, "x"], "1")]),
+        table([...runtimes, "runc"], [type, entry("options", "{ SystemdCgroup = false }")]),
+        table([...runtimes, "runc"], [type, entry(["options", "SystemdCgroup"], "false")]),
+    ];
+    return fc.oneof(...tables.map((table) => documents(table)));
+}
+
+const containerdCase = (form: fc.Arbitrary<Form>, document: fc.Arbitrary<Document>, refusable = false) =>
+    fc.record<ContainerdCase>({ form, document, refusable: fc.constant(refusable), edit: foreignEdits });
+const containerdCases = fc.oneof(
+    ...plugins.flatMap((plugin) =>
+        handlers.flatMap((handler) => {
+            const form = forms(plugin, handler);
+            return [
+                { weight: 95, arbitrary: containerdCase(form, containerdDocuments(plugin, handler)) },
+                { weight: 5, arbitrary: containerdCase(form, refusableDocuments(plugin, handler), true) },
+            ];
+        }),
+    ),
+);
+const realContainerdCases = fixtures("containerd-config").map(({ text }) => {
+    const plugin = plugins.find((plugin) => text.includes(plugin));
+    const form = fc.oneof(
+        ...(plugin ? [plugin] : plugins).flatMap((plugin) => handlers.map((handler) => forms(plugin, handler))),
+    );
+    return containerdCase(form, fc.constant(describeLines(text)));
+});
 
 const configPath = "/etc/kata-containers/x/configuration.toml";
 const runtimeTables = ({ plugin, handler, here }: Form) => {
@@ -306,7 +357,7 @@ const runtimeTables = ({ plugin, handler, here }: Form) => {
     return here ? `[${table}]\nruntime_type = "${type}"\n[${table}.options]\nConfigPath = "${configPath}"\n` : "";
 };
 
-/** Tables with nothing in them mean nothing to containerd, and go when ours is all that was in them. */
+/** Empty tables mean nothing to containerd, and unmark removes a table that only held managed entries. */
 function withoutEmpty(table: any): any {
     if (typeof table !== "object" || Array.isArray(table) || table instanceof Date) return table;
     const full = Object.entries(table).map(([key, value]) => [key, withoutEmpty(value)] as const);
@@ -338,67 +389,64 @@ function checkContainerd(
     checkLines(text, marked);
 }
 
-inEveryShell("a runtime in any containerd configuration", (sandbox) => {
+inEveryShell("mark_containerd", (sandbox) => {
     for (const seed of seeds) {
-        it(`is all that changes, can be taken out, and leaves others' edits alone (seed ${seed})`, async () => {
-            const source = random(seed);
-            const generated = source.list(120, () => {
-                const form = randomForm(source);
-                const { wanted, refusable } = containerdTables(source, form);
-                return { form, refusable, document: generate(source, wanted) };
-            });
-            const real = fixtures("containerd-config").map(({ text }) => {
-                const plugin = plugins.find((plugin) => text.includes(plugin));
-                return { form: randomForm(source, plugin), refusable: false, document: describeLines(text) };
-            });
-            const cases = [...generated, ...real].map((each) => ({
-                ...each,
-                text: each.document.text,
-                versionLine: each.document.tables.length === 0 ? "version = 2\n" : "",
-            }));
-            const batch = new Batch(sandbox());
-            for (const [i, { form, text, versionLine }] of cases.entries()) {
-                batch.file(`${i}.toml`, text);
-                batch.set("PLUGIN", form.plugin);
-                batch.set("HANDLER", form.handler);
-                batch.set("SYSTEMD_CGROUP", form.cgroup);
-                batch.set("ALONE", form.alone);
-                batch.set("VERSION_LINE", versionLine);
-                batch.set("RUNTIME_TABLES", runtimeTables(form));
-                batch.try(`marked-${i}`, "mark_containerd", `${i}.toml`);
-                batch.try(`back-${i}`, "unmark", `marked-${i}.out`);
-                batch.try(`again-${i}`, "mark_containerd", `back-${i}.out`);
-            }
-            const result = await batch.run();
-            const edits = new Batch(sandbox());
-            const refused: number[] = [];
-            const checks = cases.map(({ form, refusable, document, text, versionLine }, i) => {
-                const marked = result(`marked-${i}`);
-                const input = { text, form, marked };
-                if (marked.status === 4) {
-                    refused.push(i);
-                    checked(seed, i, input, () => {
-                        expect(refusable, "refused for a reason").to.equal(true);
-                        expect(marked.stdout).to.equal("");
-                        const [, line] = /^line (\d+): .+\n$/.exec(marked.stderr) ?? [];
-                        expect(document.lines[Number(line) - 1]?.text).to.match(/[{.]/);
-                    });
-                    return () => {};
+        it(`mark_containerd adds the runtime to any containerd configuration, and unmark removes it but keeps edits of others (seed ${seed})`, async () => {
+            const groups = [
+                { arbitrary: containerdCases, count: 120 },
+                ...realContainerdCases.map((arbitrary) => ({ arbitrary, count: 1 })),
+            ];
+            let refused = 0;
+            await checkCases(seed, groups, async (cases) => {
+                const batch = new Batch(sandbox());
+                const versionLine = ({ document }: ContainerdCase) =>
+                    document.tables.length === 0 ? "version = 2\n" : "";
+                for (const [i, each] of cases.entries()) {
+                    const { form, document } = each;
+                    batch.file(`${i}.toml`, document.text);
+                    batch.set("PLUGIN", form.plugin);
+                    batch.set("HANDLER", form.handler);
+                    batch.set("SYSTEMD_CGROUP", form.cgroup);
+                    batch.set("ALONE", form.alone);
+                    batch.set("VERSION_LINE", versionLine(each));
+                    batch.set("RUNTIME_TABLES", runtimeTables(form));
+                    batch.try(`marked-${i}`, "mark_containerd", `${i}.toml`);
+                    batch.try(`back-${i}`, "unmark", `marked-${i}.out`);
+                    batch.try(`again-${i}`, "mark_containerd", `back-${i}.out`);
                 }
-                checked(seed, i, input, () => {
-                    expect(marked).to.include({ status: 0, stderr: "" });
-                    checkContainerd(text, form, versionLine, marked.stdout);
-                    expect(result(`back-${i}`)).to.deep.equal({ status: 0, stdout: text, stderr: "" });
-                    expect(result(`again-${i}`).stdout).to.equal(marked.stdout);
+                const result = await batch.run();
+                const edits = new Batch(sandbox());
+                const edited = cases.map(({ document, edit }, i) => {
+                    const each = editMarked(edit, document.text, result(`marked-${i}`).stdout);
+                    edits.file(`edited-${i}`, each.edited);
+                    edits.try(`kept-${i}`, "unmark", `edited-${i}`);
+                    return each;
                 });
-                const { edited, wanted } = foreignEdit(source, text, marked.stdout);
-                edits.file(`edited-${i}`, edited);
-                edits.try(`kept-${i}`, "unmark", `edited-${i}`);
-                return (kept: string) => checked(seed, i, { text, form, edited }, () => expect(kept).to.equal(wanted));
+                const kept = await edits.run();
+                return (i) => {
+                    const { form, refusable, document } = cases[i]!;
+                    const { text } = document;
+                    const marked = result(`marked-${i}`);
+                    showing({ text, form, marked }, () => {
+                        if (marked.status === 4) {
+                            refused++;
+                            expect(refusable, "refused for a reason").to.equal(true);
+                            expect(marked.stdout).to.equal("");
+                            const [, line] = /^line (\d+): .+\n$/.exec(marked.stderr) ?? [];
+                            expect(document.lines[Number(line) - 1]?.text).to.match(/[{.]/);
+                            return;
+                        }
+                        expect(marked).to.include({ status: 0, stderr: "" });
+                        checkContainerd(text, form, versionLine(cases[i]!), marked.stdout);
+                        expect(result(`back-${i}`)).to.deep.equal({ status: 0, stdout: text, stderr: "" });
+                        expect(result(`again-${i}`).stdout).to.equal(marked.stdout);
+                        showing({ edited: edited[i]!.edited }, () =>
+                            expect(kept(`kept-${i}`).stdout).to.equal(edited[i]!.wanted),
+                        );
+                    });
+                };
             });
-            expect(refused.length).to.be.lessThan(cases.length / 10);
-            const kept = await edits.run();
-            for (const [i, check] of checks.entries()) if (!refused.includes(i)) check(kept(`kept-${i}`).stdout);
+            expect(refused).to.be.lessThan((120 + realContainerdCases.length) / 10);
         }).timeout(120000);
     }
 });
@@ -406,73 +454,90 @@ inEveryShell("a runtime in any containerd configuration", (sandbox) => {
 const drivers = ["cgroupfs", "systemd"] as const;
 const isDriver = (line: string) => /^cgroupDriver\s*:/.test(line);
 
-/** The kubelet's configuration, as kubeadm writes it and as people do. */
-function kubeletConfiguration(random: Random): string {
-    const driver = random.pick(drivers);
-    const blocks = [
-        ["maxPods: 110"],
-        ["clusterDNS:", "- 10.96.0.10", "# cgroupDriver: cgroupfs", "- 10.96.0.11"],
-        ["authentication:", "  anonymous:", "    enabled: false", "  cgroupDriver: nested"],
-        ["text: |", "  cgroupDriver: text", "", "  # no comment"],
-        ["cgroupDriverOf: another", "xcgroupDriver: another"],
-        ["# cgroupDriver: commented", "#cgroupDriver: commented"],
-        ["", "  ", '"quoted": "cgroupDriver: x"'],
-        ["evictionHard: { memory.available: 100Mi } # remark"],
-    ].filter(() => random.chance(0.5));
-    const line = random.pick([
-        `cgroupDriver: ${driver}`,
-        `cgroupDriver: "${driver}"   # by kubeadm`,
-        `cgroupDriver:   '${driver}'`,
-        `cgroupDriver : ${driver} # (a remark)`,
-    ]);
-    if (random.chance(0.7)) blocks.push([line]);
-    const lines = ["kind: KubeletConfiguration", ...random.shuffled(blocks).flat()];
-    const newline = random.chance(0.2) ? "\r\n" : "\n";
-    return random.chance(0.05) ? "" : lines.join(newline) + (random.chance(0.8) || lines.at(-1) === "" ? newline : "");
-}
+/** The kubelet's configuration as kubeadm and people write it. */
+const kubeletBlocks = [
+    ["maxPods: 110"],
+    ["clusterDNS:", "- 10.96.0.10", "# cgroupDriver: cgroupfs", "- 10.96.0.11"],
+    ["authentication:", "  anonymous:", "    enabled: false", "  cgroupDriver: nested"],
+    ["text: |", "  cgroupDriver: text", "", "  # no comment"],
+    ["cgroupDriverOf: another", "xcgroupDriver: another"],
+    ["# cgroupDriver: commented", "#cgroupDriver: commented"],
+    ["", "  ", '"quoted": "cgroupDriver: x"'],
+    ["evictionHard: { memory.available: 100Mi } # remark"],
+];
+const driverLines = drivers.flatMap((driver) => [
+    `cgroupDriver: ${driver}`,
+    `cgroupDriver: "${driver}"   # by kubeadm`,
+    `cgroupDriver:   '${driver}'`,
+    `cgroupDriver : ${driver} # (a remark)`,
+]);
+const kubeletConfigurations = fc
+    .record({
+        blocks: fc.shuffledSubarray(kubeletBlocks),
+        driver: maybe(70, fc.tuple(fc.constantFrom(...driverLines), fc.nat(99))),
+        newline: chance(20).map((windows) => (windows ? "\r\n" : "\n")),
+        finalNewline: chance(80),
+        empty: chance(5),
+    })
+    .map(({ blocks, driver, newline, finalNewline, empty }) => {
+        if (empty) return "";
+        if (driver) blocks = blocks.toSpliced(driver[1] % (blocks.length + 1), 0, [driver[0]]);
+        const lines = ["kind: KubeletConfiguration", ...blocks.flat()];
+        return lines.join(newline) + (finalNewline || lines.at(-1) === "" ? newline : "");
+    });
+const kubeletCases = fc.record({
+    text: kubeletConfigurations,
+    driver: fc.constantFrom(...drivers),
+    edit: foreignEdits,
+});
 
-/** The lines that are in force: the driver's is as wanted, all others are as they were. */
+/** Expects the wanted driver among the effective lines, and all other lines unchanged. */
 function checkKubelet(text: string, driver: string, marked: string) {
     const linesOf = (text: string) => text.split("\n").filter((line, i, all) => line !== "" || i < all.length - 1);
     const wanted = linesOf(text).map((line) => (isDriver(line) ? `cgroupDriver: ${driver}` : line));
     if (!wanted.some(isDriver)) wanted.push(`cgroupDriver: ${driver}`);
-    const inForce = linesOf(marked).filter((line) => !line.startsWith("#kata-containers:"));
-    // A line that says so already may say it in other words.
-    const plain = (line: string) => line.replaceAll(/\s*(#.*)?\r?$|["']/g, "").replace(/\s*:\s*/, ": ");
-    expect(inForce.map((line) => (isDriver(line) ? plain(line) : line))).to.deep.equal(wanted);
+    const effective = linesOf(marked).filter((line) => !line.startsWith("#kata-containers:"));
+    // A line that already has the wanted driver is kept, however it is written.
+    const withoutQuotes = (line: string) => line.replaceAll(/[ \t]*(#.*)?\r?$|["']/g, "");
+    const plain = (line: string) => withoutQuotes(line).replace(/\s*:\s*/, ": ");
+    const stated = linesOf(text).find(isDriver);
+    if (stated !== undefined && withoutQuotes(stated) === `cgroupDriver: ${driver}`) expect(marked).to.equal(text);
+    expect(effective.map((line) => (isDriver(line) ? plain(line) : line))).to.deep.equal(wanted);
     checkLines(text, marked);
 }
 
-inEveryShell("the driver in any kubelet configuration", (sandbox) => {
+inEveryShell("mark_kubelet", (sandbox) => {
     for (const seed of seeds) {
-        it(`is all that changes, can be taken out, and leaves others' edits alone (seed ${seed})`, async () => {
-            const source = random(seed);
-            const cases = source.list(80, () => ({ text: kubeletConfiguration(source), driver: source.pick(drivers) }));
-            const batch = new Batch(sandbox());
-            for (const [i, { text, driver }] of cases.entries()) {
-                batch.file(`${i}.yaml`, text);
-                batch.try(`marked-${i}`, "mark_kubelet", `${i}.yaml`, driver);
-                batch.try(`back-${i}`, "unmark", `marked-${i}.out`);
-                batch.try(`again-${i}`, "mark_kubelet", `back-${i}.out`, driver);
-            }
-            const result = await batch.run();
-            const edits = new Batch(sandbox());
-            const checks = cases.map(({ text, driver }, i) => {
-                const marked = result(`marked-${i}`);
-                checked(seed, i, { text, driver, marked }, () => {
-                    expect(marked).to.include({ status: 0, stderr: "" });
-                    checkKubelet(text, driver, marked.stdout);
-                    expect(result(`back-${i}`)).to.deep.equal({ status: 0, stdout: text, stderr: "" });
-                    expect(result(`again-${i}`).stdout).to.equal(marked.stdout);
+        it(`mark_kubelet sets the driver in any kubelet configuration, and unmark restores it but keeps edits of others (seed ${seed})`, async () => {
+            await checkCases(seed, [{ arbitrary: kubeletCases, count: 80 }], async (cases) => {
+                const batch = new Batch(sandbox());
+                for (const [i, { text, driver }] of cases.entries()) {
+                    batch.file(`${i}.yaml`, text);
+                    batch.try(`marked-${i}`, "mark_kubelet", `${i}.yaml`, driver);
+                    batch.try(`back-${i}`, "unmark", `marked-${i}.out`);
+                    batch.try(`again-${i}`, "mark_kubelet", `back-${i}.out`, driver);
+                }
+                const result = await batch.run();
+                const edits = new Batch(sandbox());
+                const edited = cases.map(({ text, edit }, i) => {
+                    const each = editMarked(edit, text, result(`marked-${i}`).stdout);
+                    edits.file(`edited-${i}`, each.edited);
+                    edits.try(`kept-${i}`, "unmark", `edited-${i}`);
+                    return each;
                 });
-                const { edited, wanted } = foreignEdit(source, text, marked.stdout);
-                edits.file(`edited-${i}`, edited);
-                edits.try(`kept-${i}`, "unmark", `edited-${i}`);
-                return (kept: string) =>
-                    checked(seed, i, { text, driver, edited }, () => expect(kept).to.equal(wanted));
+                const kept = await edits.run();
+                return (i) => {
+                    const { text, driver } = cases[i]!;
+                    const marked = result(`marked-${i}`);
+                    showing({ text, driver, marked, edited: edited[i]!.edited }, () => {
+                        expect(marked).to.include({ status: 0, stderr: "" });
+                        checkKubelet(text, driver, marked.stdout);
+                        expect(result(`back-${i}`)).to.deep.equal({ status: 0, stdout: text, stderr: "" });
+                        expect(result(`again-${i}`).stdout).to.equal(marked.stdout);
+                        expect(kept(`kept-${i}`).stdout).to.equal(edited[i]!.wanted);
+                    });
+                };
             });
-            const kept = await edits.run();
-            for (const [i, check] of checks.entries()) check(kept(`kept-${i}`).stdout);
         }).timeout(120000);
     }
 });

@@ -1,6 +1,7 @@
-// Many runs of the program's functions in one shell process, since a process for each of thousands takes too long.
+// Runs functions of the node program many times in one shell process, because a process for each case takes too long.
 
 import { readFileSync } from "node:fs";
+import fc from "fast-check";
 import type { Result, Sandbox } from "./shells";
 
 /** A word of a POSIX shell. */
@@ -22,17 +23,17 @@ export class Batch {
         this.script.push(`${variable}=${word(value)}`);
     }
 
-    /** Defines something for the commands that follow. */
+    /** Adds definitions for the commands that follow. */
     define(script: string): void {
         this.script.push(script);
     }
 
-    /** Runs a function; its output is in the file NAME.out, for the commands that follow as well. */
+    /** Runs a function; the file NAME.out has its output, also for the commands that follow. */
     try(name: string, ...command: string[]): void {
         this.script.push(["try", name, ...command].map(word).join(" "));
     }
 
-    /** Runs it all, and gives the result of each by its name. */
+    /** Runs all commands and returns a function that gives the result of each by its name. */
     async run(): Promise<(name: string) => Result> {
         const { status, stdout, stderr } = await this.sandbox.run(this.script.join("\n"));
         if (status !== 0 || stderr !== "") {
@@ -45,5 +46,44 @@ export class Batch {
             stdout: read(`${name}.out`),
             stderr: read(`${name}.err`),
         });
+    }
+}
+
+/** Runs `check`; its error also shows the input. */
+export function showing(input: unknown, check: () => void): void {
+    try {
+        check();
+    } catch (error) {
+        (error as Error).message += `\n${JSON.stringify(input, null, 1)}`;
+        throw error;
+    }
+}
+
+/**
+ * Generates cases, runs them in one batch and checks each. The first case that fails is run again without the others and
+ * simplified as long as it fails; the error shows the simplest one. `run` returns the check of the case at an index.
+ */
+export async function checkCases<Case>(
+    seed: number,
+    groups: { arbitrary: fc.Arbitrary<Case>; count: number }[],
+    run: (cases: Case[]) => Promise<(index: number) => void>,
+): Promise<void> {
+    const cases = groups.flatMap(({ arbitrary, count }) =>
+        fc.sample(arbitrary, { seed, numRuns: count }).map((value, path) => ({ arbitrary, path, value })),
+    );
+    const check = await run(cases.map(({ value }) => value));
+    for (const [index, { arbitrary, path }] of cases.entries()) {
+        try {
+            check(index);
+        } catch (error) {
+            const property = fc.asyncProperty(arbitrary, async (value) => (await run([value]))(0));
+            // The path starts at the value that failed.
+            const options = { seed, path: String(path), numRuns: 1, interruptAfterTimeLimit: 20000 };
+            const { failed, numShrinks, errorInstance } = await fc.check(property, options);
+            const failure = (failed ? errorInstance : error) as Error;
+            const how = failed ? `simplified ${numShrinks} times` : "passes without the other cases";
+            failure.message += `\nKATA_TEST_SEED=${seed}, case ${index} (${how})`;
+            throw failure;
+        }
     }
 }

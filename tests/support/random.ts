@@ -1,8 +1,9 @@
-// A seeded source of randomness, so that what a test generates is the same in every run and a failure can be repeated.
+// Seeds of generated tests. The same seed generates the same cases, so a failure can be repeated.
 
-/** The seeds tests run with: a fixed list, or the one that KATA_TEST_SEED gives. */
+/** The seeds that tests run with: a fixed list, or the one in KATA_TEST_SEED. */
 export const seeds = process.env.KATA_TEST_SEED ? [Number(process.env.KATA_TEST_SEED)] : [1, 20, 300];
 
+/** A seeded picker for tests whose next step depends on the result of the last one; all others use fast-check. */
 export class Random {
     constructor(private state: number) {}
 
@@ -14,7 +15,7 @@ export class Random {
         return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
     }
 
-    /** A whole number from 0 up to, but not, `limit`. */
+    /** An integer from 0 up to, but not including, `limit`. */
     below(limit: number): number {
         return Math.floor(this.next() * limit);
     }
@@ -25,25 +26,5 @@ export class Random {
 
     pick<T>(items: readonly T[]): T {
         return items[this.below(items.length)]!;
-    }
-
-    /** As many as asked of what `make` makes. */
-    list<T>(count: number, make: (i: number) => T): T[] {
-        return Array.from({ length: count }, (_, i) => make(i));
-    }
-
-    shuffled<T>(items: readonly T[]): T[] {
-        const left = [...items];
-        return this.list(items.length, () => left.splice(this.below(left.length), 1)[0]!);
-    }
-}
-
-/** Says which case of which seed failed, and shows what it was. */
-export function checked(seed: number, i: number, input: unknown, check: () => void): void {
-    try {
-        check();
-    } catch (error) {
-        const where = `KATA_TEST_SEED=${seed}, case ${i}: ${JSON.stringify(input, null, 1)}`;
-        throw new Error(`${(error as Error).message}\n${where}`, { cause: error });
     }
 }

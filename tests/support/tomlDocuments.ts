@@ -1,19 +1,19 @@
-// TOML as people and programs write it, and worse: files to edit, together with what is known of each of their lines.
+// Generates TOML documents in every form that people and programs write, with what is known about each of their lines.
 
+import fc from "fast-check";
 import { parse as parseToml } from "smol-toml";
-import type { Random } from "./random";
 
 export const parse = (text: string): any => parseToml(text, { integersAsBigInt: "asNeeded" });
 
-/** The way to a table from the root; a number is a place in an array of tables. */
+/** The path of a table from the root; a number is an index in an array of tables. */
 export type Path = (string | number)[];
 
 export interface Line {
     text: string;
     table: Path;
-    /** The key of the entry that the line belongs to, its first part where it is dotted. */
+    /** The key of the entry that the line belongs to, its first part if it is dotted. */
     key?: string;
-    /** The key of the entry that is commented out here. */
+    /** The key of an entry that is commented out on this line. */
     commented?: string;
 }
 
@@ -24,233 +24,317 @@ export interface Document {
     text: string;
 }
 
-/** A table that a document is to have, with random entries or these; a key that is a list is written with dots. */
-export interface Wanted {
-    path: string[];
-    entries?: [key: string | string[], value: string][];
+interface Style {
+    indent: string;
+    equals: string;
+    newline: string;
+    remarks: boolean;
+}
+/** One or more lines, which become text when the style of the document is known. */
+type Piece = (style: Style) => Omit<Line, "table">;
+interface Section {
+    /** Sections are sorted by rank. */
+    rank: number;
+    path: Path;
+    pieces: Piece[];
 }
 
+/** Keys that tests set; a document has a generated value for each, has it commented out, or does not have it. */
+export const bareKeys = ["enable_debug", "default_memory", "kernel_params", "valid_paths", "path", "x-1", "7"];
+const oddKeys = ["with space", "a.b", "#c", "é", 'quo"te', "it's", "[k]", "k = v", ""];
 const tableNames = [
     ...["hypervisor", "qemu", "agent", "kata", "runtime", "factory", "b-c", "under_score", "42"],
     ...["io.containerd.grpc.v1.cri", "two words", "ünï", "", "it's", 'q"uote', "back\\slash", "#", "[x]", "a=b"],
 ];
-/** Keys that tests set; a generated value, a commented-out one or none may be there. */
-export const bareKeys = ["enable_debug", "default_memory", "kernel_params", "valid_paths", "path", "x-1", "7"];
-const oddKeys = ["with space", "a.b", "#c", "é", 'quo"te', "it's", "[k]", "k = v", ""];
-/** What would be structure, if it did not stand in a string or a comment. */
+/** Texts that would be structure outside of strings and comments. */
 const lookalikes = [
     ...["[runtime]", "enable_debug = true", "# comment", "[[a]]", "]", "}", "{", "[", "=", "a = [", "#", "plain", ""],
     ...["default_memory = 1", '"', "'", "\\", "\t", "C:\\dir\\", "  indented", "[hypervisor.qemu]", "'''", "🦀"],
 ];
 
-const text = (random: Random) => random.list(random.below(4), () => random.pick(lookalikes)).join(" ");
-
-function basicString(random: Random): string {
-    const escapes = random.chance(0.2) ? random.pick(["\\u00e9", "\\U0001F980", "\\t", "\\\\", '\\"']) : "";
-    return `${JSON.stringify(text(random)).slice(0, -1)}${escapes}"`;
-}
-const literalString = (random: Random) => `'${text(random).replaceAll("'", "")}'`;
-
-function longString(random: Random): string {
-    const lines = random.list(1 + random.below(4), () => text(random));
-    if (random.chance(0.3)) {
-        lines.unshift("");
-    }
-    if (random.chance(0.5)) {
-        const inside = lines.join("\n").replaceAll("'''", "");
-        // One or two quotes may stand before the closing ones.
-        return `'''${inside.replace(/'+$/, "")}${random.pick(["", "", "'", "''"])}'''`;
-    }
-    const escaped = lines.join("\n").replaceAll("\\", "\\\\").replaceAll('"""', '""\\"').replace(/"+$/, "");
-    const joined = random.chance(0.2) ? escaped.replace("\n", "\\\n") : escaped;
-    return `"""${joined}${random.pick(["", "", '"', '""'])}"""`;
-}
-
-function scalar(random: Random): string {
-    switch (random.below(4)) {
-        case 0:
-            return basicString(random);
-        case 1:
-            return literalString(random);
-        default:
-            return random.pick([
-                "true",
-                "false",
-                "0",
-                "4096",
-                "-1",
-                "1_000",
-                "0xff",
-                "0.5",
-                "6e-7",
-                "inf",
-                "1979-05-27",
-            ]);
-    }
-}
-
-function inlineTable(random: Random): string {
-    const entries = random.list(
-        random.below(3),
-        (i) => `${random.pick(["k", '"k.]"', "'}'", "d.e"])}${i} = ${scalar(random)}`,
+/** A value with the given probability in percent, else undefined. */
+export const maybe = <T>(percent: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+    fc.oneof(
+        { withCrossShrink: true },
+        { weight: 100 - percent, arbitrary: fc.constant(undefined) },
+        { weight: percent, arbitrary },
     );
-    // The number goes into the quotes of a quoted key.
-    return `{ ${entries.map((entry) => entry.replace(/^(["'].*?)(["'])(\d) =/, "$1$3$2 =")).join(", ")} }`;
-}
+/** True with the given probability in percent. */
+export const chance = (percent: number) => maybe(percent, fc.constant(true)).map(Boolean);
 
-function array(random: Random, depth = 0): string {
-    const items = random.list(random.below(4), () => {
-        if (depth < 2 && random.chance(0.2)) return array(random, depth + 1);
-        if (random.chance(0.1)) return longString(random);
-        return random.chance(0.1) ? inlineTable(random) : scalar(random);
+const text = fc
+    .array(
+        fc.oneof(
+            { weight: 7, arbitrary: fc.constantFrom(...lookalikes) },
+            { weight: 1, arbitrary: fc.string({ unit: "grapheme", maxLength: 5 }) },
+        ),
+        { maxLength: 3 },
+    )
+    .map((words) => words.join(" "));
+
+const basicString = fc
+    .tuple(text, maybe(20, fc.constantFrom("\\u00e9", "\\U0001F980", "\\t", "\\\\", '\\"')))
+    .map(([text, suffix = ""]) => `${JSON.stringify(text).slice(0, -1)}${suffix}"`);
+const literalString = text.map((text) => `'${text.replaceAll("'", "")}'`);
+
+const longText = fc
+    .tuple(fc.array(text, { minLength: 1, maxLength: 4 }), chance(30))
+    .map(([lines, newlineFirst]) => (newlineFirst ? ["", ...lines] : lines).join("\n"));
+// One or two quotes may stand before the closing ones.
+const longLiteralString = fc
+    .tuple(longText, fc.constantFrom("", "", "'", "''"))
+    .map(([inside, quotes]) => `'''${inside.replaceAll("'''", "").replace(/'+$/, "")}${quotes}'''`);
+const longBasicString = fc
+    .tuple(longText, chance(20), fc.constantFrom("", "", '"', '""'))
+    .map(([inside, continued, quotes]) => {
+        const escaped = inside.replaceAll("\\", "\\\\").replaceAll('"""', '""\\"').replace(/"+$/, "");
+        return `"""${continued ? escaped.replace("\n", "\\\n") : escaped}${quotes}"""`;
     });
-    if (random.chance(0.5)) {
-        return `[${items.join(", ")}]`;
-    }
-    const remark = () => (random.chance(0.3) ? ` # ${text(random).replaceAll("\t", " ")}` : "");
-    const before = () => (random.chance(0.2) ? `  #enable_debug = [${remark()}\n` : "");
-    return `[${remark()}\n${items.map((item) => `${before()}  ${item},${remark()}\n`).join("")}]`;
+const longString = fc.oneof(longLiteralString, longBasicString);
+
+const numbersAndDates = fc.oneof(
+    {
+        weight: 9,
+        arbitrary: fc.constantFrom("0", "4096", "-1", "1_000", "0xff", "0.5", "6e-7", "inf", "1979-05-27"),
+    },
+    { weight: 1, arbitrary: fc.integer().map(String) },
+    { weight: 1, arbitrary: fc.double({ noInteger: true, noNaN: true, noDefaultInfinity: true }).map(String) },
+);
+const scalar = fc.oneof(
+    { weight: 8, arbitrary: numbersAndDates },
+    { weight: 2, arbitrary: fc.constantFrom("true", "false") },
+    { weight: 5, arbitrary: basicString },
+    { weight: 5, arbitrary: literalString },
+);
+
+// The index keeps the keys apart.
+const inlineKeys = [
+    (i: number) => `k${i}`,
+    (i: number) => `"k${i}.]"`,
+    (i: number) => `'}${i}'`,
+    (i: number) => `d.e${i}`,
+];
+const inlineTable = fc
+    .array(fc.tuple(fc.constantFrom(...inlineKeys), scalar), { maxLength: 2 })
+    .map((entries) => `{ ${entries.map(([key, value], i) => `${key(i)} = ${value}`).join(", ")} }`);
+
+/** A comment at the end of a line. */
+const trailing = text.map((text) => `# ${text.replaceAll("\t", " ")}`);
+
+function array(depth = 0): fc.Arbitrary<string> {
+    const item = fc.oneof(
+        { weight: 65, arbitrary: scalar },
+        { weight: 8, arbitrary: longString },
+        { weight: 7, arbitrary: inlineTable },
+        ...(depth < 2 ? [{ weight: 20, arbitrary: array(depth + 1) }] : []),
+    );
+    const space = maybe(30, trailing).map((comment) => (comment ? ` ${comment}` : ""));
+    const line = fc.tuple(maybe(20, space), item, space).map(([before, item, after]) => ({
+        item,
+        text: `${before === undefined ? "" : `  #enable_debug = [${before}\n`}  ${item},${after}\n`,
+    }));
+    return fc
+        .tuple(fc.boolean(), space, fc.array(line, { maxLength: 3 }))
+        .map(([long, space, lines]) =>
+            long
+                ? `[${space}\n${lines.map(({ text }) => text).join("")}]`
+                : `[${lines.map(({ item }) => item).join(", ")}]`,
+        );
 }
 
-/** The text of a value, of one line or several. */
-function value(random: Random): string {
-    const kind = random.below(10);
-    if (kind < 5) return scalar(random);
-    if (kind < 7) return longString(random);
-    return kind < 9 ? array(random) : inlineTable(random);
+/** The text of a value, on one line or several. */
+const value = fc.oneof(
+    { weight: 5, arbitrary: scalar },
+    { weight: 2, arbitrary: longString },
+    { weight: 2, arbitrary: array() },
+    { weight: 1, arbitrary: inlineTable },
+);
+
+/** One part of a key, in one of the forms that TOML has for it. */
+function keyPart(part: string): fc.Arbitrary<string> {
+    const forms = [JSON.stringify(part)];
+    if (!part.includes("'")) forms.push(`'${part}'`);
+    if (/^[\w-]+$/.test(part)) forms.unshift(part, part, part, part);
+    return fc.constantFrom(...forms);
+}
+const dot = fc.constantFrom(".", ".", ".", " . ", ". ", "\t.");
+const keyPath = (path: string[]) => fc.tuple(dot, ...path.map(keyPart)).map(([dot, ...parts]) => parts.join(dot));
+
+const indent = maybe(30, fc.constantFrom("", " ", "\t", "    "));
+const remark = maybe(
+    35,
+    fc.tuple(fc.constantFrom(" ", "  ", "\t", ""), trailing).map(([space, comment]) => space + comment),
+);
+
+const blankLine = fc.constantFrom("", "", "  ", "\t").map(
+    (text): Piece =>
+        () => ({ text }),
+);
+const comment = fc.tuple(indent, fc.constantFrom("", " ", "## "), text).map(([indent, space, text]): Piece => {
+    const comment = `#${space}${text.replaceAll("\t", " ")}`;
+    // A comment can look like an entry that is commented out; then it is one.
+    const commented = /^#[ \t]*([A-Za-z0-9_-]+)[ \t]*=/.exec(comment)?.[1];
+    return (style) => ({ text: `${indent ?? style.indent}${comment}`, commented });
+});
+const filler = fc
+    .tuple(maybe(20, blankLine), maybe(20, comment))
+    .map((pieces) => pieces.filter((piece) => piece !== undefined));
+
+const assignment = (written: fc.Arbitrary<string>, key: string, value: fc.Arbitrary<string>) =>
+    fc.tuple(indent, written, value, remark).map(
+        ([indent, written, value, remark = ""]): Piece =>
+            (style) => ({
+                text: `${indent ?? style.indent}${written}${style.equals}${value}${style.remarks ? remark : ""}`,
+                key,
+            }),
+    );
+
+/** An entry with this value, after what may stand between entries; a key of several parts is written with dots. */
+export function entry(key: string | string[], value: string): fc.Arbitrary<Piece[]> {
+    const path = [key].flat();
+    return fc
+        .tuple(filler, assignment(keyPath(path), path[0]!, fc.constant(value)))
+        .map(([filler, entry]) => [...filler, entry]);
 }
 
-/** One part of a key, in one of the ways it can be written. */
-function keyPart(random: Random, part: string): string {
-    const ways = [JSON.stringify(part)];
-    if (!part.includes("'")) ways.push(`'${part}'`);
-    if (/^[\w-]+$/.test(part)) ways.push(part, part, part, part);
-    return random.pick(ways);
-}
-const keyPath = (random: Random, path: string[]) =>
-    path.map((part) => keyPart(random, part)).join(random.pick([".", ".", ".", " . ", ". ", "\t."]));
+const oneOfEach = <T>(keys: readonly string[], make: (key: string) => fc.Arbitrary<T>, maxLength: number) =>
+    fc
+        .uniqueArray(fc.oneof(...keys.map((key) => make(key).map((made) => ({ key, made })))), {
+            selector: ({ key }) => key,
+            maxLength,
+        })
+        .map((each) => each.map(({ made }) => made));
 
-export function generate(random: Random, wanted: Wanted[] = []): Document {
-    for (;;) {
-        const document = attempt(random, wanted);
-        try {
-            parse(document.text);
-            return document;
-        } catch {
-            // Names that do not go together, such as a table and an array of tables of the same name.
-        }
-    }
-}
+const commentedOut = (key: string) =>
+    fc.tuple(indent, fc.constantFrom("", " ", "\t"), scalar).map(
+        ([indent, space, value]): Piece =>
+            (style) => ({
+                text: `${indent ?? style.indent}#${space}${key}${style.equals}${value}`,
+                commented: key,
+            }),
+    );
+const bareEntry = (key: string) =>
+    fc
+        .tuple(
+            filler,
+            maybe(30, fc.tuple(commentedOut(key), fc.boolean())),
+            assignment(
+                chance(10).map((quoted) => (quoted ? JSON.stringify(key) : key)),
+                key,
+                value,
+            ),
+        )
+        .map(([filler, [commented, alone] = [undefined, false], entry]) => [
+            ...filler,
+            ...(commented ? [commented] : []),
+            ...(alone ? [] : [entry]),
+        ]);
+const oddEntry = (key: string) =>
+    fc.tuple(filler, assignment(keyPart(key), key, value)).map(([filler, entry]) => [...filler, entry]);
+const dottedEntry = fc.oneof(
+    ...oddKeys.map((key) => assignment(keyPath(["dotted", key]), "dotted", value).map((piece) => [piece])),
+);
+const body = fc
+    .tuple(oneOfEach(bareKeys, bareEntry, 4), oneOfEach(oddKeys, oddEntry, 2), maybe(10, dottedEntry), filler)
+    .map(([bare, odd, dotted = [], filler]) => [...bare, ...odd, dotted, filler].flat());
 
-function attempt(random: Random, wanted: Wanted[]): Document {
-    const lines: Line[] = [];
-    const tables: Path[] = [];
-    const style = {
-        indent: random.pick(["", "", "  ", "\t"]),
-        equals: random.pick([" = ", " = ", "=", "  =\t"]),
-        newline: random.chance(0.25) ? "\r\n" : "\n",
-        remarks: random.pick([0, 0.2, 0.5]),
-    };
-    let table: Path = [];
-
-    const add = (text: string, about: Partial<Line> = {}) =>
-        lines.push(...text.split("\n").map((text) => ({ text, table, ...about })));
-    const indent = () => (random.chance(0.7) ? style.indent : random.pick(["", " ", "\t", "    "]));
-    const remark = () =>
-        random.chance(style.remarks)
-            ? `${random.pick([" ", "  ", "\t", ""])}# ${text(random).replaceAll("\t", " ")}`
-            : "";
-    const entry = (key: string, value: string, first = key) =>
-        add(`${indent()}${key}${style.equals}${value}${remark()}`, { key: first });
-
-    function filler() {
-        if (random.chance(0.2)) add(random.pick(["", "", "  ", "\t"]));
-        if (random.chance(0.2))
-            add(`${indent()}#${random.pick(["", " ", "## "])}${text(random).replaceAll("\t", " ")}`);
-        // A lookalike in a comment is a commented-out entry like any other.
-        const last = lines.at(-1);
-        const found = /^[ \t]*#[ \t]*([A-Za-z0-9_-]+)[ \t]*=/.exec(last?.text ?? "");
-        if (last && found && last.key === undefined) last.commented = found[1]!;
-    }
-
-    function body() {
-        for (const key of random.shuffled(bareKeys).slice(0, random.below(5))) {
-            filler();
-            if (random.chance(0.3)) {
-                add(`${indent()}#${random.pick(["", " ", "\t"])}${key}${style.equals}${scalar(random)}`, {
-                    commented: key,
-                });
-                if (random.chance(0.5)) continue;
-            }
-            entry(random.chance(0.1) ? JSON.stringify(key) : key, value(random), key);
-        }
-        for (const key of random.shuffled(oddKeys).slice(0, random.below(3))) {
-            filler();
-            entry(keyPart(random, key), value(random), key);
-        }
-        if (random.chance(0.1)) {
-            entry(keyPath(random, ["dotted", random.pick(oddKeys)]), value(random), "dotted");
-        }
-        filler();
-    }
-
-    const header = (open: string, path: string[], close: string) => {
-        const space = random.pick(["", "", " "]);
-        add(`${indent()}${open}${space}${keyPath(random, path)}${space}${close}${remark()}`);
-    };
-    function begin(path: Path) {
-        table = path;
-        tables.push(path);
-    }
-
-    filler();
-    body();
-    const seen = new Set(wanted.map(({ path }) => path.join("\0")));
-    const sections: (() => void)[] = wanted.map(({ path, entries }) => () => {
-        begin(path);
-        header("[", path, "]");
-        if (!entries) return body();
-        for (const [key, value] of entries) {
-            filler();
-            const path = [key].flat();
-            entry(keyPath(random, path), value, path[0]);
-        }
-        filler();
+const rank = fc.nat(1000);
+const headerForm = fc.tuple(indent, fc.constantFrom("", "", " "), remark);
+const headerLine =
+    (path: string, [indent, space, remark = ""]: [string?, string?, string?], [open, close] = ["[", "]"]): Piece =>
+    (style) => ({
+        text: `${indent ?? style.indent}${open}${space}${path}${space}${close}${style.remarks ? remark : ""}`,
     });
-    for (let n = random.below(6); n > 0; n--) {
-        const path = random.list(1 + random.below(3), () => random.pick(tableNames));
-        if (seen.has(path.join("\0"))) continue;
-        seen.add(path.join("\0"));
-        sections.push(() => {
-            begin(path);
-            header("[", path, "]");
-            body();
-        });
-    }
-    if (random.chance(0.25)) {
-        const name = random.pick(["array", "a rray"]);
-        const count = 1 + random.below(3);
-        const nested = random.chance(0.5);
-        sections.push(() => {
-            for (let i = 0; i < count; i++) {
-                begin([name, i]);
-                header("[[", [name], "]]");
-                body();
-                if (!nested) continue;
-                begin([name, i, "sub"]);
-                header("[", [name, "sub"], "]");
-                body();
-            }
-        });
-    }
-    for (const section of random.shuffled(sections)) section();
+const header = (path: string[], brackets?: [string, string]) =>
+    fc.tuple(keyPath(path), headerForm).map(([path, form]) => headerLine(path, form, brackets));
 
-    // Without a newline at its end an empty last line would be none.
-    const end = random.chance(0.8) || lines.at(-1)?.text === "" ? style.newline : "";
-    return { lines, tables, text: lines.map(({ text }) => text).join(style.newline) + end };
+/** A table with these entries, or with any. */
+export const table = (path: string[], entries?: fc.Arbitrary<Piece[] | undefined>[]): fc.Arbitrary<Section> =>
+    fc
+        .tuple(
+            rank,
+            header(path),
+            entries ? fc.tuple(...entries, filler).map((pieces) => pieces.flatMap((piece) => piece ?? [])) : body,
+        )
+        .map(([rank, header, body]) => ({ rank, path, pieces: [header, ...body] }));
+
+const anyPart = fc.oneof(...tableNames.map((name) => keyPart(name).map((written) => ({ name, written }))));
+const anyTable = fc
+    .tuple(rank, fc.array(anyPart, { minLength: 1, maxLength: 3 }), dot, headerForm, body)
+    .map(([rank, parts, dot, form, body]): Section => {
+        const written = parts.map(({ written }) => written).join(dot);
+        return { rank, path: parts.map(({ name }) => name), pieces: [headerLine(written, form), ...body] };
+    });
+
+/** An array of tables; a table in each element is optional. */
+const arrayOfTables = fc.oneof(
+    ...["array", "a rray"].map((name) => {
+        const element = fc.tuple(header([name], ["[[", "]]"]), body);
+        const nested = fc.tuple(header([name, "sub"]), body);
+        return fc
+            .tuple(rank, fc.boolean(), fc.array(fc.tuple(element, nested), { minLength: 1, maxLength: 3 }))
+            .map(([rank, withNested, elements]): Section[] =>
+                elements.flatMap(([element, nested], i) => [
+                    { rank, path: [name, i], pieces: element.flat() },
+                    ...(withNested ? [{ rank, path: [name, i, "sub"], pieces: nested.flat() }] : []),
+                ]),
+            );
+    }),
+);
+
+const style = fc.record<Style>({
+    indent: fc.constantFrom("", "", "  ", "\t"),
+    equals: fc.constantFrom(" = ", " = ", "=", "  =\t"),
+    newline: chance(25).map((windows) => (windows ? "\r\n" : "\n")),
+    remarks: chance(67),
+});
+
+function assemble(style: Style, root: Piece[], sections: Section[], finalNewline: boolean): Document {
+    const names = sections.map(({ path }) => JSON.stringify(path));
+    const unique = sections.filter((_, i) => names.indexOf(names[i]!) === i).sort((a, b) => a.rank - b.rank);
+    const lines = [{ path: [], pieces: root }, ...unique].flatMap(({ path, pieces }) =>
+        pieces.flatMap((piece) => {
+            const { text, ...about } = piece(style);
+            return text.split("\n").map((text): Line => ({ text, table: path, ...about }));
+        }),
+    );
+    // An empty last line without a newline would be no line.
+    const end = finalNewline || lines.at(-1)?.text === "" ? style.newline : "";
+    return {
+        lines,
+        tables: unique.map(({ path }) => path),
+        text: lines.map(({ text }) => text).join(style.newline) + end,
+    };
 }
 
-/** The lines of a file that holds no strings of several lines, with what can be read of them without a parser. */
+function isValid({ text }: Document): boolean {
+    try {
+        parse(text);
+        return true;
+    } catch {
+        // Names that exclude each other, for example a table and an array of tables with the same name.
+        return false;
+    }
+}
+
+/** Documents with these tables among others. */
+export const documents = (...wanted: fc.Arbitrary<Section | (Section | undefined)[] | undefined>[]) =>
+    fc
+        .tuple(
+            style,
+            fc.tuple(filler, body),
+            fc.tuple(...wanted),
+            fc.array(anyTable, { maxLength: 5 }),
+            maybe(25, arrayOfTables),
+            chance(80),
+        )
+        .map(([style, root, wanted, tables, array = [], finalNewline]) => {
+            const sections = [...wanted.flat(), ...tables, ...array].filter((section) => section !== undefined);
+            return assemble(style, root.flat(), sections, finalNewline);
+        })
+        .filter(isValid);
+
+/** Describes the lines of a file without multi-line strings, as far as a reader without a parser can. */
 export function describeLines(text: string): Document {
     const lines: Line[] = [];
     const tables: Path[] = [];
@@ -263,10 +347,10 @@ export function describeLines(text: string): Document {
         }
         const key = /^\s*([\w-]+)\s*=/.exec(line)?.[1];
         const commented = /^\s*#\s*([\w-]+)\s*=/.exec(line)?.[1];
-        // A line that is none of these goes on with the value before it.
+        // A line that is none of these continues the value before it.
         const previous = lines.at(-1);
-        const goesOn = !header && !key && !/^\s*(#|$)/.test(line) ? previous?.key : undefined;
-        lines.push({ text: line, table, key: key ?? goesOn, commented });
+        const continued = !header && !key && !/^\s*(#|$)/.test(line) ? previous?.key : undefined;
+        lines.push({ text: line, table, key: key ?? continued, commented });
     }
     return { lines, tables, text };
 }
