@@ -33,7 +33,7 @@ describe("a virtual machine as a node", function () {
         filesBefore = files(node);
         expect(modules()).to.deep.equal([]);
     });
-    after(() => stack.remove());
+    after(() => stack?.remove());
 
     it("rolls an interrupted change back at boot after a power cut, without another run", async () => {
         const faulty = new FaultyNode(node, given());
