@@ -92,7 +92,9 @@ export interface ProxyConnection {
 
 /** How to reach a node over SSH. One way to log in is required: `privateKey`, `password` or an SSH agent. */
 export interface Connection extends ProxyConnection {
-    /** The bastion through which to connect. Defaults to a direct connection. */
+    /**
+     * The bastion through which to connect. Defaults to a direct connection. Kubespray: the `bastion` group.
+     */
     proxy?: ProxyConnection;
 }
 
@@ -145,14 +147,14 @@ export interface Overhead {
     /** Whether the RuntimeClass has an overhead. Defaults to `true`. Kubespray: `kata_containers_qemu_overhead`. */
     enabled?: Input<boolean>;
     /**
-     * The CPU time, as a Kubernetes quantity. Defaults to `250m`, and to `10m` before Kata 4.0.0. Kubespray:
+     * The CPU time, as a Kubernetes quantity. Defaults to `250m`, or `10m` before Kata 4.0.0. Kubespray:
      * `kata_containers_qemu_overhead_fixed_cpu`.
      *
      * The defaults follow Kata from 4.0.0 on, and Kubespray's documentation before.
      */
     cpu?: Input<string>;
     /**
-     * The memory, as a Kubernetes quantity. Defaults to `320Mi`, and to `290Mi` before Kata 4.0.0. Kubespray:
+     * The memory, as a Kubernetes quantity. Defaults to `320Mi`, or `290Mi` before Kata 4.0.0. Kubespray:
      * `kata_containers_qemu_overhead_fixed_memory`.
      *
      * The defaults follow Kata from 4.0.0 on, and Kubespray's documentation before.
@@ -197,8 +199,10 @@ export interface Toleration {
  */
 export interface RuntimeClass {
     /**
-     * The shim of Kata Containers. Defaults to `SHIM` for a RuntimeClass named `kata-SHIM`, except that `kata-qemu`
-     * means `qemu-runtime-rs` from Kata 4.1.0 on. Required for any other name.
+     * The shim of Kata Containers. Defaults to `SHIM` for a RuntimeClass named `kata-SHIM`; required for any other name.
+     *
+     * From Kata 4.1.0 on, the name `kata-qemu` means `qemu-runtime-rs`, because the Kata project deprecates the Go
+     * implementation. Set `shim` to `qemu` to keep it.
      */
     shim?: Input<Shim>;
     /**
@@ -296,7 +300,8 @@ export interface Rollout {
 export interface KataContainersArgs {
     /**
      * The nodes on which to install Kata Containers. The key is the name of the node in Kubernetes, as shown by
-     * `kubectl get nodes`. Kubespray: hosts with `kata_containers_enabled` and `container_manager` containerd.
+     * `kubectl get nodes`. Kubespray: the hosts of `k8s_cluster`, with
+     * `kata_containers_enabled` and with `container_manager` set to `containerd`.
      */
     nodes: { [name: string]: Node };
     /**

@@ -67,8 +67,8 @@ export class KataContainers extends pulumi.ComponentResource {
             return rollOut({ ...shared, nodes, rollout, endpoints, probes: probed.nodes }, resource);
         });
 
-        const ready = pulumi.output(resources.then(({ ready }) => ready.map(({ urn }) => urn)));
-        this.runtimeClassNames = ready.apply(() => ({ [runtimeClassName]: runtimeClassName }));
+        const ready = resources.then(({ ready }) => ready.map(({ urn }) => urn));
+        this.runtimeClassNames = pulumi.all([ready]).apply(() => ({ [runtimeClassName]: runtimeClassName }));
         this.nodeStatuses = pulumi.output(resources.then(({ statuses }) => statuses));
         this.registerOutputs({ runtimeClassNames: this.runtimeClassNames, nodeStatuses: this.nodeStatuses });
     }

@@ -1,4 +1,4 @@
-// Arguments that are right, for tests to spoil.
+// Valid arguments, from which tests derive invalid ones, and hostile texts.
 
 import type { KataContainersArgs } from "../../src";
 
@@ -15,7 +15,7 @@ export const threeNodes: KataContainersArgs["nodes"] = {
     "worker-3": { connection: { host: "192.0.2.13", agentSocketPath: "/run/agent", hostKey } },
 };
 
-/** Texts that would be something else for a shell, an option parser, TOML or JSON. */
+/** Texts with a special meaning for a shell, an option parser, TOML or JSON. */
 export const hostile = [
     "it's",
     'say "hi"',

@@ -1,4 +1,4 @@
-// The component under Pulumi's mocks: what it asks the engine for.
+// Runs the component under Pulumi's mocks, and records the resources that it registers.
 
 import * as pulumi from "@pulumi/pulumi";
 import { KataContainers, type KataContainersArgs } from "../../src";
@@ -11,15 +11,15 @@ export interface Child {
 
 export interface Deployment {
     component: KataContainers;
-    /** What the component's own inputs are: they are kept in the state. */
+    /** The inputs of the component itself, which Pulumi keeps in the state. */
     inputs: any;
     children: { [name: string]: Child };
     warnings: string[];
 }
 
 export const status = {
-    kataVersion: "3.32.0",
-    containerdVersion: "1.7.27",
+    kataVersions: { "kata-qemu": "3.32.0" },
+    containerRuntimeVersion: "containerd://1.7.27",
     cgroupDriver: "systemd",
     kvm: true,
     sandboxes: { "3.32.0": 2 },
@@ -27,10 +27,10 @@ export const status = {
 
 const token = "kata-containers:index:KataContainers";
 
-/** Makes the component and waits until each of its children is registered. */
+/** Creates the component and waits until all of its children are registered. */
 export async function deploy(
     args: unknown,
-    { preview = false, stdout = `working\n${JSON.stringify(status)}` } = {},
+    { preview = false, handler = "kata-qemu", stdout = `done\n${JSON.stringify(status)}` } = {},
 ): Promise<Deployment> {
     const inputs: { [name: string]: { type: string; inputs: any } } = {};
     await pulumi.runtime.setMocks(
@@ -40,6 +40,7 @@ export async function deploy(
                 const state = {
                     ...(resource.type === "command:remote:Command" && !preview && { stdout }),
                     ...(resource.type === "pulumi:index:Stash" && { output: resource.inputs.input }),
+                    ...(resource.type.endsWith(":RuntimeClassPatch") && { handler }),
                 };
                 return { id: `${resource.name}-id`, state: { ...resource.inputs, ...state } };
             },
@@ -56,7 +57,7 @@ export async function deploy(
     const warn = console.warn;
     console.warn = (message) => warnings.push(message);
     try {
-        // Looking at nodes is tested by itself.
+        // Probes have their own tests.
         const given = { drift: "off", ...(args as object) } as KataContainersArgs;
         const component = new KataContainers("kata", given, {
             transformations: [
@@ -67,7 +68,7 @@ export async function deploy(
                 },
             ],
         });
-        // The nodes' resources come a little later than the component.
+        // The resources of the nodes are registered after the constructor returns.
         await resolved(component.nodeStatuses).catch(() => undefined);
         await Promise.all(resources.map(({ urn }) => resolved(urn)));
         const { kata, ...others } = inputs;
@@ -83,12 +84,12 @@ export async function deploy(
     }
 }
 
-/** The value of an output; undefined where it is not known. Rejects where it failed. */
+/** The value of an output; undefined if it is not known. Rejects if the output failed. */
 export function resolved<T>(output: pulumi.Output<T>): Promise<T> {
     return (output as unknown as { promise(): Promise<T> }).promise();
 }
 
-/** An output that a preview does not know yet. */
+/** An output whose value a preview does not know yet. */
 export function unknown(): pulumi.Output<any> {
     const make = pulumi.Output as unknown as new (...state: unknown[]) => pulumi.Output<any>;
     return new make(
@@ -100,7 +101,7 @@ export function unknown(): pulumi.Output<any> {
     );
 }
 
-/** The names of what a child waits for. */
+/** The names of the resources on which a child depends. */
 export async function dependencies(child: Child): Promise<string[]> {
     const resources = child.opts.dependsOn as pulumi.Resource[];
     const urns = await Promise.all(resources.map(({ urn }) => resolved(urn)));
@@ -109,7 +110,7 @@ export async function dependencies(child: Child): Promise<string[]> {
 
 const secretMark = "4dabf18193072939515e22adb298388d";
 
-/** What a secret hides; undefined where the value is none. */
+/** The value in a secret; undefined if the value is not a secret. */
 export function secretValue(value: any): any {
     return value?.[secretMark] === undefined ? undefined : value.value;
 }

@@ -1,4 +1,4 @@
-// SSH servers in this process: a node that answers every command as a test says, or a bastion.
+// SSH servers in this process: a node that gives the same answer to every command, or a bastion.
 
 import { once } from "node:events";
 import { type AddressInfo, connect } from "node:net";
@@ -12,17 +12,17 @@ export interface Answer {
 }
 
 export class SshServer {
-    /** What was run. */
+    /** The commands that were run. */
     readonly commands: string[] = [];
     connections = 0;
     private readonly open = new Set<Connection>();
     private constructor(
         private readonly server: Server,
-        /** How it is reached. */
+        /** The connection to this server. */
         readonly connection: ConnectionArgs & { port: number },
     ) {}
 
-    /** Lets anybody in with the password `secret`. Without an answer it never gives one. */
+    /** Accepts the password `secret`. Without an answer, commands never end. */
     static async start(answer?: Answer): Promise<SshServer> {
         const { private: key } = utils.generateKeyPairSync("ecdsa", { bits: 256 });
         const parsed = utils.parseKey(key) as ParsedKey;

@@ -1,17 +1,48 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import type { Unwrap } from "@pulumi/pulumi";
 import { expect } from "chai";
-import { archives, compareVersions, defaultVersion, isVersion, traits } from "../../src/kata/releases";
+import fc from "fast-check";
+import { Shim } from "../../src";
+import { type ArchiveName, checksums } from "../../src/kata/checksums";
+import {
+    architectures,
+    archives,
+    compareVersions,
+    defaultVersion,
+    isVersion,
+    tested,
+    traits,
+} from "../../src/kata/releases";
+import { derivedShim, overhead, paths, shims } from "../../src/kata/shims";
 import { makePlan, type Settings } from "../../src/plan";
 
-const plan = (settings: Unwrap<Settings>) => makePlan(settings);
+type KnownSettings = Unwrap<Settings>;
+const plan = (settings: KnownSettings) => makePlan(settings);
+const withClass = (runtimeClass: NonNullable<KnownSettings["runtimeClasses"]>[string], name = "kata-qemu") => ({
+    runtimeClasses: { [name]: runtimeClass },
+});
 const sum = "ab".repeat(32);
-const known = (version: string, kind = "kata-static") =>
-    Object.values(archives(version, "go")).every(({ url, sha256 }) => url.includes(`/${version}/${kind}-`) && sha256);
+const page = "https://github.com/kata-containers/kata-containers/releases/download";
 
 describe("the table of releases", () => {
-    it("has the newest release with checksums for both architectures as default", () => {
-        expect(defaultVersion).to.equal("3.32.0");
+    it("has the newest tested release with confirmed checksums for both architectures as default", () => {
+        expect(defaultVersion).to.equal("4.1.0");
         expect(plan({}).archives.map(([architecture]) => architecture)).to.deep.equal(["amd64", "arm64"]);
+        const isConfirmed = (version: string) =>
+            architectures.every((each) => /^[0-9a-f]{64}$/.test(checksums["kata-static"][version]?.[each] ?? ""));
+        const candidates = Object.keys(checksums["kata-static"]).filter(
+            (version) => isConfirmed(version) && tested.includes(version),
+        );
+        expect(candidates.sort(compareVersions).at(-1)).to.equal(defaultVersion);
+        // A newer release has confirmed checksums, but the tests do not install its layout.
+        expect(isConfirmed("4.2.0")).to.equal(true);
+        expect(tested).not.to.include("4.2.0");
+    });
+
+    it("lists the releases whose layout the lab installs as tested", () => {
+        const installed = readdirSync(join(__dirname, "../../lab/miniature/config"));
+        expect(installed.sort(compareVersions)).to.deep.equal(tested);
     });
 
     for (const [version, ...names] of [
@@ -25,52 +56,59 @@ describe("the table of releases", () => {
         ["4.0.0", "kata-static-4.0.0-amd64.tar.zst", "kata-static-4.0.0-arm64.tar.zst"],
         ["4.1.0", "kata-go-static-4.1.0-amd64.tar.zst", "kata-go-static-4.1.0-arm64.tar.zst"],
     ] as [string, ...string[]][]) {
-        it(`knows the archives of ${version}`, () => {
+        it(`has the names of the archives of ${version}`, () => {
             const urls = Object.values(archives(version, "go")).map(({ url }) => url);
-            const page = "https://github.com/kata-containers/kata-containers/releases/download";
             expect(urls).to.deep.equal(names.map((name) => `${page}/${version}/${name}`));
         });
     }
 
-    it("knows the sums that were published", () => {
-        for (const version of ["2.2.2", "2.2.3", "2.4.1", "3.1.3", "3.2.0", "3.7.0", "3.28.0", "3.32.0"]) {
-            expect(known(version), version).to.be.ok;
+    it("has the checksums of the releases that were published", () => {
+        const isKnown = (version: string) => Object.values(archives(version, "rust")).every(({ sha256 }) => sha256);
+        for (const version of ["2.2.2", "2.2.3", "2.4.1", "3.1.3", "3.2.0", "3.7.0", "3.28.0", "3.32.0", "4.2.0"]) {
+            expect(isKnown(version), version).to.equal(true);
         }
-        for (const version of ["3.8.0", "4.1.0"]) {
-            expect(known(version), version).not.to.be.ok;
+        for (const version of ["3.8.0", "4.3.0"]) {
+            expect(isKnown(version), version).to.equal(false);
         }
-        const all = ["2.2.2", "3.2.0", "3.3.0", "3.4.0", "3.5.0", "3.6.0", "3.7.0", "3.28.0", "3.32.0"].flatMap(
-            (version) => Object.values(archives(version, "go")).map(({ sha256 }) => sha256),
+    });
+
+    it("has one valid checksum for each archive, without the mark of single sources", () => {
+        const all = (Object.keys(checksums) as ArchiveName[]).flatMap((name) =>
+            Object.keys(checksums[name]).flatMap((version) => {
+                expect(isVersion(version), version).to.equal(true);
+                const engine = name === "kata-go-static" ? "go" : "rust";
+                const published = Object.entries(archives(version, engine));
+                const known = published.filter(([, { sha256 }]) => sha256 !== undefined);
+                // No checksum is of an architecture for which the release is not published.
+                expect(Object.keys(checksums[name][version]!)).to.deep.equal(
+                    known.map(([architecture]) => architecture),
+                );
+                for (const [, { url }] of known) expect(url).to.contain(`/${name}-${version}-`);
+                return known.map(([, { sha256 }]) => sha256!);
+            }),
         );
-        expect(all.every((sum) => /^[0-9a-f]{64}$/.test(sum!))).to.equal(true);
+        expect(all.length).to.be.greaterThan(60);
+        expect(all.filter((sum) => !/^[0-9a-f]{64}$/.test(sum))).to.deep.equal([]);
         expect(new Set(all).size).to.equal(all.length);
     });
 
-    it("chooses the runtime that the release's main archive has", () => {
-        expect([plan({}).shim, plan({}).configuration]).to.deep.equal([
-            "bin/containerd-shim-kata-v2",
-            "share/defaults/kata-containers/configuration-qemu.toml",
+    it("has the checksums of kata-go-static for the Go shim from 4.1.0 on", () => {
+        const known = (version: string) => plan({ version, ...withClass({ shim: "qemu" }) }).archives;
+        for (const version of ["4.1.0", "4.2.0"]) {
+            expect(known(version)).to.deep.equal([
+                [
+                    "amd64",
+                    {
+                        url: `${page}/${version}/kata-go-static-${version}-amd64.tar.zst`,
+                        sha256: checksums["kata-go-static"][version]!.amd64,
+                    },
+                ],
+            ]);
+        }
+        expect(known("4.0.0").map(([, { url }]) => url.split("/").at(-1))).to.deep.equal([
+            "kata-static-4.0.0-amd64.tar.zst",
+            "kata-static-4.0.0-arm64.tar.zst",
         ]);
-        const rust = plan({ version: "4.1.0", release: { sha256: { amd64: sum } } });
-        expect([rust.shim, rust.configuration]).to.deep.equal([
-            "runtime-rs/bin/containerd-shim-kata-v2",
-            "share/defaults/kata-containers/runtime-rs/configuration-qemu-runtime-rs.toml",
-        ]);
-        expect(plan({ version: "4.0.0", release: { sha256: { amd64: sum } } }).shim).to.equal(
-            "bin/containerd-shim-kata-v2",
-        );
-        expect(Object.keys(traits("3.3.0").runtimes)).to.deep.equal(["go"]);
-    });
-
-    it("knows the overhead of a release", () => {
-        expect(plan({}).overhead).to.deep.equal({ cpu: "10m", memory: "290Mi" });
-        const version = "4.0.0";
-        expect(plan({ version }).overhead).to.deep.equal({ cpu: "250m", memory: "320Mi" });
-        expect(plan({ version, qemu: { overhead: { cpu: "1" } } }).overhead).to.deep.equal({
-            cpu: "1",
-            memory: "320Mi",
-        });
-        expect(plan({ qemu: { overhead: { enabled: false } } }).overhead).to.equal(undefined);
     });
 
     it("orders versions by their numbers", () => {
@@ -79,7 +117,7 @@ describe("the table of releases", () => {
         expect(compareVersions("3.2.0", "3.2.0")).to.equal(0);
     });
 
-    it("takes three numbers for a version and nothing else", () => {
+    it("accepts three numbers as a version and nothing else", () => {
         expect(["2.0.0", "3.32.0", "10.0.0"].every(isVersion)).to.equal(true);
         expect(["1.9.9", "3.32", "3.32.0-rc0", "03.1.0", " 3.1.0", "", "3.1.0\n", 3, null].some(isVersion)).to.equal(
             false,
@@ -87,10 +125,84 @@ describe("the table of releases", () => {
     });
 });
 
+describe("the table of shims", () => {
+    it("has the paths of the Go and of the Rust shim with QEMU", () => {
+        expect(paths(Shim.Qemu)).to.deep.equal({
+            program: "bin/containerd-shim-kata-v2",
+            configuration: "share/defaults/kata-containers/configuration-qemu.toml",
+        });
+        expect(paths(Shim.QemuRuntimeRs)).to.deep.equal({
+            program: "runtime-rs/bin/containerd-shim-kata-v2",
+            configuration: "share/defaults/kata-containers/runtime-rs/configuration-qemu-runtime-rs.toml",
+        });
+    });
+
+    it("derives the shim of kata-qemu from the release: qemu before 4.1.0, qemu-runtime-rs from then on", () => {
+        for (const version of ["2.0.0", "3.32.0", "4.0.0"]) {
+            expect(derivedShim("kata-qemu", version), version).to.equal("qemu");
+            expect(traits(version).kataQemu).to.equal("qemu");
+        }
+        for (const version of ["4.1.0", "4.2.0", "5.0.0"]) {
+            expect(derivedShim("kata-qemu", version), version).to.equal("qemu-runtime-rs");
+        }
+        const shimPath = (version: string) => plan({ version, release: { sha256: { amd64: sum } } }).shimPath;
+        expect(shimPath("3.32.0")).to.equal("bin/containerd-shim-kata-v2");
+        expect(shimPath("4.0.0")).to.equal("bin/containerd-shim-kata-v2");
+        expect(shimPath("4.1.0")).to.equal("runtime-rs/bin/containerd-shim-kata-v2");
+    });
+
+    it("derives the shim of any other kata-SHIM from the name alone", () => {
+        for (const version of ["3.32.0", "4.1.0"]) {
+            expect(derivedShim("kata-qemu-runtime-rs", version)).to.equal("qemu-runtime-rs");
+        }
+    });
+
+    it("derives no shim from other names", () => {
+        for (const name of ["custom", "qemu", "kata", "kata-", "kata-clh", "Kata-qemu", "kata-qemu ", "my-kata-qemu"]) {
+            expect(derivedShim(name, "4.1.0"), name).to.equal(undefined);
+        }
+        fc.assert(
+            fc.property(fc.string(), (text) => {
+                const isShim = text === "qemu" || text === "qemu-runtime-rs";
+                expect(derivedShim(`kata-${text}`, "3.32.0")).to.equal(isShim ? text : undefined);
+            }),
+        );
+    });
+
+    it("prefers a given shim to the derived one", () => {
+        expect(plan({ version: "4.1.0", ...withClass({ shim: "qemu" }) }).shimPath).to.equal(paths("qemu").program);
+        expect(plan({ version: "3.32.0", ...withClass({ shim: "qemu-runtime-rs" }) }).shimPath).to.equal(
+            paths("qemu-runtime-rs").program,
+        );
+        expect(plan(withClass({ shim: "qemu" }, "custom")).handler).to.equal("custom");
+    });
+
+    it("has the first release of every shim, and an overhead from then on", () => {
+        expect(shims["qemu-runtime-rs"].since).to.equal("3.4.0");
+        for (const [shim, { since }] of Object.entries(shims)) {
+            expect(isVersion(since), shim).to.equal(true);
+            expect(overhead(shim as Shim, since), shim).to.have.all.keys("cpu", "memory");
+        }
+    });
+
+    it("has the overhead of a shim by release", () => {
+        expect(plan({ version: "3.32.0" }).overhead).to.deep.equal({ cpu: "10m", memory: "290Mi" });
+        expect(plan({}).overhead).to.deep.equal({ cpu: "250m", memory: "320Mi" });
+        const version = "4.0.0";
+        expect(plan({ version }).overhead).to.deep.equal({ cpu: "250m", memory: "320Mi" });
+        expect(plan({ version, ...withClass({ overhead: { cpu: "1" } }) }).overhead).to.deep.equal({
+            cpu: "1",
+            memory: "320Mi",
+        });
+        expect(plan(withClass({ overhead: { enabled: false } })).overhead).to.equal(undefined);
+    });
+});
+
 describe("the plan", () => {
     it("replaces the placeholders of the url for each architecture", () => {
         const url = "https://mirror/{version}/{arch}/{archive}";
-        expect(plan({ release: { url } }).archives.map(([, archive]) => archive.url)).to.deep.equal([
+        const urls = plan({ version: "3.32.0", release: { url } }).archives.map(([, archive]) => archive.url);
+        expect(urls).to.deep.equal([
             "https://mirror/3.32.0/amd64/kata-static-3.32.0-amd64.tar.zst",
             "https://mirror/3.32.0/arm64/kata-static-3.32.0-arm64.tar.zst",
         ]);
@@ -98,7 +210,7 @@ describe("the plan", () => {
         expect(amd64.url).to.equal("https://mirror/2.2.2/x86_64/kata-static-2.2.2-x86_64.tar.xz");
     });
 
-    it("takes the sums given, and only those, for the known ones", () => {
+    it("uses only the given checksums, if there are any", () => {
         const given = (sha256: object) =>
             plan({ release: { sha256 } }).archives.map(([arch, { sha256 }]) => [arch, sha256]);
         expect(given({ arm64: sum.toUpperCase() })).to.deep.equal([["arm64", sum]]);
@@ -106,11 +218,28 @@ describe("the plan", () => {
         expect(given({}).map(([architecture]) => architecture)).to.deep.equal(["amd64", "arm64"]);
     });
 
-    it("lets systemd's control groups work, unless told otherwise", () => {
+    it("enables debug for a RuntimeClass if it is set there, or for all classes", () => {
+        const debug = (all: boolean | undefined, own: boolean | undefined) =>
+            plan({ debug: all, ...withClass({ debug: own }) }).debug;
+        expect(debug(undefined, undefined)).to.equal(false);
+        expect(debug(true, undefined)).to.equal(true);
+        expect(debug(undefined, true)).to.equal(true);
+        expect(debug(true, false)).to.equal(false);
+        expect(debug(false, true)).to.equal(true);
+        expect(plan({ debug: true }).debug).to.equal(true);
+    });
+
+    it("uses the name of the RuntimeClass as handler, unless one is given", () => {
+        expect(plan({}).handler).to.equal("kata-qemu");
+        expect(plan(withClass({}, "kata-qemu-runtime-rs")).handler).to.equal("kata-qemu-runtime-rs");
+        expect(plan(withClass({ handler: "kata" })).handler).to.equal("kata");
+    });
+
+    it("sets sandbox_cgroup_only with the systemd driver, unless the setting is given", () => {
         const settings = (
             settings: { [key: string]: unknown },
             cgroupDriver: "systemd" | "cgroupfs" | undefined = "systemd",
-        ) => plan({ kubelet: { cgroupDriver }, qemu: { settings } }).settings;
+        ) => plan({ kubelet: { cgroupDriver }, ...withClass({ settings }) }).settings;
         const key = "runtime.sandbox_cgroup_only";
         expect(settings({})).to.deep.equal([[key, "true"]]);
         expect(settings({ [key]: false })).to.deep.equal([[key, "false"]]);
@@ -119,9 +248,15 @@ describe("the plan", () => {
         expect(plan({}).settings).to.deep.equal([]);
     });
 
-    it("has the settings in one order, whatever the order they are given in", () => {
+    it("lets the cgroup driver change under running pods if the nodes are drained", () => {
+        expect(plan({}).changeUnderRunningPods).to.equal(false);
+        expect(plan({ kubelet: { changeUnderRunningPods: true } }).changeUnderRunningPods).to.equal(true);
+        expect(makePlan({}, true).changeUnderRunningPods).to.equal(true);
+    });
+
+    it("sorts the settings by their keys", () => {
         const settings = { "runtime.b": 2, "agent.kata.a": "x", "hypervisor.qemu.c": null };
-        expect(plan({ qemu: { settings } }).settings).to.deep.equal([
+        expect(plan(withClass({ settings })).settings).to.deep.equal([
             ["agent.kata.a", '"x"'],
             ["runtime.b", "2"],
         ]);

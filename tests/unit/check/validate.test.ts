@@ -1,303 +1,391 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
+import fc from "fast-check";
+import type { Problem } from "../../../src/check/checks";
 import { problems } from "../../../src/check/validate";
 import { hostile, hostKey, oneNode, privateKey, threeNodes } from "../../support/arguments";
 
 const noAgent = { sshAgent: false };
-const wrong = (args: unknown, name = "kata") => problems(name, args, noAgent);
-const said = (args: unknown) => wrong(args).map(({ path, reason }) => `${path}: ${reason}`);
-const pathsOf = (args: unknown) => wrong(args).map(({ path }) => path);
+const found = (args: unknown, name = "kata") => problems(name, args, noAgent);
+const described = (args: unknown) => found(args).map(({ path, reason }) => `${path}: ${reason}`);
+const pathsOf = (args: unknown) => found(args).map(({ path }) => path);
 
 const withConnection = (connection: object) => ({
     nodes: { a: { connection: { host: "a", password: "p", ...connection } } },
 });
+const withClass = (runtimeClass: object, name = "kata-qemu") => ({ runtimeClasses: { [name]: runtimeClass } });
 const connectionPath = 'nodes["a"].connection';
+const classPath = 'runtimeClasses["kata-qemu"]';
 const rsa = `ssh-rsa ${Buffer.from("\0\0\0\x07ssh-rsa", "latin1").toString("base64")}`;
 const driver = { kubelet: { cgroupDriver: "cgroupfs" } };
 const sum = "0123456789abcdefABCDEF".padEnd(64, "0");
 
-/** What is given beside a good node, where its one problem is, and what is said of it. */
-const bad: [title: string, args: object, path: string, reason: RegExp][] = [
-    ["a version that is no version", { version: "latest" }, "version", /a Kata release such as/],
+/** Arguments beside a valid node, with the path of their one problem and its reason. */
+const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
+    ["a version that is not a number", { version: "latest" }, "version", /a Kata release such as/],
     ["a version with a v", { version: "v3.32.0" }, "version", /a Kata release/],
-    ["a version that is older than what there is", { version: "1.13.0" }, "version", /2\.0\.0 or later/],
-    ["a version with something after it", { version: "3.32.0\n" }, "version", /a Kata release/],
-    ["a version that is a number", { version: 3.32 }, "version", /a Kata release/],
-    ["a sum that is no sha256", { release: { sha256: { amd64: "abc" } } }, "release.sha256.amd64", /64 hexadecimal/],
+    ["a version before 2.0.0", { version: "1.13.0" }, "version", /2\.0\.0 or later/],
+    ["a version with trailing characters", { version: "3.32.0\n" }, "version", /a Kata release/],
+    ["a version of type number", { version: 3.32 }, "version", /a Kata release/],
     [
-        "a sum for an architecture Kata has not",
+        "a checksum of another length",
+        { release: { sha256: { amd64: "abc" } } },
+        "release.sha256.amd64",
+        /64 hexadecimal/,
+    ],
+    [
+        "a checksum for an architecture without a release",
         { release: { sha256: { s390x: sum } } },
         "release.sha256.s390x",
-        /not known/,
+        /not a valid property/,
     ],
     [
-        "a version whose sum is unknown",
-        { version: "4.1.0" },
+        "a version without a known checksum, with the command that computes it",
+        { version: "4.3.0" },
         "release.sha256.amd64",
-        /curl -L https:\/\/github.*\/4\.1\.0\/kata-static-4\.1\.0-amd64\.tar\.zst \| sha256sum$/,
+        /compute it with: curl -L https:\/\/github.*\/4\.3\.0\/kata-static-4\.3\.0-amd64\.tar\.zst \| sha256sum$/,
     ],
     [
-        "the same from a file",
+        "an archive in a local file without a known checksum",
         { version: "3.9.0", release: { url: "/srv/{archive}" } },
         "release.sha256.amd64",
-        /run sha256sum \/srv\/kata-static-3\.9\.0-amd64\.tar\.xz$/,
+        /compute it with: sha256sum \/srv\/kata-static-3\.9\.0-amd64\.tar\.xz$/,
     ],
     [
-        "Go in 4.1.0, whose sum is unknown",
-        { version: "4.1.0", qemu: { runtime: "go" } },
+        "the Go shim of a release without a known checksum for kata-go-static",
+        { version: "4.3.0", ...withClass({ shim: "qemu" }) },
         "release.sha256.amd64",
-        /kata-go-static-4\.1\.0-amd64/,
+        /kata-go-static-4\.3\.0-amd64/,
     ],
     [
-        "a sum for arm64 where there is none",
+        "a checksum for arm64 of a release that is published for amd64 only",
         { version: "2.2.2", release: { sha256: { arm64: sum } } },
         "release.sha256.arm64",
-        /amd64 alone/,
+        /amd64 only/,
     ],
-    ["a url of another kind", { release: { url: "ftp://mirror/{archive}" } }, "release.url", /http or https/],
-    ["a relative path", { release: { url: "./{archive}" } }, "release.url", /absolute path/],
+    ["a url with another protocol", { release: { url: "ftp://mirror/{archive}" } }, "release.url", /http or https/],
+    ["a relative path as url", { release: { url: "./{archive}" } }, "release.url", /absolute path/],
     [
         "a url with a password",
         { release: { url: "https://me:secret@mirror/{archive}" } },
         "release.url",
-        /no user name or password/,
+        /user name or password/,
     ],
     [
         "a url with a user",
         { release: { url: "https://token@mirror/{archive}" } },
         "release.url",
-        /no user name or password/,
+        /user name or password/,
     ],
     ["a url with a query", { release: { url: "https://mirror/{archive}?token=x" } }, "release.url", /must end in/],
     [
-        "a url with another placeholder",
+        "a url with an unknown placeholder",
         { release: { url: "https://mirror/{release}/{archive}" } },
         "release.url",
         /placeholders/,
     ],
     [
-        "a url of another format",
+        "a url of another archive format",
         { release: { url: "https://mirror/kata.tar.gz" } },
         "release.url",
         /must end in \.tar\.xz or \.tar\.zst/,
     ],
-    ["a url that is a number", { release: { url: 5 } }, "release.url", /http or https/],
-    ["a path with a new line", { release: { url: "/srv\n/{archive}" } }, "release.url", /absolute path/],
+    ["a url of type number", { release: { url: 5 } }, "release.url", /http or https/],
+    ["a path with a line break as url", { release: { url: "/srv\n/{archive}" } }, "release.url", /absolute path/],
     [
-        "overhead that is no quantity",
-        { qemu: { overhead: { cpu: "much" } } },
-        "qemu.overhead.cpu",
+        "an overhead that is not a quantity",
+        withClass({ overhead: { cpu: "much" } }),
+        `${classPath}.overhead.cpu`,
         /Kubernetes quantity/,
     ],
     [
-        "overhead in unknown units",
-        { qemu: { overhead: { memory: "320MB" } } },
-        "qemu.overhead.memory",
+        "an overhead with an unknown unit",
+        withClass({ overhead: { memory: "320MB" } }),
+        `${classPath}.overhead.memory`,
         /Kubernetes quantity/,
     ],
-    ["negative overhead", { qemu: { overhead: { memory: "-1Mi" } } }, "qemu.overhead.memory", /Kubernetes quantity/],
-    ["overhead as a number", { qemu: { overhead: { cpu: 1 } } }, "qemu.overhead.cpu", /Kubernetes quantity/],
-    ["overhead enabled by a text", { qemu: { overhead: { enabled: "no" } } }, "qemu.overhead.enabled", /true or false/],
-    ["debug by a text", { qemu: { debug: "false" } }, "qemu.debug", /true or false/],
-    ["a runtime that does not exist", { qemu: { runtime: "java" } }, "qemu.runtime", /"go" or "rust"/],
     [
-        "Rust before it had QEMU",
-        { version: "3.3.0", qemu: { runtime: "rust" } },
-        "qemu.runtime",
-        /needs Kata 3\.4\.0 or later, not 3\.3\.0/,
+        "a negative overhead",
+        withClass({ overhead: { memory: "-1Mi" } }),
+        `${classPath}.overhead.memory`,
+        /Kubernetes quantity/,
     ],
     [
-        "a cgroup driver that does not exist",
+        "an overhead of type number",
+        withClass({ overhead: { cpu: 1 } }),
+        `${classPath}.overhead.cpu`,
+        /Kubernetes quantity/,
+    ],
+    [
+        "overhead.enabled as text",
+        withClass({ overhead: { enabled: "no" } }),
+        `${classPath}.overhead.enabled`,
+        /true or false/,
+    ],
+    ["debug of a RuntimeClass as text", withClass({ debug: "false" }), `${classPath}.debug`, /true or false/],
+    ["debug as text", { debug: "false" }, "debug", /true or false/],
+    ["an unknown shim", withClass({ shim: "java" }), `${classPath}.shim`, /must be "qemu" or "qemu-runtime-rs"/],
+    [
+        "an unknown shim even if the name implies a valid one",
+        withClass({ shim: "clh" }),
+        `${classPath}.shim`,
+        /must be "qemu" or "qemu-runtime-rs"/,
+    ],
+    [
+        "a RuntimeClass whose name implies no shim",
+        withClass({}, "custom"),
+        'runtimeClasses["custom"].shim',
+        /is required, because the name .* is not kata-SHIM with a supported shim: set it to qemu or qemu-runtime-rs/,
+    ],
+    [
+        "a RuntimeClass whose name implies an unknown shim",
+        withClass({}, "kata-clh"),
+        'runtimeClasses["kata-clh"].shim',
+        /is required/,
+    ],
+    [
+        "a RuntimeClass whose name implies a member of Object",
+        withClass({}, "kata-constructor"),
+        'runtimeClasses["kata-constructor"].shim',
+        /is required/,
+    ],
+    ["an empty map of RuntimeClasses", { runtimeClasses: {} }, "runtimeClasses", /must have exactly one entry/],
+    [
+        "two RuntimeClasses",
+        { runtimeClasses: { "kata-qemu": {}, "kata-qemu-runtime-rs": {} } },
+        "runtimeClasses",
+        /must have exactly one entry: several RuntimeClasses in one component are not supported yet/,
+    ],
+    ["RuntimeClasses that are not known yet", { runtimeClasses: pulumi.output({}) }, "runtimeClasses", /be an Output/],
+    [
+        "the Rust shim in a release without it",
+        { version: "3.3.0", ...withClass({ shim: "qemu-runtime-rs" }) },
+        `${classPath}.shim`,
+        /"qemu-runtime-rs" requires Kata 3\.4\.0 or later \(version is 3\.3\.0\)/,
+    ],
+    [
+        "a shim derived from the name in a release without it",
+        { version: "3.3.0", ...withClass({}, "kata-qemu-runtime-rs") },
+        'runtimeClasses["kata-qemu-runtime-rs"].shim',
+        /requires Kata 3\.4\.0 or later/,
+    ],
+    [
+        "an unknown cgroup driver",
         { kubelet: { cgroupDriver: "cgroupv2" } },
         "kubelet.cgroupDriver",
         /"cgroupfs" or "systemd"/,
     ],
     [
-        "systemd before Kata knew it",
+        "the cgroup driver systemd in a release without it",
         { version: "2.2.2", kubelet: { cgroupDriver: "systemd" } },
         "kubelet.cgroupDriver",
-        /needs Kata 2\.3\.0 or later, not 2\.2\.2/,
+        /requires Kata 2\.3\.0 or later \(version is 2\.2\.2\)/,
     ],
     [
-        "permission by a number",
+        "changeUnderRunningPods of type number",
         { kubelet: { changeUnderRunningPods: 1 } },
         "kubelet.changeUnderRunningPods",
         /true or false/,
     ],
     [
-        "a RuntimeClass name Kubernetes refuses",
-        { runtimeClass: { name: "Kata_QEMU" } },
-        "runtimeClass.name",
+        "a RuntimeClass name that Kubernetes rejects",
+        withClass({}, "Kata_QEMU"),
+        'runtimeClasses["Kata_QEMU"]',
         /lower-case/,
     ],
     [
-        "a RuntimeClass name that is too long",
-        { runtimeClass: { name: Array(5).fill("a".repeat(60)).join(".") } },
-        "runtimeClass.name",
+        "a RuntimeClass name of more than 253 characters",
+        withClass({ shim: "qemu", handler: "kata" }, Array(5).fill("a".repeat(60)).join(".")),
+        `runtimeClasses["${Array(5).fill("a".repeat(60)).join(".")}"]`,
         /253/,
     ],
-    ["a handler with a dot", { runtimeClass: { handler: "kata.qemu" } }, "runtimeClass.handler", /lower-case/],
+    ["a handler with a dot", withClass({ handler: "kata.qemu" }), `${classPath}.handler`, /lower-case/],
     [
-        "a handler that would replace runc",
-        { runtimeClass: { handler: "runc" } },
-        "runtimeClass.handler",
-        /other than `runc`/,
+        "a RuntimeClass name with a dot without a handler",
+        withClass({ shim: "qemu" }, "kata.example.com"),
+        'runtimeClasses["kata.example.com"].handler',
+        /is required, because "kata\.example\.com" cannot be the name of a handler/,
+    ],
+    ["the handler of runc", withClass({ handler: "runc" }), `${classPath}.handler`, /other than `runc`/],
+    [
+        "a RuntimeClass named runc without a handler",
+        withClass({ shim: "qemu" }, "runc"),
+        'runtimeClasses["runc"].handler',
+        /is required/,
     ],
     [
-        "a label that is none",
-        { runtimeClass: { labels: { "a b": "c" } } },
-        'runtimeClass.labels["a b"]',
+        "a label with an invalid key",
+        withClass({ labels: { "a b": "c" } }),
+        `${classPath}.labels["a b"]`,
         /key of a Kubernetes label/,
     ],
     [
-        "a label value that is none",
-        { runtimeClass: { labels: { a: "b c" } } },
-        'runtimeClass.labels["a"]',
+        "a label with an invalid value",
+        withClass({ labels: { a: "b c" } }),
+        `${classPath}.labels["a"]`,
+        /value of a Kubernetes label/,
+    ],
+    ["an annotation of type number", withClass({ annotations: { a: 1 } }), `${classPath}.annotations["a"]`, /text/],
+    [
+        "a nodeSelector with an invalid key",
+        withClass({ nodeSelector: { "a b": "c" } }),
+        `${classPath}.nodeSelector["a b"]`,
+        /key of a Kubernetes label/,
+    ],
+    [
+        "a nodeSelector with an invalid value",
+        withClass({ nodeSelector: { a: true } }),
+        `${classPath}.nodeSelector["a"]`,
         /value of a Kubernetes label/,
     ],
     [
-        "an annotation that is a number",
-        { runtimeClass: { annotations: { a: 1 } } },
-        'runtimeClass.annotations["a"]',
-        /text/,
-    ],
-    [
-        "a toleration of an effect there is not",
-        { runtimeClass: { tolerations: [{ effect: "NoRun" }] } },
-        "runtimeClass.tolerations[0].effect",
+        "a toleration of an unknown effect",
+        withClass({ tolerations: [{ effect: "NoRun" }] }),
+        `${classPath}.tolerations[0].effect`,
         /"NoSchedule" or/,
     ],
     [
-        "a toleration with an operator there is not",
-        { runtimeClass: { tolerations: [{}, { operator: "In" }] } },
-        "runtimeClass.tolerations[1].operator",
+        "a toleration with an unknown operator",
+        withClass({ tolerations: [{}, { operator: "In" }] }),
+        `${classPath}.tolerations[1].operator`,
         /"Exists" or "Equal"/,
     ],
     [
-        "tolerations that are no list",
-        { runtimeClass: { tolerations: { key: "a" } } },
-        "runtimeClass.tolerations",
+        "tolerations that are not a list",
+        withClass({ tolerations: { key: "a" } }),
+        `${classPath}.tolerations`,
         /must be a list/,
     ],
-    ["hostChecks that do not exist", { hostChecks: "off" }, "hostChecks", /"enforce" or "warn"/],
-    ["no node at once", { rollout: { maxUnavailable: 0 } }, "rollout.maxUnavailable", /whole number, at least 1/],
-    ["half a node at once", { rollout: { maxUnavailable: 1.5 } }, "rollout.maxUnavailable", /whole number/],
-    ["nodes at once in percent", { rollout: { maxUnavailable: "20%" } }, "rollout.maxUnavailable", /whole number/],
-    ["a negative fraction of the nodes", { rollout: { maxUnavailable: -0.5 } }, "rollout.maxUnavailable", /a fraction/],
-    ["a canary that is no node", { rollout: { canary: "b" } }, "rollout.canary", /one of `nodes`/],
-    ["a canary that is a number", { rollout: { canary: 1 } }, "rollout.canary", /the name of a node/],
-    ["draining by nobody", { ...driver, rollout: { drain: {} } }, "rollout.drain", /either kubeconfig or controlPlane/],
+    ["an unknown value of hostChecks", { hostChecks: "off" }, "hostChecks", /"enforce" or "warn"/],
+    ["an unknown value of drift", { drift: "on" }, "drift", /"enforce" or "warn" or "off"/],
+    ["maxUnavailable 0", { rollout: { maxUnavailable: 0 } }, "rollout.maxUnavailable", /whole number, at least 1/],
+    ["maxUnavailable 1.5", { rollout: { maxUnavailable: 1.5 } }, "rollout.maxUnavailable", /whole number/],
+    ["maxUnavailable in percent", { rollout: { maxUnavailable: "20%" } }, "rollout.maxUnavailable", /whole number/],
+    ["a negative maxUnavailable", { rollout: { maxUnavailable: -0.5 } }, "rollout.maxUnavailable", /a fraction/],
+    ["a canary that is not a node", { rollout: { canary: "b" } }, "rollout.canary", /one of `nodes`/],
+    ["a canary of type number", { rollout: { canary: 1 } }, "rollout.canary", /the name of a node/],
     [
-        "draining by two",
+        "an empty rollout.drain",
+        { ...driver, rollout: { drain: {} } },
+        "rollout.drain",
+        /either kubeconfig or controlPlane/,
+    ],
+    [
+        "rollout.drain with both kubeconfig and controlPlane",
         { ...driver, rollout: { drain: { kubeconfig: "x", controlPlane: { host: "a", password: "p" } } } },
         "rollout.drain",
         /either kubeconfig or controlPlane/,
     ],
     [
-        "draining for nothing",
+        "rollout.drain without a cgroup driver",
         { rollout: { drain: { kubeconfig: "x" } } },
         "rollout.drain",
-        /give kubelet\.cgroupDriver/,
+        /requires kubelet\.cgroupDriver/,
     ],
     [
-        "draining without end",
+        "a drain timeout of 0",
         { ...driver, rollout: { drain: { kubeconfig: "x", timeout: 0 } } },
         "rollout.drain.timeout",
         /from 1 to 86400/,
     ],
     [
-        "a control plane nobody can log in to",
+        "a control-plane node without a way to log in",
         { ...driver, rollout: { drain: { controlPlane: { host: "a" } } } },
         "rollout.drain.controlPlane",
         /no way to log in/,
     ],
-    ["adopting by a text", { runtimeClass: { adopt: "yes" } }, "runtimeClass.adopt", /true or false/],
-    ["forcing by a number", { forceRemoval: 1 }, "forceRemoval", /true or false/],
+    ["adopt as text", withClass({ adopt: "yes" }), `${classPath}.adopt`, /true or false/],
+    ["forceRemoval of type number", { forceRemoval: 1 }, "forceRemoval", /true or false/],
     [
-        "nodes at once not known yet",
+        "maxUnavailable that is not known yet",
         { rollout: { maxUnavailable: pulumi.output(2) } },
         "rollout.maxUnavailable",
         /cannot be an Output/,
     ],
     [
         "a setting without a table",
-        { qemu: { settings: { default_memory: 1 } } },
-        'qemu.settings["default_memory"]',
+        withClass({ settings: { default_memory: 1 } }),
+        `${classPath}.settings["default_memory"]`,
         /named by table and key/,
     ],
     [
         "a setting without a key",
-        { qemu: { settings: { "runtime.": 1 } } },
-        'qemu.settings["runtime."]',
+        withClass({ settings: { "runtime.": 1 } }),
+        `${classPath}.settings["runtime."]`,
         /named by table and key/,
     ],
     [
         "a setting of another hypervisor",
-        { qemu: { settings: { "hypervisor.clh.path": "/x" } } },
-        'qemu.settings["hypervisor.clh.path"]',
+        withClass({ settings: { "hypervisor.clh.path": "/x" } }),
+        `${classPath}.settings["hypervisor.clh.path"]`,
         /"hypervisor\.qemu\.KEY"/,
     ],
     [
         "a setting of another agent",
-        { qemu: { settings: { "agent.x.y": 1 } } },
-        'qemu.settings["agent.x.y"]',
+        withClass({ settings: { "agent.x.y": 1 } }),
+        `${classPath}.settings["agent.x.y"]`,
         /"agent\.kata\.KEY"/,
     ],
     [
-        "a setting of a table above one",
-        { qemu: { settings: { "hypervisor.default_memory": 1 } } },
-        'qemu.settings["hypervisor.default_memory"]',
+        "a setting directly in the table of hypervisors",
+        withClass({ settings: { "hypervisor.default_memory": 1 } }),
+        `${classPath}.settings["hypervisor.default_memory"]`,
         /"hypervisor\.qemu\.KEY"/,
     ],
     [
-        "debugging by a setting",
-        { qemu: { settings: { "runtime.enable_debug": true } } },
-        'qemu.settings["runtime.enable_debug"]',
-        /qemu\.debug/,
+        "a setting that replaces debug",
+        withClass({ settings: { "runtime.enable_debug": true } }),
+        `${classPath}.settings["runtime.enable_debug"]`,
+        /use debug instead/,
     ],
     [
         "a setting that is an object",
-        { qemu: { settings: { "runtime.a": {} } } },
-        'qemu.settings["runtime.a"]',
+        withClass({ settings: { "runtime.a": {} } }),
+        `${classPath}.settings["runtime.a"]`,
         /a string, a boolean/,
     ],
     [
         "a setting that is a list of lists",
-        { qemu: { settings: { "runtime.a": [[1]] } } },
-        'qemu.settings["runtime.a"]',
+        withClass({ settings: { "runtime.a": [[1]] } }),
+        `${classPath}.settings["runtime.a"]`,
         /list of those/,
     ],
     [
-        "a setting without end",
-        { qemu: { settings: { "runtime.a": Number.POSITIVE_INFINITY } } },
-        'qemu.settings["runtime.a"]',
+        "an infinite setting",
+        withClass({ settings: { "runtime.a": Number.POSITIVE_INFINITY } }),
+        `${classPath}.settings["runtime.a"]`,
         /finite/,
     ],
     [
-        "a setting that is half a character",
-        { qemu: { settings: { "runtime.a": "\ud83e" } } },
-        'qemu.settings["runtime.a"]',
+        "a setting with a lone surrogate",
+        withClass({ settings: { "runtime.a": "\ud83e" } }),
+        `${classPath}.settings["runtime.a"]`,
         /string/,
     ],
     [
-        "a setting too large to be exact",
-        { qemu: { settings: { "runtime.a": 2 ** 60 } } },
-        'qemu.settings["runtime.a"]',
+        "a setting that is too large to be exact",
+        withClass({ settings: { "runtime.a": 2 ** 60 } }),
+        `${classPath}.settings["runtime.a"]`,
         /number/,
     ],
-    ["settings not known yet", { qemu: pulumi.output({}) }, "qemu", /cannot be an Output/],
-    ["qemu that is a text", { qemu: "debug" }, "qemu", /must be an object/],
-    ["release that is a list", { release: [] }, "release", /must be an object/],
     [
-        "an argument that does not exist",
+        "a RuntimeClass that is not known yet",
+        { runtimeClasses: { "kata-qemu": pulumi.output({}) } },
+        classPath,
+        /cannot be an Output/,
+    ],
+    ["a RuntimeClass that is a text", { runtimeClasses: { "kata-qemu": "debug" } }, classPath, /must be an object/],
+    ["a release that is a list", { release: [] }, "release", /must be an object/],
+    [
+        "an unknown argument",
         { versoin: "3.32.0" },
         "versoin",
-        /not known here; known are nodes, version, release/,
+        /not a valid property; valid properties are nodes, version, release/,
     ],
 ];
 
-const badConnections: [title: string, connection: object, path: string, reason: RegExp][] = [
-    ["no host", { host: undefined }, ".host", /is missing/],
+const invalidConnections: [title: string, connection: object, path: string, reason: RegExp][] = [
+    ["a missing host", { host: undefined }, ".host", /is required/],
     ["an empty host", { host: "" }, ".host", /a host name or an IP address/],
     ["a host with a space", { host: "my host" }, ".host", /a host name/],
     ["a host with a port", { host: "a:22" }, ".host", /without a port/],
@@ -306,35 +394,40 @@ const badConnections: [title: string, connection: object, path: string, reason: 
     ["a host that looks like an option", { host: "-oProxyCommand=id" }, ".host", /a host name/],
     ["port 0", { port: 0 }, ".port", /from 1 to 65535/],
     ["port 65536", { port: 65536 }, ".port", /from 1 to 65535/],
-    ["half a port", { port: 22.5 }, ".port", /whole number/],
+    ["a fractional port", { port: 22.5 }, ".port", /whole number/],
     ["a port as text", { port: "22" }, ".port", /whole number/],
     ["an empty user", { user: "" }, ".user", /name of a user/],
     ["an empty password", { password: "" }, ".password", /not empty/],
-    ["the name of a key file", { privateKey: "~/.ssh/id_ed25519" }, ".privateKey", /not the name of a file/],
-    ["an RSA host key", { hostKey: rsa }, ".hostKey", /RSA key cannot/],
-    ["a line of known_hosts", { hostKey: `a ${hostKey}` }, ".hostKey", /without a host's name/],
-    ["a host key that is cut off", { hostKey: "ssh-ed25519 AAAA" }, ".hostKey", /authorized_keys/],
-    ["half a dial", { dialErrorLimit: 0.5 }, ".dialErrorLimit", /whole number, at least -1/],
-    ["negative seconds", { perDialTimeout: -1 }, ".perDialTimeout", /at least 0/],
-    ["an agent at no place", { agentSocketPath: "" }, ".agentSocketPath", /not empty/],
-    ["a password that is a number", { password: 5 }, ".password", /text/],
-    ["an unknown property", { identityFile: "x" }, ".identityFile", /not known here/],
-    ["a bastion without a host", { proxy: { password: "p" } }, ".proxy.host", /is missing/],
-    ["a bastion nobody can log in to", { proxy: { host: "b" } }, ".proxy", /no way to log in/],
+    [
+        "the name of a key file as privateKey",
+        { privateKey: "~/.ssh/id_ed25519" },
+        ".privateKey",
+        /not the name of a file/,
+    ],
+    ["an RSA host key", { hostKey: rsa }, ".hostKey", /RSA keys cannot/],
+    ["a line of known_hosts as host key", { hostKey: `a ${hostKey}` }, ".hostKey", /without a host's name/],
+    ["a truncated host key", { hostKey: "ssh-ed25519 AAAA" }, ".hostKey", /authorized_keys/],
+    ["a fractional dialErrorLimit", { dialErrorLimit: 0.5 }, ".dialErrorLimit", /whole number, at least -1/],
+    ["a negative perDialTimeout", { perDialTimeout: -1 }, ".perDialTimeout", /at least 0/],
+    ["an empty agentSocketPath", { agentSocketPath: "" }, ".agentSocketPath", /not empty/],
+    ["a password of type number", { password: 5 }, ".password", /text/],
+    ["an unknown property", { identityFile: "x" }, ".identityFile", /not a valid property/],
+    ["a bastion without a host", { proxy: { password: "p" } }, ".proxy.host", /is required/],
+    ["a bastion without a way to log in", { proxy: { host: "b" } }, ".proxy", /no way to log in/],
     [
         "a bastion behind a bastion",
         { proxy: { host: "b", password: "p", proxy: {} } },
         ".proxy.proxy",
-        /not known here/,
+        /not a valid property/,
     ],
-    ["a bastion with a bad port", { proxy: { host: "b", password: "p", port: -1 } }, ".proxy.port", /from 1 to/],
+    ["a bastion with an invalid port", { proxy: { host: "b", password: "p", port: -1 } }, ".proxy.port", /from 1 to/],
 ];
 
 describe("validation", () => {
-    it("finds nothing wrong with little, and with everything", () => {
-        expect(said({ nodes: oneNode })).to.deep.equal([]);
+    it("accepts minimal and complete arguments", () => {
+        expect(described({ nodes: oneNode })).to.deep.equal([]);
         expect(
-            said({
+            described({
                 nodes: {
                     ...threeNodes,
                     "10.0.0.1": {
@@ -355,87 +448,96 @@ describe("validation", () => {
                     url: "https://mirror.example.com:8443/{version}/{arch}/{archive}",
                     sha256: { amd64: sum, arm64: sum },
                 },
-                qemu: {
-                    overhead: { enabled: true, cpu: "0.25", memory: "1.5Gi" },
-                    debug: true,
-                    runtime: "rust",
-                    settings: {
-                        "hypervisor.qemu.default_memory": 4096,
-                        "hypervisor.qemu.factory.enable_template": false,
-                        "agent.kata.dial_timeout": 0.5,
-                        "runtime.experimental": ["a", "b"],
+                runtimeClasses: {
+                    "kata.example.com": {
+                        shim: "qemu-runtime-rs",
+                        overhead: { enabled: true, cpu: "0.25", memory: "1.5Gi" },
+                        debug: true,
+                        settings: {
+                            "hypervisor.qemu.default_memory": 4096,
+                            "hypervisor.qemu.factory.enable_template": false,
+                            "agent.kata.dial_timeout": 0.5,
+                            "runtime.experimental": ["a", "b"],
+                        },
+                        handler: "kata",
+                        labels: { "example.com/team": "" },
+                        annotations: { "example.com/why": "two\nlines" },
+                        tolerations: [
+                            { key: "vm", operator: "Equal", value: "yes", effect: "NoExecute", tolerationSeconds: 60 },
+                        ],
+                        nodeSelector: { "example.com/pool": "vm" },
                     },
                 },
+                debug: true,
                 kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true },
-                runtimeClass: {
-                    name: "kata.example.com",
-                    handler: "kata",
-                    labels: { "example.com/team": "" },
-                    annotations: { "example.com/why": "because\nit is so" },
-                    tolerations: [
-                        { key: "vm", operator: "Equal", value: "yes", effect: "NoExecute", tolerationSeconds: 60 },
-                    ],
-                },
                 rollout: { maxUnavailable: 5 },
                 hostChecks: "warn",
             }),
         ).to.deep.equal([]);
     });
 
-    it("takes null for what is left out, as some languages give it", () => {
-        const nothing = { version: null, release: null, qemu: { settings: null, runtime: null }, rollout: null };
-        expect(said({ nodes: oneNode, ...nothing })).to.deep.equal([]);
+    it("accepts null for omitted values, which some languages pass", () => {
+        const nothing = { version: null, release: null, rollout: null, debug: null };
+        const runtimeClass = { settings: null, shim: null, handler: null };
+        expect(described({ nodes: oneNode, ...nothing, runtimeClasses: null })).to.deep.equal([]);
+        expect(described({ nodes: oneNode, ...nothing, ...withClass(runtimeClass) })).to.deep.equal([]);
+        expect(described({ nodes: oneNode, runtimeClasses: { "kata-qemu": null } })).to.deep.equal([]);
     });
 
-    for (const [title, args, path, reason] of bad) {
-        it(`refuses ${title}`, () => {
-            const found = wrong({ nodes: oneNode, ...args });
-            expect(found.map((problem) => problem.path)).to.deep.equal([path]);
-            expect(found[0]!.reason).to.match(reason);
+    it("accepts a release that is newer than the default and has known checksums", () => {
+        expect(described({ nodes: oneNode, version: "4.2.0" })).to.deep.equal([]);
+        expect(described({ nodes: oneNode, version: "4.2.0", ...withClass({ shim: "qemu" }) })).to.deep.equal([]);
+    });
+
+    for (const [title, args, path, reason] of invalid) {
+        it(`rejects ${title}`, () => {
+            const problems = found({ nodes: oneNode, ...args });
+            expect(problems.map((problem) => problem.path)).to.deep.equal([path]);
+            expect(problems[0]!.reason).to.match(reason);
         });
     }
 
-    for (const [title, connection, path, reason] of badConnections) {
-        it(`refuses ${title} in a connection`, () => {
-            const found = wrong(withConnection(connection));
-            expect(found.map((problem) => problem.path)).to.deep.equal([connectionPath + path]);
-            expect(found[0]!.reason).to.match(reason);
+    for (const [title, connection, path, reason] of invalidConnections) {
+        it(`rejects ${title} in a connection`, () => {
+            const problems = found(withConnection(connection));
+            expect(problems.map((problem) => problem.path)).to.deep.equal([connectionPath + path]);
+            expect(problems[0]!.reason).to.match(reason);
         });
     }
 
-    it("refuses arguments without nodes, whatever they are", () => {
+    it("rejects arguments without nodes", () => {
         for (const args of [undefined, null, {}, { nodes: undefined }, { nodes: null }]) {
-            expect(said(args)).to.deep.equal(["nodes: is missing"]);
+            expect(described(args)).to.deep.equal(["nodes: is required"]);
         }
-        expect(said({ nodes: {} })).to.deep.equal(["nodes: must name at least one node"]);
-        expect(said("nodes")).to.deep.equal([": must be an object"]);
+        expect(described({ nodes: {} })).to.deep.equal(["nodes: must name at least one node"]);
+        expect(described("nodes")).to.deep.equal([": must be an object"]);
         expect(pathsOf({ nodes: "a" })).to.deep.equal(["nodes"]);
         expect(pathsOf({ nodes: [{ host: "a" }] })).to.deep.equal(["nodes"]);
         expect(pathsOf({ nodes: pulumi.output(oneNode) })).to.deep.equal(["nodes"]);
     });
 
-    it("refuses a node that is none", () => {
+    it("rejects a node that is missing or not an object", () => {
         for (const node of [undefined, null]) {
-            expect(said({ nodes: { a: node } })).to.deep.equal(['nodes["a"]: is missing']);
+            expect(described({ nodes: { a: node } })).to.deep.equal(['nodes["a"]: is required']);
         }
         for (const node of ["192.0.2.1", 5, []]) {
-            expect(said({ nodes: { a: node } })).to.deep.equal(['nodes["a"]: must be an object']);
+            expect(described({ nodes: { a: node } })).to.deep.equal(['nodes["a"]: must be an object']);
         }
-        expect(said({ nodes: { a: {} } })).to.deep.equal(['nodes["a"].connection: is missing']);
+        expect(described({ nodes: { a: {} } })).to.deep.equal(['nodes["a"].connection: is required']);
         expect(pathsOf({ nodes: { a: { connection: "a" } } })).to.deep.equal([connectionPath]);
     });
 
-    it("refuses node names that Kubernetes has not", () => {
+    it("rejects node names that Kubernetes rejects", () => {
         for (const name of ["Worker", "a b", "", "-a", "a_b", "a".repeat(254), "a/b", "a\n"]) {
             const { connection } = oneNode["worker-1"]!;
             expect(pathsOf({ nodes: { [name]: { connection } } }), name).to.include(`nodes[${JSON.stringify(name)}]`);
         }
     });
 
-    it("wants a way to log in, for which an agent is enough", () => {
+    it("requires a way to log in, for which an SSH agent is enough", () => {
         const args = { nodes: { a: { connection: { host: "a" } } } };
-        expect(said(args)[0]).to.match(
-            /no way to log in: give privateKey, password, agentSocketPath, or run Pulumi with/,
+        expect(described(args)[0]).to.match(
+            /no way to log in: set privateKey, password, agentSocketPath, or run Pulumi with/,
         );
         expect(problems("kata", args, { sshAgent: true })).to.deep.equal([]);
         for (const way of [
@@ -444,28 +546,32 @@ describe("validation", () => {
             { agentSocketPath: "/a" },
             { privateKey: pulumi.secret("k") },
         ]) {
-            expect(said({ nodes: { a: { connection: { host: "a", ...way } } } })).to.deep.equal([]);
+            expect(described({ nodes: { a: { connection: { host: "a", ...way } } } })).to.deep.equal([]);
         }
     });
 
-    it("refuses two names for one machine", () => {
+    it("rejects two names for one machine", () => {
         const connection = { host: "a", password: "p" };
         const other = (changed: object) => ({
             nodes: { a: { connection }, b: { connection: { ...connection, ...changed } } },
         });
-        expect(said(other({ port: 22 }))).to.deep.equal(['nodes["b"].connection: has the same address as "a"']);
-        expect(said(other({ port: 2222 }))).to.deep.equal([]);
-        expect(said(other({ proxy: { host: "p", password: "p" } }))).to.deep.equal([]);
-        expect(said(other({ port: pulumi.output(22) }))).to.deep.equal([]);
+        expect(described(other({ port: 22 }))).to.deep.equal(['nodes["b"].connection: has the same address as "a"']);
+        expect(described(other({ port: 2222 }))).to.deep.equal([]);
+        expect(described(other({ proxy: { host: "p", password: "p" } }))).to.deep.equal([]);
+        expect(described(other({ port: pulumi.output(22) }))).to.deep.equal([]);
     });
 
-    it("says all that is wrong at once", () => {
+    it("reports all problems at once", () => {
         expect(
             pathsOf({
                 nodes: { A: { connection: { host: "", port: 0 } } },
                 version: "2.2.2",
                 release: { sha256: { amd64: "abc" } },
-                qemu: { runtime: "rust", settings: { "runtime.enable_debug": {} } },
+                ...withClass({
+                    shim: "qemu-runtime-rs",
+                    settings: { "runtime.enable_debug": {} },
+                    overhead: { cpu: "much" },
+                }),
                 kubelet: { cgroupDriver: "systemd" },
             }),
         ).to.deep.equal([
@@ -474,42 +580,50 @@ describe("validation", () => {
             'nodes["A"].connection.port',
             'nodes["A"].connection',
             "release.sha256.amd64",
-            'qemu.settings["runtime.enable_debug"]',
-            'qemu.settings["runtime.enable_debug"]',
-            "qemu.runtime",
+            `${classPath}.overhead.cpu`,
+            `${classPath}.settings["runtime.enable_debug"]`,
+            `${classPath}.settings["runtime.enable_debug"]`,
+            `${classPath}.shim`,
             "kubelet.cgroupDriver",
         ]);
     });
 
-    it("says nothing of what is not known yet", () => {
+    it("reports nothing about values that are not known yet", () => {
         const later = pulumi.output("x");
         const connection = { host: later, port: later, privateKey: later, hostKey: later };
         const args = {
             nodes: { a: { connection } },
             version: later,
             release: { url: later, sha256: { amd64: later } },
-            qemu: {
+            ...withClass({
+                shim: later,
+                handler: later,
                 overhead: { cpu: Promise.resolve("x") },
                 settings: { "runtime.a": later, "runtime.b": ["x", later] },
-                runtime: later,
-            },
+                debug: later,
+                labels: { a: later },
+                nodeSelector: { a: later },
+                tolerations: [{ key: later }],
+            }),
+            debug: later,
             kubelet: { cgroupDriver: later },
-            runtimeClass: { name: later, labels: { a: later }, tolerations: [{ key: later }] },
             hostChecks: later,
         };
-        expect(said(args)).to.deep.equal([]);
+        expect(described(args)).to.deep.equal([]);
+        const named = { shim: later, handler: later };
+        expect(described({ nodes: oneNode, ...withClass(named, "kata.example.com") })).to.deep.equal([]);
     });
 
-    it("refuses hostile texts wherever only names can be", () => {
+    it("rejects hostile texts in every argument that takes a name", () => {
         const places: [path: string, args: (text: string) => object][] = [
             ["version", (version) => ({ version })],
             ["release.sha256.arm64", (arm64) => ({ release: { sha256: { arm64 } } })],
-            ["qemu.overhead.cpu", (cpu) => ({ qemu: { overhead: { cpu } } })],
-            ["qemu.overhead.memory", (memory) => ({ qemu: { overhead: { memory } } })],
-            ["qemu.runtime", (runtime) => ({ qemu: { runtime } })],
+            [`${classPath}.overhead.cpu`, (cpu) => withClass({ overhead: { cpu } })],
+            [`${classPath}.overhead.memory`, (memory) => withClass({ overhead: { memory } })],
+            [`${classPath}.shim`, (shim) => withClass({ shim })],
+            [`${classPath}.handler`, (handler) => withClass({ handler })],
+            [`${classPath}.nodeSelector["a"]`, (a) => withClass({ nodeSelector: { a } })],
             ["kubelet.cgroupDriver", (cgroupDriver) => ({ kubelet: { cgroupDriver } })],
-            ["runtimeClass.name", (name) => ({ runtimeClass: { name } })],
-            ["runtimeClass.handler", (handler) => ({ runtimeClass: { handler } })],
             ["hostChecks", (hostChecks) => ({ hostChecks })],
             [`${connectionPath}.host`, (host) => withConnection({ host })],
             [`${connectionPath}.privateKey`, (privateKey) => withConnection({ privateKey })],
@@ -522,14 +636,90 @@ describe("validation", () => {
             expect(pathsOf({ nodes: { [text]: oneNode["worker-1"] } })).to.deep.equal([
                 `nodes[${JSON.stringify(text)}]`,
             ]);
+            expect(pathsOf({ nodes: oneNode, ...withClass({}, text) })).to.deep.equal([
+                `runtimeClasses[${JSON.stringify(text)}]`,
+            ]);
             const key = `runtime.${text}`;
-            const found = pathsOf({ nodes: oneNode, qemu: { settings: { [key]: 1 } } });
-            expect(found.length === 0, key).to.equal(/^[A-Za-z0-9_-]+$/.test(text));
+            const paths = pathsOf({ nodes: oneNode, ...withClass({ settings: { [key]: 1 } }) });
+            expect(paths.length === 0, key).to.equal(/^[A-Za-z0-9_-]+$/.test(text));
         }
     });
 
-    it("refuses a name of the component that would not fit on a line", () => {
-        expect(wrong({ nodes: oneNode }, "ka\nta")).to.have.length(1);
-        expect(wrong({ nodes: oneNode }, "kata's $(name)")).to.deep.equal([]);
+    it("rejects a component name with a line break", () => {
+        expect(found({ nodes: oneNode }, "ka\nta")).to.have.length(1);
+        expect(found({ nodes: oneNode }, "kata's $(name)")).to.deep.equal([]);
+    });
+});
+
+/** Arguments of any shape, most of them with the names of real arguments. */
+const anyValue = fc.anything({ withNullPrototype: true, withBigInt: true, withDate: true });
+const anyOf = (...keys: string[]) =>
+    fc.dictionary(fc.oneof(fc.constantFrom(...keys), fc.string()), anyValue, { maxKeys: 4 });
+const anyArguments = fc.oneof(
+    anyValue,
+    fc.record(
+        {
+            nodes: fc.oneof(
+                anyValue,
+                fc.dictionary(
+                    fc.string(),
+                    fc.oneof(anyValue, fc.record({ connection: anyOf("host", "port", "proxy") })),
+                ),
+            ),
+            version: fc.oneof(anyValue, fc.constantFrom("2.2.2", "3.32.0", "4.1.0", "9.9.9")),
+            release: fc.oneof(anyValue, anyOf("url", "sha256")),
+            runtimeClasses: fc.oneof(
+                anyValue,
+                fc.dictionary(
+                    fc.oneof(fc.constantFrom("kata-qemu", "kata-clh", "custom"), fc.string()),
+                    fc.oneof(anyValue, anyOf("shim", "settings", "handler", "overhead", "labels", "tolerations")),
+                ),
+            ),
+            kubelet: fc.oneof(anyValue, anyOf("cgroupDriver")),
+            rollout: fc.oneof(anyValue, anyOf("canary", "drain", "maxUnavailable")),
+        },
+        { requiredKeys: [] },
+    ),
+);
+
+describe("validation of arbitrary arguments", () => {
+    it("never throws, and gives every problem a path and a reason", () => {
+        fc.assert(
+            fc.property(fc.string(), anyArguments, (name, args) => {
+                for (const { path, reason } of problems(name, args, noAgent)) {
+                    expect(path).to.be.a("string");
+                    expect(reason).to.be.a("string").and.not.equal("");
+                }
+            }),
+            { numRuns: 1000 },
+        );
+    });
+
+    it("never carries a value of a connection, a kubeconfig or a url", () => {
+        const secrets = fc
+            .string({ minLength: 12, unit: fc.constantFrom(..."xyz-@: ") })
+            .map((text) => `hunter${text}`);
+        const isSecret = ({ path }: Problem) => /^nodes|kubeconfig|controlPlane|release\.url/.test(path);
+        fc.assert(
+            fc.property(
+                fc.constantFrom("host", "port", "user", "privateKey", "hostKey", "extra"),
+                secrets,
+                (key, text) => {
+                    const connection = { host: "a", password: "p", [key]: text };
+                    const args = {
+                        nodes: {
+                            a: { connection },
+                            b: { connection: { ...connection, host: "b", proxy: connection } },
+                        },
+                        release: { url: text },
+                        rollout: { drain: { kubeconfig: [text], controlPlane: connection } },
+                    };
+                    const hidden = found(args).filter(isSecret);
+                    expect(hidden).not.to.deep.equal([]);
+                    for (const problem of hidden) expect(problem).not.to.have.property("found");
+                    expect(JSON.stringify(hidden)).not.to.contain("hunter");
+                },
+            ),
+        );
     });
 });

@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { expect } from "chai";
+import fc from "fast-check";
 import { parse } from "smol-toml";
 import { isTomlValue, tomlLiteral } from "../../../src/kata/toml";
 import { hostile } from "../../support/arguments";
@@ -28,18 +29,38 @@ describe("TOML literals", () => {
         [() => 1, undefined],
         [10n, undefined],
     ] as [unknown, string | undefined][]) {
-        it(`${literal === undefined ? "has none for" : "writes"} ${inspect(value)}`, () => {
-            expect(isTomlValue(value)).to.equal(literal !== undefined);
-            if (literal !== undefined) {
-                expect(tomlLiteral(value)).to.equal(literal);
-            }
-        });
+        it(
+            literal === undefined ? `has no literal for ${inspect(value)}` : `writes ${inspect(value)} as ${literal}`,
+            () => {
+                expect(isTomlValue(value)).to.equal(literal !== undefined);
+                if (literal !== undefined) {
+                    expect(tomlLiteral(value)).to.equal(literal);
+                }
+            },
+        );
     }
 
     it("keeps every text on one line and within its quotes", () => {
-        for (const text of hostile) {
+        const onOneLine = (text: string) => {
             expect(tomlLiteral(text)).to.match(/^"(\\.|[^"\\\p{Cc}])*"$/u);
             expect(parse(`key = ${tomlLiteral(text)}`).key).to.equal(text);
-        }
+        };
+        for (const text of hostile) onOneLine(text);
+        fc.assert(fc.property(fc.string({ unit: "binary" }), onOneLine));
+    });
+
+    it("writes literals that a TOML parser reads as the same value", () => {
+        const scalar = fc.oneof(
+            fc.string({ unit: "binary" }),
+            fc.boolean(),
+            fc.maxSafeInteger(),
+            fc.double({ noNaN: true, noDefaultInfinity: true }).filter((value) => !Number.isInteger(value)),
+        );
+        fc.assert(
+            fc.property(fc.oneof(scalar, fc.array(scalar)), (value) => {
+                expect(isTomlValue(value)).to.equal(true);
+                expect(parse(`key = ${tomlLiteral(value)}`).key).to.deep.equal(value);
+            }),
+        );
     });
 });

@@ -1,28 +1,29 @@
-// The texts of the commands, run by real shells as an SSH server would run them.
+// The commands for a node, run by real shells as an SSH server would run them.
 
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { expect } from "chai";
-import { activate, deactivate, quote, stage, unstage } from "../../../src/node/commands";
+import fc from "fast-check";
+import { activate, deactivate, probe, quote, stage, unstage } from "../../../src/node/commands";
 import { programOf } from "../../../src/node/program";
 import { makePlan } from "../../../src/plan";
 import { hostile } from "../../support/arguments";
 
-/** The login shells an SSH server may run a command with; those that this machine has. */
+/** The login shells of SSH servers that this machine has. */
 const shells = [["sh"], ["dash"], ["bash"], ["busybox", "sh"], ["zsh"], ["fish"]].filter(
     ([shell]) => spawnSync(shell!, ["-c", "exit 0"]).error === undefined,
 );
 
-/** What the node program does to stay on the node. */
-const stay = '[ "$1" != stage ] || mv "$0" "$(dirname "$0")/node.sh"; ';
-/** A node program that says what it was called with, each argument closed by a NUL. */
-const text = `${stay}printf '%s\\0' "$@"\n`;
+/** Installs the node program, as the real one does. */
+const installNode = '[ "$1" != stage ] || mv "$0" "$(dirname "$0")/node.sh"; ';
+/** A node program that prints its arguments, each followed by a NUL. */
+const text = `${installNode}printf '%s\\0' "$@"\n`;
 const program = programOf(text);
 const owner = "acme/shop/prod/kata";
 
-describe("commands", () => {
+describe("the commands for a node", () => {
     let machine: string;
     let folder: string;
 
@@ -33,21 +34,21 @@ describe("commands", () => {
 
     afterEach(() => rmSync(machine, { recursive: true }));
 
-    /** A program on the machine's PATH, before all others. */
+    /** Installs a program that is found first on the PATH of the machine. */
     function install(name: string, script: string) {
         mkdirSync(join(machine, "bin"), { recursive: true });
         writeFileSync(join(machine, "bin", name), `#!/bin/sh\n${script}\n`);
         chmodSync(join(machine, "bin", name), 0o755);
     }
 
-    /** The user is root, or is not and has a sudo that behaves as the script says. */
+    /** The user is root, or a user with the given script as sudo. */
     const becomeRoot = () => install("id", "echo 0");
     const becomeUser = (sudo: string) => {
         install("id", '[ "$1" = -un ] && echo kata || echo 1000');
         install("sudo", sudo);
     };
 
-    /** Runs a command as an SSH server does, on this machine's folder instead of the node's. */
+    /** Runs a command as an SSH server does, with a folder of this machine instead of that of the node. */
     function run(command: string, { shell = ["sh"], stdin = "" } = {}) {
         const PATH = join(machine, "bin") + delimiter + process.env.PATH;
         const onMachine = command.replaceAll("/var/lib/kata-containers-node", folder);
@@ -65,16 +66,16 @@ describe("commands", () => {
     const plan = makePlan({
         version: "3.32.0",
         release: { url: `/srv/${hostile.filter((text) => !text.includes("\n")).join("")}/{archive}` },
-        qemu: { settings, debug: true },
+        runtimeClasses: { "kata-qemu": { settings, debug: true } },
         kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true },
     });
 
-    it("finds shells to try", () => {
+    it("finds at least one login shell on this machine", () => {
         expect(shells).to.deep.include(["sh"]);
     });
 
     for (const shell of shells) {
-        it(`hand every argument over as it is, under ${shell.join(" ")}`, () => {
+        it(`passes every argument unchanged, under ${shell.join(" ")}`, () => {
             becomeRoot();
             const hostileOwner = `acme/shop/prod/${hostile.join("")}`;
             const staged = run(stage(plan, hostileOwner, program), { shell, stdin: program.packed });
@@ -103,7 +104,7 @@ describe("commands", () => {
                 `--sha256-amd64=${amd64.sha256}`,
                 `--sha256-arm64=${arm64.sha256}`,
                 "--handler=kata-qemu",
-                "--shim=bin/containerd-shim-kata-v2",
+                "--shim-path=bin/containerd-shim-kata-v2",
                 "--kata-config=share/defaults/kata-containers/configuration-qemu.toml",
                 "--debug=true",
                 ...sets,
@@ -124,15 +125,29 @@ describe("commands", () => {
             ]);
         });
 
-        it(`quote any text as one word, under ${shell.join(" ")}`, () => {
+        it(`quotes any text as one word, under ${shell.join(" ")}`, () => {
             for (const text of ["", ...hostile]) {
                 const { stdout } = run(`printf '[%s]' ${quote(text)}`, { shell });
                 expect(stdout).to.equal(`[${text}]`);
             }
         });
+
+        it(`quotes arbitrary texts as one word each, under ${shell.join(" ")}`, () => {
+            const special = fc.constantFrom(..."'\"\\$`!#~*?[]{}()<>|&;=%-^ \t\n\r", "a");
+            const word = fc
+                .oneof(fc.string({ unit: special }), fc.string({ unit: "binary" }))
+                .map((text) => text.replaceAll("\0", ""));
+            fc.assert(
+                fc.property(fc.array(word, { minLength: 1, maxLength: 50 }), (words) => {
+                    const { stdout } = run(`printf '%s\\0' ${words.map(quote).join(" ")}`, { shell });
+                    expect(received(stdout)).to.deep.equal(words);
+                }),
+                { numRuns: 20 },
+            );
+        });
     }
 
-    it("become root by sudo, with every argument and standard input as they are", () => {
+    it("becomes root with sudo and keeps every argument and standard input", () => {
         becomeUser('shift; exec env SUDO=yes "$@"');
         const { stdout, stderr } = run(stage(plan, owner, program), { stdin: program.packed });
         expect(stderr).to.equal("");
@@ -140,7 +155,7 @@ describe("commands", () => {
         expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
     });
 
-    it("say what to do where sudo asks for a password", () => {
+    it("explains what to do if sudo asks for a password", () => {
         becomeUser('echo "sudo: a password is required" >&2; exit 1');
         const { status, stderr } = run(stage(plan, owner, program), { stdin: program.packed });
         expect(status).to.equal(1);
@@ -150,44 +165,69 @@ describe("commands", () => {
         expect(existsSync(folder)).to.equal(false);
     });
 
-    it("leave the node program to root alone", () => {
+    it("makes the node program readable for root only", () => {
         becomeRoot();
         run(stage(plan, owner, program), { stdin: program.packed });
         expect(statSync(folder).mode & 0o777).to.equal(0o700);
         expect(statSync(join(folder, "node.sh")).mode & 0o777).to.equal(0o600);
     });
 
-    it("keep the node program they have when a new one does not come whole", () => {
+    it("keeps the installed node program if a new one arrives incomplete", () => {
         becomeRoot();
         run(stage(plan, owner, program), { stdin: program.packed });
         const { status, stderr } = run(stage(plan, owner, program), { stdin: program.packed.slice(0, 40) });
         expect(status).to.equal(1);
-        expect(stderr).to.match(/did not reach .* whole/);
+        expect(stderr).to.match(/arrived incomplete on /);
         expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
         expect(run(`ls ${folder}`).stdout).to.equal("node.sh\n");
     });
 
-    it("fail as the node program fails", () => {
+    it("fails with the exit status and output of the node program", () => {
         becomeRoot();
-        const failing = programOf(`${stay}echo no >&2; exit 7\n`);
+        const failing = programOf(`${installNode}echo no >&2; exit 7\n`);
         const { status, stderr } = run(stage(plan, owner, failing), { stdin: failing.packed });
         expect([status, stderr]).to.deep.equal([7, "no\n"]);
         expect(run(activate(plan, owner, program)).status).to.equal(7);
     });
 
-    it("say so where the node program is gone, and undo nothing there", () => {
+    it("reports a missing node program, and has nothing to undo there", () => {
         becomeRoot();
         const activated = run(activate(plan, owner, program));
         expect(activated.status).to.equal(1);
-        expect(activated.stderr).to.match(/the node program is not on .* any more: run pulumi up with --replace/);
+        expect(activated.stderr).to.match(
+            /the node program is missing on .*: run pulumi up with --replace for the -stage and -activate resources/,
+        );
         for (const undo of [deactivate(plan, owner), unstage(owner)]) {
             const { status, stdout } = run(undo);
             expect(status).to.equal(0);
-            expect(stdout).to.match(/^nothing to undo: the node program is not on /);
+            expect(stdout).to.match(/^nothing to undo: the node program is missing on /);
         }
     });
 
-    it("show what changes, a line an argument", () => {
+    it("passes the revision of a node that has drifted", () => {
+        expect(stage(plan, owner, program, "0123456789ab")).to.match(/--revision=0123456789ab$/);
+        expect(activate(plan, owner, program, "0123456789ab")).to.match(/--revision=0123456789ab$/);
+        expect(activate(plan, owner, program, "")).not.to.contain("--revision");
+    });
+
+    it("probes with the installed node program only if it is the current one", () => {
+        becomeRoot();
+        const revision = () => run(probe(program, "worker-1", "kata-qemu")).stdout.trim();
+        const missing = revision();
+        expect(missing).to.match(/^[0-9a-f]{12}$/);
+        expect(revision()).to.equal(missing);
+
+        const other = programOf(`${text}# of another version`);
+        run(stage(plan, owner, other), { stdin: other.packed });
+        expect(revision())
+            .to.match(/^[0-9a-f]{12}$/)
+            .and.not.equal(missing);
+
+        run(stage(plan, owner, program), { stdin: program.packed });
+        expect(received(revision())).to.deep.equal(["probe", "--node=worker-1", "--runtime-class=kata-qemu"]);
+    });
+
+    it("shows each changed argument on a line of its own", () => {
         const lines = (version: string) =>
             activate(makePlan({ version }), owner, program)
                 .split("\n")

@@ -1,16 +1,17 @@
 import { expect } from "chai";
+import fc from "fast-check";
 import type { RolloutArgs } from "../../../src";
 import { waves } from "../../../src/node/rollout";
 
-describe("waves", () => {
+describe("the waves of a rollout", () => {
     const cases: [title: string, rollout: RolloutArgs | undefined, waves: string][] = [
-        ["one node at a time", undefined, "a b c d e"],
-        ["so many nodes at once", { maxUnavailable: 2 }, "ab cd e"],
-        ["a fraction, rounded down", { maxUnavailable: 0.5 }, "ab cd e"],
-        ["at least one", { maxUnavailable: 0.01 }, "a b c d e"],
-        ["more than there are", { maxUnavailable: 100 }, "abcde"],
-        ["a canary alone, before all others", { canary: "c", maxUnavailable: 3 }, "c abd e"],
-        ["all at once after a canary", { canary: "a", maxUnavailable: 5 }, "a bcde"],
+        ["changes one node at a time by default", undefined, "a b c d e"],
+        ["changes maxUnavailable nodes at once", { maxUnavailable: 2 }, "ab cd e"],
+        ["rounds a fraction down", { maxUnavailable: 0.5 }, "ab cd e"],
+        ["changes at least one node at once", { maxUnavailable: 0.01 }, "a b c d e"],
+        ["accepts a maxUnavailable above the number of nodes", { maxUnavailable: 100 }, "abcde"],
+        ["changes a canary alone, before all others", { canary: "c", maxUnavailable: 3 }, "c abd e"],
+        ["changes all other nodes at once after a canary", { canary: "a", maxUnavailable: 5 }, "a bcde"],
     ];
     for (const [title, rollout, expected] of cases) {
         it(title, () => {
@@ -18,4 +19,19 @@ describe("waves", () => {
             expect(groups.join(" ")).to.equal(expected);
         });
     }
+
+    it("changes every node exactly once, the canary first, and never more than maxUnavailable at once", () => {
+        const limits = fc.oneof(fc.integer({ min: 1, max: 30 }), fc.double({ min: 0.001, max: 0.999, noNaN: true }));
+        const nodes = fc.uniqueArray(fc.string(), { minLength: 1, maxLength: 20 });
+        fc.assert(
+            fc.property(nodes, limits, fc.option(fc.nat()), (nodes, maxUnavailable, at) => {
+                const canary = at === null ? undefined : nodes[at % nodes.length];
+                const groups = waves(nodes, { maxUnavailable, canary: canary || undefined });
+                expect(groups.flat().toSorted()).to.deep.equal(nodes.toSorted());
+                if (canary) expect(groups[0]).to.deep.equal([canary]);
+                const limit = maxUnavailable < 1 ? Math.max(1, maxUnavailable * nodes.length) : maxUnavailable;
+                for (const group of groups) expect(group.length).to.be.within(1, limit);
+            }),
+        );
+    });
 });
