@@ -1,58 +1,76 @@
 #!/bin/sh
-# The node program of the Pulumi package `kata-containers`.
+# The node program of the Pulumi package `kata-containers`: it installs Kata Containers on this Kubernetes node beside runc,
+# and removes it again.
 #
-# It installs Kata Containers on this Kubernetes node beside runc and takes it away again:
-#
-#   stage       downloads a release and unpacks it beside the others; touches nothing that runs
-#   activate    switches the node to it: Kata's configuration, containerd, the kubelet's cgroup driver
-#   deactivate  puts containerd, the kubelet and every file back
+#   stage       downloads a release and unpacks it beside the others; changes nothing that runs
+#   activate    switches the node to the release: Kata's configuration, containerd, the kubelet's cgroup driver
+#   deactivate  restores the files of containerd and the kubelet and everything that was displaced
 #   unstage     removes the releases and this program
-#   status      says in one line of JSON what is installed; changes nothing
-#   drift       says in one line of JSON what is not any more as it was applied; changes nothing
-#   recover     puts back a change that a power cut interrupted; run by systemd, before containerd and the kubelet start
+#   probe       prints in one line of JSON how the node differs from what was applied; changes nothing
+#   recover     rolls back a change that a power failure interrupted; systemd runs it before containerd and the kubelet start
 #
-# What it owns:
-#   /opt/kata-releases/<version>-<sha256>/   the releases, one folder each, never changed once there
-#   /opt/kata                                a link to the active one
-#   /etc/kata-containers/<handler>/          a copy of the release's configuration with the asked settings
-#   /etc/modules-load.d/kata-containers.conf the kernel modules Kata needs
-#   /usr/local/bin/containerd-shim-<handler>-v2   a link, by which containerd finds Kata's shim
-#   /etc/systemd/system/kata-containers-node.service   runs `recover` when the machine boots, where there is need
-#   /var/lib/kata-containers-node/           this program, its owners' names, the journal of a change under way
+# Managed paths:
+#   /opt/kata-releases/<version>-<sha256>/   the releases, one folder each, never changed once unpacked
+#   /opt/kata                                a link to the active release
+#   /etc/kata-containers/<handler>/          a copy of the release's configuration with the user's settings
+#   /etc/modules-load.d/kata-containers.conf the kernel modules that Kata needs
+#   /usr/local/bin/containerd-shim-<handler>-v2   a link by which containerd finds Kata's shim
+#   /etc/systemd/system/kata-containers-node.service   runs `recover` at boot, if a change was interrupted
+#   /var/lib/kata-containers-node/           this program, the names of its owners, the journal of a change in progress
 #   /run/kata-containers-node/               its lock and its logs
-# In files of others (containerd's and the kubelet's configuration) every changed line stands behind a comment
-# that begins with `#kata-containers:` and holds the original, so that it can be undone, also by hand.
+# In files of others (the configurations of containerd and the kubelet) every changed line stands behind a comment that
+# begins with `#kata-containers:` and holds the original, so that it can be undone, also by hand.
 #
-# It needs a POSIX shell, awk and what every Kubernetes node has.
+# The program needs a POSIX shell with `local`, awk and the tools that every Kubernetes node has.
+#
+# This file: the global variables and the helpers that know nothing of nodes.
 
 set -eu
 umask 022
 export LC_ALL=C
 PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-# Several binaries (ctr, crictl) read defaults from the environment; an administrator's must not steer us.
+# ctr and crictl read defaults from the environment; those of an administrator must not redirect them.
 unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 
-STATE=/var/lib/kata-containers-node
-RELEASES=/opt/kata-releases
-KATA=/opt/kata
-RUN=/run/kata-containers-node
-BOOT_UNIT=/etc/systemd/system/kata-containers-node.service
+# All global variables. Everything else is a parameter or `local`. An assignment never stands in front of a function call
+# (NAME=value function): in bash before 5.1 run as sh, the variable keeps that value after the call.
+#
+# constants                TAB NEWLINE SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT KATA_MODULES
+#                          TOML_AWK MARKS_AWK CONTAINERD_AWK
+# this run                 WORK_DIR STEP EXPLAINED PROBING
+# arguments (parse)        ACTION OWNER VERSION URL_AMD64 URL_ARM64 SHA256_AMD64 SHA256_ARM64 PROGRAM HANDLER SHIM_PATH
+#                          KATA_CONFIG SETTINGS DEBUG CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE NODE
+#                          RUNTIME_CLASS, and KATA_CONFIG_PATH, the copy of KATA_CONFIG for HANDLER
+# choose_release           TREE, the name of the release's folder
+# find_containerd          CONTAINERD CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR CONTAINERD_CONFIG CONTAINERD_SOCKET
+# choose_form              CRI_PLUGIN CRI_DUMP_TABLE DROP_IN
+# find_kubelet             KUBELET KUBELET_PID KUBELET_UNIT KUBELET_CONFIG
 
 TAB=$(printf '\t')
 NEWLINE='
 '
+# The first line of every managed file.
+SIGNATURE="# Managed by the Pulumi package kata-containers, which overwrites and removes this file."
+STATE_DIR=/var/lib/kata-containers-node
+JOURNAL=$STATE_DIR/journal
+RELEASES_DIR=/opt/kata-releases
+KATA_LINK=/opt/kata
+RUN_DIR=/run/kata-containers-node
+BOOT_UNIT=/etc/systemd/system/kata-containers-node.service
+KATA_MODULES="vhost_vsock vhost_net"
 
-# A line of progress. Standard output carries them to the terminal of whoever runs Pulumi. That it cannot be written is no
-# reason to stop in the middle.
+STEP=start    # named in errors
+EXPLAINED=""  # set when an error was printed
+PROBING=""    # set while `probe` compares the node with what was applied
+
+# say TEXT: a line of progress, shown where Pulumi runs. A closed terminal must not stop a change.
 say() { printf '%s\n' "$*" || :; }
 
-# The name of the step under way, for errors.
-STEP=start
 step() { STEP=$1; }
 
-# fail FINDING REMEDY: the one way to give up. Whatever has been changed by then is put back on exit.
+# fail FINDING REMEDY: ends the action; a change in progress is rolled back on exit. In a probe, the finding is a drift.
 fail() {
-    explain "$1" "$2"
+    if [ -n "$PROBING" ]; then printf '%s\n' "$1"; else explain "$1" "$2"; fi
     exit 1
 }
 explain() {
@@ -65,21 +83,28 @@ explain() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# flush PATH...: what was written survives a power cut. A sync that takes no arguments does the whole machine.
+# exists PATH: a link whose target is missing exists as well.
+exists() { [ -e "$1" ] || [ -L "$1" ]; }
+
+# flush PATH...: makes them survive a power failure. A sync that takes no arguments flushes the whole machine.
 flush() { sync "$@" 2>/dev/null || sync; }
 
-# private_folder PATH: root's alone.
+# private_folder PATH: only root can read it.
 private_folder() {
     mkdir -p "$1"
     chmod 0700 "$1"
 }
 
-# excerpt: the words of another program, from stdin, as they may be passed on: no long lines, and nothing but ASCII, for
-# one byte that is not UTF-8 loses Pulumi the result of a command that ran.
+# excerpt: passes on the output of another program without long lines and in ASCII only, because Pulumi loses the result of
+# a command that printed one byte of invalid UTF-8.
 excerpt() { tr -c '\11\12\40-\176' '?' | cut -c 1-500; }
 
-# within SECONDS COMMAND...: tries until the command succeeds.
+# unique: drops repeated lines and keeps the order.
+unique() { awk '!seen[$0]++'; }
+
+# within SECONDS COMMAND...: retries until the command succeeds.
 within() {
+    local deadline
     deadline=$(($(date +%s) + $1))
     shift
     until "$@"; do
@@ -90,7 +115,17 @@ within() {
 
 # json_string TEXT
 json_string() {
-    printf '%s' "$1" | awk '
-        { gsub(/[\\"]/, "\\\\&"); gsub(/\t/, " "); gsub(/[\001-\037]/, ""); out = out (NR > 1 ? " " : "") $0 }
-        END { printf "\"%s\"", out }'
+    printf '"%s"' "$(printf %s "${1%"$NEWLINE"}" | tr '\t\n' '  ' | tr -d '\001-\037' | sed 's/[\\"]/\\&/g')"
+}
+
+# json_list LINES: an array of strings; empty lines are left out.
+json_list() {
+    local separator="" line
+    printf '['
+    printf '%s\n' "$1" | while IFS= read -r line; do
+        [ -n "$line" ] || continue
+        printf '%s%s' "$separator" "$(json_string "$line")"
+        separator=","
+    done
+    printf ']'
 }

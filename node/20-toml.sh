@@ -1,19 +1,19 @@
-# TOML, read and edited line by line, so that comments and order stay. A key path is passed around as its parts, each
-# preceded by the separator SEP and as it stands between double quotes; in arguments it is written as in TOML:
+# TOML, read and edited line by line, so that comments and the order are kept. Inside awk, a key path is the list of its
+# parts, each behind the separator SEP and written as between double quotes; in arguments it is written as in TOML:
 # plugins."io.containerd.grpc.v1.cri".cni
 #
-# toml_index() leaves for each line i: at[i] the table it stands in; head[i] the table that begins there;
-# key[i] and value[i] the entry that begins there, parts[i] how many parts its key has; first[i] the first and last[i]
-# the last line of that entry, for values of several lines.
+# toml_index() sets for each line i: at[i], the table that the line is in; head[i], the table that begins there;
+# key[i] and value[i], the entry that begins there; first[i] and last[i], the first and last line of an entry whose value
+# has several lines.
 
 # shellcheck disable=SC2016
-TOML='
+TOML_AWK='
 BEGIN { SEP = "\037"; BASIC = "\"\"\"" }
 { line[NR] = $0 }
 
-# Parses a key path at the start of s into KEY and PARTS; what follows it is left in REST.
+# Parses a key path at the start of s into KEY; the text after it is left in REST.
 function parse_key(s,    c, n, part) {
-    KEY = ""; PARTS = 0
+    KEY = ""
     for (;;) {
         sub(/^[ \t]+/, "", s)
         c = substr(s, 1, 1)
@@ -37,7 +37,6 @@ function parse_key(s,    c, n, part) {
             s = substr(s, RLENGTH + 1)
         }
         KEY = KEY SEP part
-        PARTS++
         sub(/^[ \t]+/, "", s)
         if (substr(s, 1, 1) != ".") break
         s = substr(s, 2)
@@ -52,13 +51,13 @@ function shown(path,    n, i, part, out) {
     for (i = 1; i <= n; i++) out = out (i > 1 ? "." : "") (part[i] ~ /^[A-Za-z0-9_-]+$/ ? part[i] : "\"" part[i] "\"")
     return out
 }
-# Follows strings and brackets through s; OPEN is the delimiter of an open string, DEPTH the open brackets.
-function follow(s,    i, c) {
+# Scans s for strings and brackets; OPEN is the delimiter of an open string, DEPTH the open brackets.
+function scan(s,    i, c) {
     for (i = 1; i <= length(s); i++) {
         c = substr(s, i, 1)
         if (OPEN != "") {
             if (OPEN == BASIC && c == "\\") i++
-            # One or two quotes more, before the closing ones, are of the string.
+            # One or two quotes in front of the closing ones belong to the string.
             else if (substr(s, i, 3) == OPEN && substr(s, i + 3, 1) != c) { OPEN = ""; i += 2 }
         } else if (c == "#") return
         else if (c == "\"" || c == "\047") {
@@ -69,8 +68,8 @@ function follow(s,    i, c) {
         else if (c == "]" || c == "}") DEPTH--
     }
 }
-# The path of a table as its header has it, led through the newest element of an array of tables that it stands in.
-function placed(path,    array, outer) {
+# The path of a table as written in its header, through the newest element of the array of tables that it is in.
+function resolve(path,    array, outer) {
     for (array in element) if (under(path, array) && length(array) > length(outer)) outer = array
     return (outer == "" ? "" : element[outer]) substr(path, length(outer) + 1)
 }
@@ -78,26 +77,26 @@ function toml_index(    i, table, start, s, array) {
     table = ""; OPEN = ""; DEPTH = 0
     for (i = 1; i <= NR; i++) {
         at[i] = table
-        if (OPEN != "" || DEPTH > 0) { first[i] = start; last[start] = i; follow(line[i]); continue }
+        if (OPEN != "" || DEPTH > 0) { first[i] = start; last[start] = i; scan(line[i]); continue }
         s = line[i]
         sub(/^[ \t]+/, "", s)
         if (s ~ /^\[/) {
             if (!parse_key(substr(s, s ~ /^\[\[/ ? 3 : 2))) continue
             if (s ~ /^\[\[/) {
                 for (array in element) if (under(array, KEY)) delete element[array]
-                element[KEY] = placed(KEY) SEP "[" i "]"
+                element[KEY] = resolve(KEY) SEP "[" i "]"
             }
-            table = placed(KEY)
+            table = resolve(KEY)
             head[i] = table; at[i] = table
         } else if (s != "" && s !~ /^#/ && parse_key(s) && REST ~ /^=/) {
-            key[i] = KEY; parts[i] = PARTS; start = i; first[i] = i; last[i] = i
+            key[i] = KEY; start = i; first[i] = i; last[i] = i
             value[i] = substr(REST, 2)
             sub(/^[ \t]+/, "", value[i])
-            follow(value[i])
+            scan(value[i])
         }
     }
 }
-# A value as it stands, without the comment behind it. Strings lose their quotes.
+# A value without the comment behind it. Strings lose their quotes.
 function plain(v,    n, c) {
     c = substr(v, 1, 1)
     if (c == "\"" || c == "\047") {
@@ -107,7 +106,7 @@ function plain(v,    n, c) {
     sub(/[ \t]*(#.*)?\r?$/, "", v)
     return v
 }
-# The whole text of the entry at line i, for values of several lines.
+# The whole value of the entry at line i, which may have several lines.
 function whole(i,    j, out) {
     out = value[i]
     for (j = i + 1; j <= last[i]; j++) out = out "\n" line[j]
@@ -117,7 +116,7 @@ function whole(i,    j, out) {
 
 # toml_get FILE TABLE KEY: the value, or nothing. TABLE "" is the root.
 toml_get() {
-    T_TABLE=$2 T_KEY=$3 awk "$TOML"'
+    T_TABLE=$2 T_KEY=$3 awk "$TOML_AWK"'
         END {
             toml_index()
             table = ENVIRON["T_TABLE"] == "" ? "" : path_of(ENVIRON["T_TABLE"])
@@ -126,19 +125,18 @@ toml_get() {
         }' "$1"
 }
 
-# toml_set FILE: writes FILE to stdout with the settings in $SETTINGS, one a line: table, tab, key, tab, value.
-# An entry is replaced where it stands, a commented one is brought to life, a missing one is put at the head of its
-# table. The table "*" stands for each table that has the key, commented or not.
-# Exit status 3: a table is not there; its name is on stderr.
+# toml_set FILE SETTINGS: prints FILE with the settings, one a line: table, tab, key, tab, value. An existing entry is
+# replaced in its line, a commented one is enabled, a new one becomes the first of its table. The table "*" means each table
+# that has the key, commented or not. Exit status 3: a table does not exist; its name is on stderr.
 toml_set() {
-    T_SETTINGS=$SETTINGS awk "$TOML"'
-        # A line such as `#enable_debug = true`: the key, or "".
+    T_SETTINGS=$2 awk "$TOML_AWK"'
+        # The key of a line such as `#enable_debug = true`, or "".
         function commented(s) {
             if (s !~ /^[ \t]*#[ \t]*[A-Za-z0-9_-]+[ \t]*=/) return ""
             sub(/^[ \t]*#[ \t]*/, "", s)
             return path_of(s)
         }
-        function put(table, name, v,    i, k, spot, found) {
+        function set_entry(table, name, v,    i, k, spot, found) {
             k = path_of(name)
             for (i = 1; i <= NR; i++) {
                 if (head[i] == table && !found) { spot = i; found = 1 }
@@ -158,14 +156,14 @@ toml_set() {
                 if (split(setting[s], field, "\t") < 3) continue
                 v = substr(setting[s], length(field[1]) + length(field[2]) + 3)
                 if (field[1] != "*") {
-                    if (!put(path_of(field[1]), field[2], v)) { print field[1] | "cat >&2"; exit 3 }
+                    if (!set_entry(path_of(field[1]), field[2], v)) { print field[1] | "cat >&2"; exit 3 }
                     continue
                 }
                 k = path_of(field[2])
                 split("", done)
                 for (i = 1; i <= NR; i++) if (!(at[i] in done) && at[i] != "" && (key[i] == k || (!first[i] && commented(line[i]) == k))) {
                     done[at[i]] = 1
-                    put(at[i], field[2], v)
+                    set_entry(at[i], field[2], v)
                 }
             }
             for (i = 1; i <= NR; i++) if (!gone[i]) print (i in instead ? instead[i] : line[i]) after[i]
@@ -173,4 +171,4 @@ toml_set() {
 }
 
 # toml_tables FILE: the names of its tables, one a line.
-toml_tables() { awk "$TOML"'END { toml_index(); for (i = 1; i <= NR; i++) if (head[i] != "") print shown(head[i]) }' "$1"; }
+toml_tables() { awk "$TOML_AWK"'END { toml_index(); for (i = 1; i <= NR; i++) if (head[i] != "") print shown(head[i]) }' "$1"; }

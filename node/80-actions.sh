@@ -1,81 +1,82 @@
-# The actions. Each says what it does, a line a step; activate and status end with the node's status in one line of JSON.
+# The actions that change the node, and its owners. Each prints a line a step; the last line of activate is the node's status in JSON.
 
-# A node belongs to one stack, organization/project/stack, and there to the components that have claimed it. That is one,
-# but for the time in which a renamed component takes the place of the one before: whichever of the two goes, now or when
-# a rename is taken back, only gives up its claim. The last one puts the node back.
-refuse_others() {
+# A node belongs to one stack, organization/project/stack, and there to the components that have claimed it. That is one, except
+# while a renamed component takes the place of the earlier one: whichever of the two is deleted, in the update or when the rename
+# is reverted, only releases its claim. The last owner deactivates the node.
+refuse_other_stacks() {
+    local owner
     step "owner"
-    owner=$(tail -n 1 "$STATE/owners" 2>/dev/null) || owner=""
+    owner=$(tail -n 1 "$STATE_DIR/owners" 2>/dev/null) || owner=""
     [ -z "$owner" ] || [ "$(stack_of "$owner")" = "$(stack_of "$OWNER")" ] ||
-        fail "this node belongs to $owner, and $OWNER wants it too" "take it out of one of the two; if $owner is gone for good, remove $STATE/owners on the node"
-}
-claim() {
-    mine && return
-    printf '%s\n' "$OWNER" | add_lines "$STATE/owners"
-    flush "$STATE/owners" "$STATE"
+        fail "this node is managed by $owner; $OWNER cannot manage it too" "remove the node from one of the two; if $owner no longer exists, remove $STATE_DIR/owners on the node"
 }
 stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
-# The owners but us; the last of them, if there are several.
-others() { grep -vxF -e "$OWNER" "$STATE/owners" 2>/dev/null | tail -n 1; }
-mine() { grep -qxF -e "$OWNER" "$STATE/owners" 2>/dev/null; }
-alone() { mine && [ -z "$(others)" ]; }
-# give_up: ends our claim where it is not the last, and tells whether that is all.
-give_up() {
-    alone && return 1
-    owner=$(others)
-    say "left as it is: this node belongs to ${owner:-nobody}"
-    if mine; then
-        grep -vxF -e "$OWNER" "$STATE/owners" >"$NEXT/owners"
-        mv "$NEXT/owners" "$STATE/owners"
+is_owner() { grep -qxF -e "$OWNER" "$STATE_DIR/owners" 2>/dev/null; }
+# other_owner: the last one, if there are several.
+other_owner() { grep -vxF -e "$OWNER" "$STATE_DIR/owners" 2>/dev/null | tail -n 1; }
+claim() {
+    is_owner && return
+    printf '%s\n' "$OWNER" | add_lines "$STATE_DIR/owners"
+    flush "$STATE_DIR/owners" "$STATE_DIR"
+}
+# release_claim: removes our claim if another one is left, and fails if ours is the only one.
+release_claim() {
+    local other
+    other=$(other_owner)
+    if is_owner && [ -z "$other" ]; then return 1; fi
+    say "nothing to undo: this node is managed by ${other:-nobody}"
+    if is_owner; then
+        grep -vxF -e "$OWNER" "$STATE_DIR/owners" >"$WORK_DIR/owners"
+        mv "$WORK_DIR/owners" "$STATE_DIR/owners"
     fi
 }
 
 do_stage() {
-    refuse_others
-    # The program that was sent takes the place of an earlier one.
-    if [ "$0" != "$STATE/node.sh" ]; then
+    refuse_other_stacks
+    # The program that was sent replaces the earlier one.
+    if [ "$0" != "$STATE_DIR/node.sh" ]; then
         flush "$0"
-        mv "$0" "$STATE/node.sh"
+        mv "$0" "$STATE_DIR/node.sh"
     fi
     choose_release
-    if [ ! -d "$RELEASES/$TREE" ]; then check_host; fi
-    bring_release
-    # At last: Pulumi forgets a resource whose first run failed, and nobody would give up its claim.
+    if [ ! -d "$RELEASES_DIR/$TREE" ]; then check_host; fi
+    download_release "$(by_architecture "$URL_AMD64" "$URL_ARM64")" "$(by_architecture "$SHA256_AMD64" "$SHA256_ARM64")"
+    # Claim last: Pulumi forgets a resource whose first create failed, and its claim would never be released.
     claim
 }
 
 do_activate() {
-    refuse_others
+    local previous
+    refuse_other_stacks
     claim
     choose_release
     step "release"
-    [ -d "$RELEASES/$TREE" ] || fail "$RELEASES/$TREE is not on this node any more" "run pulumi up with --replace for this node's Release and Runtime"
-    [ "$(sha256sum <"$STATE/node.sh" | cut -c 1-12)" = "$PROGRAM" ] ||
-        fail "the program on this node is not of the package version that called it" "run pulumi up again; if it stays, replace this node's Release command"
+    [ -d "$RELEASES_DIR/$TREE" ] || fail "$RELEASES_DIR/$TREE is missing on this node" "run pulumi up with --replace for this node's -stage and -activate resources"
+    [ "$(sha256sum <"$STATE_DIR/node.sh" | cut -c 1-12)" = "$PROGRAM" ] ||
+        fail "the node program on this node is from a different package version" "run pulumi up again; if that does not help, replace this node's -stage resource"
     check_host
     find_containerd
     find_kubelet
-    step "health before"
-    gate_containerd || fail "containerd's CRI does not answer, before anything was changed" "see: ctr plugins ls; journalctl -u $CONTAINERD_UNIT"
-    gate_kubelet || fail "the kubelet is not healthy, before anything was changed" "see: journalctl -u $KUBELET_UNIT"
+    step "health before the change"
+    gate_containerd || fail "containerd's CRI does not answer; nothing was changed" "see: ctr plugins ls; journalctl -u $CONTAINERD_UNIT"
+    gate_kubelet || fail "the kubelet is unhealthy; nothing was changed" "see: journalctl -u $KUBELET_UNIT"
 
     previous=$(active_tree)
     plan_activation
-    let_runtimes_go
+    check_removed_runtimes
     load_modules
     change_node
-    remember_own
-    # One is kept to go back to; what sandboxes still use goes at the first run after their end.
+    record_managed
+    # One earlier release is kept to return to; the next run removes those that sandboxes use now.
     if [ "$previous" != "$TREE" ]; then
-        printf '%s\n' "$previous" >"$NEXT/previous"
-        mv "$NEXT/previous" "$STATE/previous"
+        printf '%s\n' "$previous" >"$WORK_DIR/previous"
+        mv "$WORK_DIR/previous" "$STATE_DIR/previous"
     fi
-    prune "$TREE" "$(cat "$STATE/previous" 2>/dev/null)"
-    status
+    prune "$TREE" "$(cat "$STATE_DIR/previous" 2>/dev/null)"
+    print_status
 }
 
-# What differs from what is asked for, into the plan. It also tells what is not any more as it was applied, so nothing may
-# be changed here.
+# plan_activation: plans everything that differs from the request. `probe` uses it as well, so it changes nothing.
 plan_activation() {
     prepare_kata
     prepare_containerd
@@ -83,111 +84,122 @@ plan_activation() {
     require_runtimes "$HANDLER"
     require_handler
     prepare_kubelet
-    { echo "$SIGNATURE"; printf '%s\n' $KATA_MODULES; } >"$NEXT/modules"
+    { echo "$SIGNATURE"; printf '%s\n' $KATA_MODULES; } >"$WORK_DIR/modules"
 
-    want_own_file "$NEXT/modules" "/etc/modules-load.d/kata-containers.conf"
-    want_own_file "$NEXT/kata" "$KATA_CONFIG_PATH"
-    want_own_link "/opt/kata/$SHIM" "/usr/local/bin/containerd-shim-$HANDLER-v2"
-    if [ -n "$DROP_IN" ]; then want_own_file "$NEXT/drop-in" "$DROP_IN"; fi
-    want_imported
-    want_edits "$NEXT/main" "$MAIN"
+    want_managed_file "$WORK_DIR/modules" "/etc/modules-load.d/kata-containers.conf"
+    want_managed_file "$WORK_DIR/kata" "$KATA_CONFIG_PATH"
+    want_managed_link "/opt/kata/$SHIM_PATH" "$(shim_folder)/containerd-shim-$HANDLER-v2"
+    want_containerd
     want_kubelet
-    # After the file that may have imported from what stands there.
-    want_own_link "kata-releases/$TREE" "$KATA"
+    # After the files that may have imported from the folder that it displaces.
+    want_managed_link "kata-releases/$TREE" "$KATA_LINK"
     unwant_rest
 }
 
 do_deactivate() {
-    if give_up; then return; fi
+    if release_claim; then return; fi
     find_containerd
     find_kubelet
     step "sandboxes"
-    # Kubernetes forgets a pod a moment before its sandbox is gone.
+    # Kubernetes forgets a pod a moment before its sandbox ends.
     if [ "$FORCE" != true ] && ! within 30 no_sandboxes; then
         fail "sandboxes still run on Kata Containers: $(sandbox_names)" \
-            "delete these pods, then run this again; forceRemoval kills their sandboxes instead"
+            "delete these pods, then run this again; or set forceRemoval to kill their sandboxes"
     fi
     choose_form
-    cp "$NEXT/main.unmarked" "$NEXT/main"
+    cp "$WORK_DIR/main.unmarked" "$WORK_DIR/main"
     prepare_imported ""
     check_containerd
     require_runtimes
     CGROUP_DRIVER=""
     prepare_kubelet
-    # Before the file that may import from what stood there.
-    unwant "$KATA"
+    # Before the file that may import from the folder that it displaced.
+    unwant "$KATA_LINK"
     want_kubelet
-    want_imported
-    # A file that held nothing but our block was not there before.
-    if [ -s "$NEXT/main" ]; then want_edits "$NEXT/main" "$MAIN"; else plan gone "$MAIN" ""; fi
+    want_containerd
     unwant_rest
     change_node
-    rm -f "$STATE/own" "$STATE/folders" "$STATE/activate" "$STATE/seal"
+    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/activate" "$STATE_DIR/fingerprint"
     remove_boot_unit
 }
 
 do_unstage() {
-    if give_up; then return; fi
-    if [ -s "$STATE/own" ]; then
-        say "kept all: the node is switched to it (a Release that is replaced alone comes here)"
+    if release_claim; then return; fi
+    if [ -s "$STATE_DIR/managed" ]; then
+        # A -stage resource that is replaced by itself.
+        say "still active, keeping it"
         return
     fi
     step "releases"
     prune
-    rmdir "$RELEASES" 2>/dev/null || say "kept $RELEASES"
-    rm -rf "$STATE"
+    rmdir "$RELEASES_DIR" 2>/dev/null || say "kept $RELEASES_DIR"
+    rm -rf "$STATE_DIR"
 }
 
-want_kubelet() { if [ -n "$KUBELET_CONFIG" ]; then want_edits "$NEXT/kubelet" "$KUBELET_CONFIG"; fi; }
-
-# Where somebody has removed what we noted, all that is ours may be as asked.
-remember_own() {
-    if [ -s "$STATE/own" ]; then return; fi
-    printf '%s\n' "${KATA_CONFIG_PATH%/*}" "${KATA_CONFIG_PATH%/*/*}" | add_lines "$STATE/folders"
-    mv "$NEXT/own" "$STATE/own"
+print_status() {
+    printf '{"kataVersions":{%s:%s},"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s}}\n' \
+        "$(json_string "$HANDLER")" "$(json_string "$(version_of "$(active_tree)")")" \
+        "$(json_string "containerd://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
+        "$(if has_kvm; then echo true; else echo false; fi)" "$(sandboxes_by_version)"
 }
 
-# Carries out the plan as one transaction and proves the node well after it. A restart happens only where a file that
-# needs it is in the plan.
+# record_managed: writes the list of managed paths again if somebody removed it while everything is as requested.
+record_managed() {
+    if [ -s "$STATE_DIR/managed" ]; then return; fi
+    printf '%s\n' "${KATA_CONFIG_PATH%/*}" "${KATA_CONFIG_PATH%/*/*}" | add_lines "$STATE_DIR/folders"
+    mv "$WORK_DIR/managed" "$STATE_DIR/managed"
+}
+
+# change_node: carries out the plan as one transaction, restarts what it affects and waits until that is healthy.
 change_node() {
+    local restart_containerd="" restart_kubelet=""
     step "change"
-    if [ ! -s "$NEXT/plan" ]; then
+    if [ ! -s "$WORK_DIR/plan" ]; then
         say "nothing to change"
         return
     fi
-    restart_containerd="" restart_kubelet=""
-    if planned "$MAIN" || { [ -n "$DROP_IN" ] && grep -qF "$TAB${DROP_IN%/*}/" "$NEXT/plan"; }; then restart_containerd=yes; fi
-    if [ -n "$KUBELET_CONFIG" ] && planned "$KUBELET_CONFIG"; then restart_kubelet=yes; fi
-    if [ "$(dumped_driver "$NEXT/dump")" != "$(dumped_driver "$NEXT/dump.now")" ]; then restart_kubelet=yes; fi
-    if [ -n "$restart_kubelet" ]; then
-        running=$(containers_running)
-        [ "$running" = 0 ] || [ "$CHANGE_UNDER_RUNNING_PODS" = true ] ||
-            fail "$running containers run on this node, and the cgroup driver is to change under them" \
-                "drain the node, or set kubelet.changeUnderRunningPods; Kubernetes advises to make such a change on an empty node"
+    if containerd_planned; then restart_containerd=yes; fi
+    if kubelet_planned || [ "$(dumped_driver "$WORK_DIR/dump")" != "$(dumped_driver "$WORK_DIR/dump.now")" ]; then
+        refuse_running_containers
+        restart_kubelet=yes
     fi
-    install_boot_unit
+    install_boot_unit "$CONTAINERD_UNIT $KUBELET_UNIT" "${CONTAINERD_CONFIG%/*} ${KUBELET_CONFIG%/*}"
     begin
     if [ "$FORCE" = true ] && ! no_sandboxes; then
-        # Or it would start them again.
+        # A running kubelet would start them again.
         restart_kubelet=yes
-        mark_restart "$KUBELET_UNIT"
+        record_restart "$KUBELET_UNIT"
         systemctl stop "$KUBELET_UNIT"
         kill_sandboxes
     fi
     carry_out_plan
-    if [ -n "$restart_containerd" ]; then
-        restart "$CONTAINERD_UNIT" && gate_containerd ||
-            fail "containerd is not well with the new configuration$NEWLINE$(journal_words "$CONTAINERD_UNIT")" "see what it says above; the node is being put back"
-        say "containerd is well, its CRI answers"
-    fi
+    if [ -n "$restart_containerd" ]; then restart_and_check "$CONTAINERD_UNIT" containerd gate_containerd; fi
     if [ -n "$restart_kubelet" ]; then
-        restart "$KUBELET_UNIT" && gate_kubelet restarted ||
-            fail "the kubelet is not well with the new configuration$NEWLINE$(journal_words "$KUBELET_UNIT")" "see what it says above; the node is being put back"
+        restart_and_check "$KUBELET_UNIT" "the kubelet" gate_kubelet restarted
     elif [ -n "$restart_containerd" ]; then
-        gate_kubelet || fail "the kubelet is not well after containerd was restarted" "see: journalctl -u $KUBELET_UNIT; the node is being put back"
+        gate_kubelet || fail "the kubelet is unhealthy after the restart of containerd; rolling back" "see: journalctl -u $KUBELET_UNIT"
+        say "the kubelet is healthy"
     fi
-    say "the kubelet is healthy"
     commit
-    mv "$NEXT/own" "$STATE/own"
+    mv "$WORK_DIR/managed" "$STATE_DIR/managed"
     remove_folders
+}
+
+# refuse_running_containers: a changed cgroup driver makes the kubelet restart every container.
+refuse_running_containers() {
+    local running
+    if [ "$CHANGE_UNDER_RUNNING_PODS" = true ]; then return; fi
+    running=$(containers_running)
+    [ "$running" = 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
+        "drain the node, or set kubelet.changeUnderRunningPods; Kubernetes recommends to change the driver on an empty node"
+}
+
+# restart_and_check UNIT NAME GATE [ARGUMENT]
+restart_and_check() {
+    local unit="$1" name="$2" since
+    shift 2
+    since=$(date '+%Y-%m-%d %H:%M:%S')
+    restart "$unit" && "$@" ||
+        fail "$name is unhealthy with the new configuration; rolling back$NEWLINE$(log_excerpt "$unit" "$since")" "fix the cause that its log above names, then run pulumi up again"
+    say "$name is healthy"
 }

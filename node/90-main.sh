@@ -1,10 +1,11 @@
-# The work runs in a process of its own, under a lock, and writes to a file: it outlives the connection that began it.
-# What the caller sees is that file, read as it grows.
+# The command line, the lock and the log. An action works in a process of its own, under a lock, and writes to a file, so that it
+# survives the connection that started it. The caller sees that file as it grows.
 
 parse() {
+    local argument value key
     ACTION=$1
     shift
-    OWNER="" VERSION="" HANDLER="" SHIM="" KATA_CONFIG="" PROGRAM="" CGROUP_DRIVER="" SETTINGS=""
+    OWNER="" VERSION="" HANDLER="" SHIM_PATH="" KATA_CONFIG="" PROGRAM="" CGROUP_DRIVER="" SETTINGS=""
     URL_AMD64="" URL_ARM64="" SHA256_AMD64="" SHA256_ARM64=""
     NODE="" RUNTIME_CLASS=""
     DEBUG=false CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce FORCE=false
@@ -18,7 +19,7 @@ parse() {
             --sha256-amd64=*) SHA256_AMD64=$value ;;
             --sha256-arm64=*) SHA256_ARM64=$value ;;
             --handler=*) HANDLER=$value ;;
-            --shim=*) SHIM=$value ;;
+            --shim-path=*) SHIM_PATH=$value ;;
             --kata-config=*) KATA_CONFIG=$value ;;
             --program=*) PROGRAM=$value ;;
             --debug=*) DEBUG=$value ;;
@@ -32,85 +33,77 @@ parse() {
             --force=*) FORCE=$value ;;
             --node=*) NODE=$value ;;
             --runtime-class=*) RUNTIME_CLASS=$value ;;
-            # For `drift`, which reads it where it is recorded.
-            --generation=*) ;;
+            # `probe` reads it from the recorded arguments.
+            --revision=*) ;;
             *) fail "unknown argument $argument" "use the node program of the package version that calls it" ;;
         esac
     done
     KATA_CONFIG_PATH=/etc/kata-containers/$HANDLER/configuration.toml
 }
 
-# On the way out: a change that was not finished is put back.
+# leave: runs on exit and rolls back a change in progress.
 leave() {
-    code=$?
+    local code="$?"
     trap - EXIT
-    if [ "$code" != 0 ] && [ -z "$EXPLAINED" ]; then explain "a command failed, with the words above" "mend what they say, then run this again"; fi
+    if [ "$code" != 0 ] && [ -z "$EXPLAINED" ]; then explain "a command failed (see its output above)" "fix the cause, then run pulumi up again"; fi
     if journal_open && [ "$ACTION" != recover ]; then
-        say "putting the node back"
-        put_back
+        say "rolling back"
+        roll_back
         if gate_containerd && gate_kubelet restarted; then
             commit
             remove_boot_unit
-            say "the node is as it was before, containerd and the kubelet are well"
+            say "rolled back; containerd and the kubelet are healthy"
         else
-            say "the node's files are as they were before, but containerd or the kubelet is not well: see journalctl -u $CONTAINERD_UNIT -u $KUBELET_UNIT"
+            say "rolled back, but containerd or the kubelet is unhealthy: see journalctl -u $CONTAINERD_UNIT -u $KUBELET_UNIT"
         fi
     fi
-    rm -rf "$NEXT"
-    if [ "$0" != "$STATE/node.sh" ]; then rm -f "$0"; fi
-    # Nor may anything else stay that only the delete of such a resource would take away.
-    if [ "$ACTION" = stage ] && [ "$code" != 0 ] && [ ! -s "$STATE/owners" ]; then
-        rmdir "$RELEASES" 2>/dev/null || :
-        rm -rf "$STATE"
+    rm -rf "$WORK_DIR"
+    if [ "$0" != "$STATE_DIR/node.sh" ]; then rm -f "$0"; fi
+    # Pulumi forgets a -stage resource whose first create failed, so nothing would ever remove what it left.
+    if [ "$ACTION" = stage ] && [ "$code" != 0 ] && [ ! -s "$STATE_DIR/owners" ]; then
+        rmdir "$RELEASES_DIR" 2>/dev/null || :
+        rm -rf "$STATE_DIR"
     fi
     exit "$code"
 }
 
 work() {
     parse "$@"
-    EXPLAINED=""
-    private_folder "$RUN"
-    exec 9>"$RUN/lock"
+    private_folder "$RUN_DIR"
+    exec 9>"$RUN_DIR/lock"
     if ! flock -n 9; then
-        say "waiting for another run on this node: $(cat "$RUN/run" 2>/dev/null)"
-        flock -w 1800 9 || fail "another run still holds this node: $(cat "$RUN/run")" "see what it does: ps, and $RUN/log"
-        say "it has ended; going on from there"
+        say "waiting for another run on this node: $(cat "$RUN_DIR/run" 2>/dev/null)"
+        flock -w 1800 9 || fail "another run still holds this node: $(cat "$RUN_DIR/run")" "check what it is doing: ps, and $RUN_DIR/log"
+        say "the other run has finished; continuing"
     fi
-    NEXT=$STATE/next
+    WORK_DIR=$STATE_DIR/work
     trap leave EXIT
-    trap 'fail "stopped by a signal" "run this again"' INT TERM HUP
-    prepare_state
+    trap 'fail "stopped by a signal" "run pulumi up again"' INT TERM HUP
+    rm -rf "$WORK_DIR"
+    private_folder "$WORK_DIR"
+    empty_plan
     if [ "$ACTION" = recover ]; then
         recover_at_boot
         return
     fi
     recover
-    printf '%s of %s since %s\n' "$ACTION" "$OWNER" "$(date)" >"$RUN/run"
+    printf '%s of %s since %s\n' "$ACTION" "$OWNER" "$(date)" >"$RUN_DIR/run"
     "do_$ACTION"
-    # What `drift` compares the node with.
-    case $ACTION in
-        stage | activate)
-            printf '%s\n' "$@" >"$NEXT/arguments"
-            mv "$NEXT/arguments" "$STATE/$ACTION"
-            ;;
-    esac
-    # The node is as asked, whatever becomes of this.
-    if [ "$ACTION" = activate ]; then seal >"$STATE/seal" 2>/dev/null || :; fi
+    record "$@"
 }
 
-prepare_state() {
-    rm -rf "$NEXT"
-    private_folder "$NEXT"
-    empty_plan
-}
-empty_plan() {
-    : >"$NEXT/plan"
-    : >"$NEXT/own"
+# record ARGUMENT...: keeps what `probe` compares the node with.
+record() {
+    case $ACTION in stage | activate) ;; *) return 0 ;; esac
+    printf '%s\n' "$@" >"$WORK_DIR/arguments"
+    mv "$WORK_DIR/arguments" "$STATE_DIR/$ACTION"
+    # The node is as requested, so a failure here is no failure of the action.
+    if [ "$ACTION" = activate ]; then fingerprint >"$STATE_DIR/fingerprint" 2>/dev/null || :; fi
 }
 
-# follow LOG PID: copies the lines of LOG until the process PID is gone and all is read.
-follow() {
-    rest=""
+# copy_log LOG PID: copies the lines of LOG until the process PID has ended and all of it is copied.
+copy_log() {
+    local rest="" alive line
     while :; do
         alive=yes
         kill -0 "$2" 2>/dev/null || alive=no
@@ -118,7 +111,7 @@ follow() {
             printf '%s\n' "$rest$line"
             rest=""
         done
-        # At the end of what is there: the beginning of a line waits for its end.
+        # The beginning of an unfinished line waits for its end.
         rest=$rest$line
         [ "$alive" = yes ] || break
         sleep 0.05
@@ -127,20 +120,21 @@ follow() {
 }
 
 main() {
+    local log worker actions="stage activate deactivate unstage probe recover"
     cd /
-    [ $# -gt 0 ] || fail "no action given" "one of: stage activate deactivate unstage status drift recover"
+    [ $# -gt 0 ] || fail "no action given" "use one of: $actions"
     case $1 in
         stage | activate | deactivate | unstage) ;;
         recover)
             work "$@"
             return
             ;;
-        status | drift)
+        probe)
             parse "$@"
-            NEXT=$(mktemp -d)
-            trap 'rm -rf "$NEXT"' EXIT
+            WORK_DIR=$(mktemp -d)
+            trap 'rm -rf "$WORK_DIR"' EXIT
             empty_plan
-            "do_$ACTION"
+            do_probe
             return
             ;;
         --work)
@@ -148,18 +142,16 @@ main() {
             work "$@"
             return
             ;;
-        *) fail "unknown action $1" "one of: stage activate deactivate unstage status drift recover" ;;
+        *) fail "unknown action $1" "use one of: $actions" ;;
     esac
     [ "$(id -u)" = 0 ] || fail "not root" "connect as root, or as a user with passwordless sudo"
-    private_folder "$RUN"
-    mkdir -p "$RUN/log"
-    log=$RUN/log/$1
+    private_folder "$RUN_DIR"
+    mkdir -p "$RUN_DIR/log"
+    log=$RUN_DIR/log/$1
     rm -f "$log"
     : >"$log"
     setsid sh "$0" --work "$@" >"$log" 2>&1 </dev/null &
     worker=$!
-    follow "$log" "$worker"
+    copy_log "$log" "$worker"
     wait "$worker"
 }
-
-main "$@" </dev/null

@@ -1,8 +1,8 @@
-// The node program: the shell files of `node`, in the order of their names, as one text.
+// The node program: the shell files of `node`, as one text.
 //
-// Pulumi keeps what a command is given twice in the state, for each node, and writes the state anew with each step. So the
-// program is sent packed. The library packs the same everywhere, where Node.js goes by the version of its zlib; a newer one may
-// not, and then each node would get the same program again, so its version is fixed.
+// Pulumi keeps what a command is given twice in the state, for each node, and rewrites the state with each step, so the
+// program is sent packed. `fflate` packs the same text to the same bytes everywhere, which Node.js does not, since that depends on
+// its version of zlib. A newer `fflate` may not either, and then every node would get the same program again, so its version is fixed.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -12,6 +12,9 @@ import { gzipSync } from "fflate";
 // The same folder seen from `src` and from `bin`, where the compiler puts this file.
 const folder = join(__dirname, "..", "..", "node");
 
+/** The files of `node` run in the order of their numbers; these are the numbers of the files in its folders. */
+const numbers: { [folder: string]: string } = { distributions: "51", cri: "52" };
+
 export interface Program {
     text: string;
     /** As it is sent: gzip, in base64. */
@@ -20,13 +23,18 @@ export interface Program {
     id: string;
 }
 
-export function readProgram(): Program {
-    const files = readdirSync(folder).filter((file) => file.endsWith(".sh"));
-    const text = files
-        .sort()
-        .map((file) => readFileSync(join(folder, file), "utf8"))
-        .join("");
-    return programOf(text);
+/** The program's files in their order, each as its path in `node` and its text. Tests insert one before the last. */
+export function programFiles(): [name: string, text: string][] {
+    const position = (name: string) => (numbers[name.split("/")[0]!] ?? "") + name;
+    return readdirSync(folder, { recursive: true, encoding: "utf8" })
+        .map((name) => name.replaceAll("\\", "/"))
+        .filter((name) => name.endsWith(".sh"))
+        .sort((a, b) => (position(a) < position(b) ? -1 : 1))
+        .map((name) => [name, readFileSync(join(folder, name), "utf8")]);
+}
+
+export function readProgram(files = programFiles()): Program {
+    return programOf(files.map(([, text]) => text).join(""));
 }
 
 export function programOf(text: string): Program {

@@ -4,19 +4,16 @@ import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { programFiles, readProgram } from "../../src/node/program";
 
-const source = join(__dirname, "../../node");
+/** Everything except the last file, which runs main. */
+const functions = readProgram(programFiles().slice(0, -1)).text;
 
-/** Everything but the last line, which runs main. */
-const functions = readdirSync(source)
-    .sort()
-    .map((file) => readFileSync(join(source, file), "utf8"))
-    .join("\n")
-    .replace(/^main "\$@".*/m, "");
-
+// zsh keeps an assignment in front of a function call after that call, like bash before 5.1 run as sh.
 export const environments = [
     { name: "dash and mawk", shell: ["dash"], awk: "/usr/bin/mawk" },
     { name: "bash and gawk", shell: ["bash", "--posix"], awk: "/usr/bin/gawk" },
+    { name: "zsh and mawk", shell: ["zsh", "--emulate", "sh"], awk: "/usr/bin/mawk" },
     { name: "busybox", shell: ["busybox", "sh"], awk: "/usr/bin/busybox" },
 ];
 export type Environment = (typeof environments)[number];
@@ -27,7 +24,7 @@ export interface Result {
     stderr: string;
 }
 
-/** A folder of its own for a test, with the program's folders in it instead of the machine's. */
+/** A test's own folder, which has the program's folders in it instead of the machine's. */
 export class Sandbox {
     readonly folder = mkdtempSync(join(tmpdir(), "kata-node-"));
 
@@ -46,15 +43,15 @@ export class Sandbox {
         return this.path(name);
     }
 
-    /** Runs a script after the program's functions; a file it is to read is put in the folder, its working directory. */
+    /** Runs a script after the program's functions, in the sandbox's folder. */
     run(script: string, env: { [name: string]: string } = {}): Promise<Result> {
         const program = this.write(
             "program.sh",
             `${functions}
-            STATE=$PWD/state NEXT=$PWD/next RELEASES=$PWD/releases KATA=$PWD/kata JOURNAL=$PWD/state/journal
-            BOOT_UNIT=$PWD/unit BOOT_LINK=$PWD/unit-link RUN=$PWD/run
-            mkdir -p "$STATE" "$NEXT"
-            flush() { :; } # what survives a power cut is for the lab to show
+            STATE_DIR=$PWD/state JOURNAL=$PWD/state/journal WORK_DIR=$PWD/work RUN_DIR=$PWD/run
+            RELEASES_DIR=$PWD/releases KATA_LINK=$PWD/kata BOOT_UNIT=$PWD/systemd/unit
+            mkdir -p "$STATE_DIR" "$WORK_DIR"
+            flush() { :; } # power failures are tested in the lab
             ${script}`,
         );
         const [command, ...args] = this.environment.shell as [string, ...string[]];
@@ -81,7 +78,7 @@ export class Sandbox {
     }
 }
 
-/** The same tests in every environment, each test in a sandbox of its own. */
+/** The same tests in every environment, each test in its own sandbox. */
 export function inEveryShell(title: string, tests: (sandbox: () => Sandbox) => void): void {
     for (const environment of environments) {
         describe(`${title} (${environment.name})`, () => {
@@ -95,12 +92,8 @@ export function inEveryShell(title: string, tests: (sandbox: () => Sandbox) => v
     }
 }
 
-/** Real configuration files of Kata and containerd, for those who have them beside the checkout. */
+/** Real configuration files of Kata and containerd. */
 export function fixtures(kind: "kata-config" | "containerd-config"): { name: string; text: string }[] {
     const folder = join(__dirname, "../fixtures", kind);
-    try {
-        return readdirSync(folder).map((name) => ({ name, text: readFileSync(join(folder, name), "utf8") }));
-    } catch {
-        return [];
-    }
+    return readdirSync(folder).map((name) => ({ name, text: readFileSync(join(folder, name), "utf8") }));
 }

@@ -1,26 +1,46 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { programOf, readProgram } from "../../../src/node/program";
+import { programFiles, programOf, readProgram } from "../../../src/node/program";
 
 describe("the node program", () => {
     const folder = join(__dirname, "../../../node");
 
-    it("is every file of node, in the order of their names", () => {
-        const files = readdirSync(folder)
-            .filter((file) => file.endsWith(".sh"))
-            .sort();
+    it("has its files in the order of their numbers, with distributions and cri between 50 and 55", () => {
+        const names = programFiles().map(([name]) => name);
+        const numbered = names.filter((name) => !name.includes("/"));
+        expect(numbered).to.deep.equal([...numbered].sort());
+        expect(numbered.every((name) => /^\d\d-[a-z]+\.sh$/.test(name))).to.equal(true);
+        const release = names.indexOf("50-release.sh");
+        expect(names.slice(release, release + 4)).to.deep.equal([
+            "50-release.sh",
+            "distributions/kubeadm.sh",
+            "cri/containerd.sh",
+            "55-sandboxes.sh",
+        ]);
+        expect(names.slice(-2)).to.deep.equal(["90-main.sh", "99-run.sh"]);
+    });
+
+    it("is the text of all its files, and its id is the beginning of that text's sha256", () => {
         const { text, id } = readProgram();
-        expect(files).not.to.deep.equal([]);
-        expect(text).to.equal(files.map((file) => readFileSync(join(folder, file), "utf8")).join(""));
+        const files = programFiles().map(([name]) => readFileSync(join(folder, name), "utf8"));
+        expect(text).to.equal(files.join(""));
         expect(text.startsWith("#!/bin/sh\n")).to.equal(true);
-        expect(text.endsWith('main "$@" </dev/null\n')).to.equal(true);
+        expect(text.endsWith('\nmain "$@" </dev/null\n')).to.equal(true);
         expect(id).to.equal(createHash("sha256").update(text).digest("hex").slice(0, 12));
     });
 
-    it("is packed with the same bytes everywhere, and unpacked by the tools of a node", () => {
+    it("runs main in a file of its own, so that a file can be inserted before it", () => {
+        const files = programFiles();
+        const [name, text] = files.at(-1)!;
+        expect([name, text]).to.deep.equal(["99-run.sh", 'main "$@" </dev/null\n']);
+        const extended = readProgram([...files.slice(0, -1), ["extra.sh", "extra\n"], [name, text]]);
+        expect(extended.text.endsWith(`\nextra\n${text}`)).to.equal(true);
+    });
+
+    it("is packed to the same bytes everywhere, and base64 and gzip unpack it", () => {
         const { text, packed } = programOf("echo 'Käse'\n".repeat(100));
         expect(execFileSync("sh", ["-c", "base64 -d | gzip -dc"], { input: packed, encoding: "utf8" })).to.equal(text);
         expect(packed).to.equal("H4sIAAAAAAACA0tNzshXUPc+vKQ4VZ1rlDPKGeWMckY4BwCt0BzNFAUAAA==");

@@ -1,0 +1,76 @@
+# Edits in files of others: unmark(mark(file)) is the file, byte for byte, and changes that others make elsewhere in it are
+# kept. There are three marks, each a comment both in TOML and in YAML:
+#   #kata-containers:was(NEW)# ORIGINAL   the original of the next line, which is now NEW
+#   #kata-containers:disabled# LINE       a line that has no effect any longer
+#   #kata-containers:begin … end          added lines; `begin` notes that the file had no final newline
+
+# cut_short FILE: "yes" if its last line has no newline.
+cut_short() { if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo yes; fi; }
+
+# unmark FILE: prints the file without our edits. A line that someone changed after us is kept as it is now.
+unmark() {
+    if ! grep -q '^#kata-containers:' "$1"; then
+        cat "$1"
+        return
+    fi
+    E_CUT_SHORT=$(cut_short "$1") awk '
+        function emit(s) { out = out sep s; sep = "\n"; cut_short = 0 }
+        inside { if (/^#kata-containers:end/) inside = 0; next }
+        /^#kata-containers:begin/ { inside = 1; if (/no newline/) cut_short = 1; next }
+        /^#kata-containers:disabled# / { emit(substr($0, 28)); next }
+        match($0, /^#kata-containers:was\([^)]*\)# /) {
+            original = substr($0, RLENGTH + 1); wanted = substr($0, 22, RLENGTH - 24); pending = 1
+            next
+        }
+        {
+            s = $0
+            sub(/^[ \t]+/, "", s)
+            emit(pending && s == wanted ? original : $0)
+            pending = 0
+        }
+        END { if (sep != "" && !cut_short && ENVIRON["E_CUT_SHORT"] == "") out = out "\n"; printf "%s", out }' "$1"
+}
+
+# edits FILE: prints our edits alone. The owner of the file decides where in it they stand.
+edits() {
+    awk '
+        inside { print; if (/^#kata-containers:end/) inside = 0; next }
+        /^#kata-containers:begin/ { inside = 1; print "begin"; next }
+        /^#kata-containers:/ { print; next_too = /^#kata-containers:was/; next }
+        next_too { sub(/^[ \t]+/, ""); print; next_too = 0 }' "$1"
+}
+
+# awk functions for the marks; $E_CUT_SHORT is cut_short of the file.
+# shellcheck disable=SC2016
+MARKS_AWK='
+function begin_mark() {
+    return (ENVIRON["E_CUT_SHORT"] == "" ? "" : "\n") "#kata-containers:begin" (ENVIRON["E_CUT_SHORT"] == "" ? "" : " (no newline before)") "\n"
+}
+function end_mark() { return "#kata-containers:end\n" }
+function replaced(old, new) { return "#kata-containers:was(" new ")# " old "\n" }
+'
+
+# mark_yaml FILE KEY VALUE: prints the YAML file with that entry at its top level.
+mark_yaml() {
+    E_CUT_SHORT=$(cut_short "$1") E_KEY=$2 E_VALUE=$3 awk "$MARKS_AWK"'
+        BEGIN { name = ENVIRON["E_KEY"]; new = name ": " ENVIRON["E_VALUE"] }
+        !found && match($0, "^[\"\047]?" name "[\"\047]?[ \t]*:") {
+            found = 1
+            s = $0
+            sub(/[ \t]*(#.*)?\r?$/, "", s)
+            gsub(/["\047]/, "", s)
+            if (s != new) $0 = replaced($0, new) new
+        }
+        { printf "%s%s", (NR > 1 ? "\n" : ""), $0 }
+        END {
+            if (NR && ENVIRON["E_CUT_SHORT"] == "") printf "\n"
+            if (!found) printf "%s%s\n%s", begin_mark(), new, end_mark()
+        }' "$1"
+}
+
+# yaml_get FILE KEY: the value of an entry at the top level of a YAML file, or nothing.
+yaml_get() {
+    E_KEY=$2 awk '
+        { key = $0; sub(/[ \t]*:.*/, "", key); gsub(/["\047]/, "", key) }
+        key == ENVIRON["E_KEY"] { sub(/^[^:]*:[ \t]*/, ""); sub(/[ \t]*(#.*)?\r?$/, ""); gsub(/["\047]/, ""); print; exit }' "$1"
+}

@@ -1,0 +1,71 @@
+# The plan: the list of what has to change, one path a line: kind, tab, path, tab, argument. The want_* functions add what differs
+# from the request, so an empty plan means that the node is as requested.
+
+empty_plan() {
+    : >"$WORK_DIR/plan"
+    : >"$WORK_DIR/managed"
+}
+plan() { printf '%s\t%s\t%s\n' "$@" >>"$WORK_DIR/plan"; } # KIND PATH ARGUMENT
+planned() { cut -f 2 "$WORK_DIR/plan" | grep -qxF -e "$1"; }
+
+# is_managed PATH: managed files carry the signature in their first line, managed links lead to a release.
+is_managed() {
+    if [ -L "$1" ]; then
+        case $(readlink "$1") in kata-releases/* | /opt/kata/*) return 0 ;; *) return 1 ;; esac
+    fi
+    [ -f "$1" ] && [ "$(head -n 1 "$1")" = "$SIGNATURE" ]
+}
+
+# displaced_of PATH: where somebody else's file from a managed path is kept until deactivate.
+displaced_of() { printf '%s.kata-containers-displaced' "$1"; }
+
+want_file() { # FILE PATH
+    if ! { [ -f "$2" ] && cmp -s "$1" "$2"; }; then plan file "$2" "$1"; fi
+}
+want_edits() { # FILE PATH, a file of others: only our edits in it count
+    if ! { [ -f "$2" ] && [ "$(edits "$1")" = "$(edits "$2")" ]; }; then plan file "$2" "$1"; fi
+}
+want_managed_file() { # FILE PATH
+    want_managed "$2"
+    want_file "$1" "$2"
+}
+want_managed_link() { # TARGET PATH
+    want_managed "$2"
+    if [ "$(readlink "$2")" != "$1" ]; then plan link "$2" "$1"; fi
+}
+want_managed() {
+    printf '%s\n' "$1" >>"$WORK_DIR/managed"
+    if exists "$1" && ! is_managed "$1"; then plan move "$1" "$(displaced_of "$1")"; fi
+}
+
+# unwant PATH: a managed path that is not wanted any longer is removed, and what it displaced is restored. What someone else
+# put there since is kept.
+unwant() {
+    if planned "$1" || { exists "$1" && ! is_managed "$1"; }; then return 0; fi
+    if exists "$1"; then plan remove "$1" ""; fi
+    if exists "$(displaced_of "$1")"; then plan move "$(displaced_of "$1")" "$1"; fi
+}
+# unwant_rest: all managed paths that were not wanted again, the newest first.
+unwant_rest() {
+    local path
+    [ -f "$STATE_DIR/managed" ] || return 0
+    tac "$STATE_DIR/managed" | while IFS= read -r path; do
+        grep -qxF "$path" "$WORK_DIR/managed" || unwant "$path"
+    done
+}
+
+carry_out_plan() {
+    local kind path argument
+    note "$STATE_DIR/managed"
+    note "$STATE_DIR/folders"
+    # The list of managed paths grows before the change and shrinks after it, so that no managed path is ever forgotten.
+    add_lines "$STATE_DIR/managed" <"$WORK_DIR/managed"
+    while IFS="$TAB" read -r kind path argument; do
+        case $kind in
+            file) install_file "$argument" "$path" ;;
+            link) install_link "$argument" "$path" ;;
+            move) move "$path" "$argument" ;;
+            remove) remove "$path" ;;
+        esac
+    done <"$WORK_DIR/plan"
+}

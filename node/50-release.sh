@@ -1,0 +1,232 @@
+# The release trees, beside each other under /opt/kata-releases: download, unpack, fingerprint, prune.
+
+# choose_release: sets TREE, the folder of the release for this machine's architecture.
+choose_release() {
+    local sha256
+    sha256=$(by_architecture "$SHA256_AMD64" "$SHA256_ARM64")
+    [ -n "$sha256" ] || fail "no archive of Kata Containers $VERSION is known for $(architecture)" \
+        "set release.sha256.$(architecture), or remove this node from \`nodes\`"
+    TREE=$VERSION-$(printf %.12s "$sha256")
+}
+by_architecture() { # AMD64 ARM64
+    case $(architecture) in
+        amd64) printf '%s\n' "$1" ;;
+        arm64) printf '%s\n' "$2" ;;
+    esac
+}
+
+# download_release URL SHA256: unpacks the archive as $RELEASES_DIR/$TREE. An archive may set the mode of the folder that it is
+# unpacked in, so that folder is inside a staging folder that only root can read.
+download_release() {
+    local url="$1" staging="$RELEASES_DIR/.staging" attempt=1 problem retry remedy finding
+    step "release"
+    if tree_is_intact "$TREE"; then
+        say "Kata Containers $VERSION is already here: $RELEASES_DIR/$TREE"
+        return
+    fi
+    if [ -d "$RELEASES_DIR/$TREE" ]; then say "$RELEASES_DIR/$TREE has been modified; downloading it again"; fi
+    require_tools "$url"
+    # An unpacked release takes between 1 and 2 GiB.
+    [ "$HOST_CHECKS" = warn ] || [ "$(free_space "$RELEASES_DIR")" -ge 2097152 ] ||
+        fail "only $(($(free_space "$RELEASES_DIR") / 1024)) MiB are free for $RELEASES_DIR" "free 2 GiB, or set hostChecks to \"warn\" to try anyway"
+
+    mkdir -p "$RELEASES_DIR"
+    chmod 0755 "$RELEASES_DIR"
+    while :; do
+        unpack_stream "$url" "$staging" || :
+        problem=$(archive_problem "$url" "$2" "$staging/content/opt")
+        if [ -z "$problem" ]; then break; fi
+        rm -rf "$staging"
+        retry=${problem%%"$TAB"*} problem=${problem#*"$TAB"}
+        remedy=${problem%%"$TAB"*} finding=${problem#*"$TAB"}
+        if [ "$retry" = no ] || [ "$attempt" -ge 3 ]; then fail "$finding" "$remedy"; fi
+        say "$finding; retrying"
+        attempt=$((attempt + 1))
+        sleep 2
+    done
+    add_tree "$staging/content/opt/kata"
+    say "unpacked Kata Containers $VERSION to $RELEASES_DIR/$TREE"
+}
+
+# decompressor URL
+decompressor() { case $1 in *.tar.xz) echo xz ;; *.tar.zst) echo zstd ;; esac; }
+
+require_tools() { # URL
+    local decompress tool
+    decompress=$(decompressor "$1")
+    [ -n "$decompress" ] || fail "$1 is neither .tar.xz nor .tar.zst" "set release.url to an archive of the Kata Containers project"
+    for tool in "$decompress" tar sha256sum mkfifo; do
+        have "$tool" || fail "$tool is not installed on this node" "install it, for instance: apt-get install $tool, or dnf install $tool"
+    done
+    case $1 in
+        /*) [ -r "$1" ] || fail "the file $1 does not exist on this node" "copy the archive there, or change release.url" ;;
+        *) have curl || have wget || fail "neither curl nor wget is installed on this node" "install one, or copy the archive to the node and set release.url to its path" ;;
+    esac
+}
+
+# unpack_stream URL STAGING: downloads, sums and unpacks in one pass. Each part leaves its exit status and its errors in a file,
+# because a pipeline returns the status of its last part only.
+unpack_stream() {
+    local url="$1" content="$2/content" decompress summer reporter
+    decompress=$(decompressor "$url")
+    rm -rf "$2" "$WORK_DIR/pipe"
+    mkdir -m 0700 "$2" "$content"
+    mkfifo "$WORK_DIR/pipe"
+    say "downloading $url"
+    # openssl uses the processor's instructions for sha256, which sha256sum often does not.
+    { if have openssl; then exec openssl dgst -sha256 -r; else exec sha256sum; fi; } <"$WORK_DIR/pipe" >"$WORK_DIR/sum" &
+    summer=$!
+    report_progress "$summer" 9>&- &
+    reporter=$!
+    { keep_status source source_stream "$url"; } |
+        tee "$WORK_DIR/pipe" |
+        { keep_status decompress "$decompress" -dc; cat >/dev/null; } |
+        { keep_status tar tar -C "$content" -xf - --no-same-owner --no-same-permissions; cat >/dev/null; }
+    wait "$summer" || :
+    kill "$reporter" 2>/dev/null || :
+    wait "$reporter" 2>/dev/null || :
+}
+
+# source_stream URL: prints the archive.
+source_stream() {
+    local redirections="=http,https"
+    case $1 in
+        /*) cat "$1" ;;
+        *) if have curl; then
+            # A download over TLS must not be redirected to plain HTTP.
+            case $1 in https:*) redirections="=https" ;; esac
+            curl -fsSL --proto-redir "$redirections" --connect-timeout 30 --speed-limit 1000 --speed-time 60 -D "$WORK_DIR/headers" "$1"
+        else
+            wget -q -T 60 -t 1 -O - "$1"
+        fi ;;
+    esac
+}
+
+# keep_status NAME COMMAND...
+keep_status() {
+    local name="$1" status
+    shift
+    "$@" 2>"$WORK_DIR/$name.err" && status=0 || status=$?
+    echo "$status" >"$WORK_DIR/$name.status"
+}
+
+# archive_problem URL SHA256 OPT: why the unpacked archive in OPT cannot be used: whether to retry, tab, remedy, tab, finding.
+archive_problem() {
+    local retry=no finding remedy="check release.url and release.sha256 for version $VERSION; the sum of a good archive is: curl -L URL | sha256sum"
+    if grep -qi 'no space left' "$WORK_DIR/tar.err"; then
+        finding="the disk is full: $(grep -i "no space left" "$WORK_DIR/tar.err" | head -n 1 | excerpt)"
+        remedy="free space in $RELEASES_DIR"
+    elif [ "$(cat "$WORK_DIR/source.status")" != 0 ]; then
+        finding="download of $1 incomplete: $(tail -n 1 "$WORK_DIR/source.err" | excerpt)"
+        remedy="check that this node reaches it, or set release.url to a mirror or to a path on the node"
+        # A server that refused the request (4xx) will refuse it again.
+        grep -q 'error: 4[0-9][0-9]' "$WORK_DIR/source.err" || retry=yes
+    elif [ "$(cut -c 1-64 "$WORK_DIR/sum")" != "$2" ]; then
+        finding="the sha256 of $1 is $(cut -c 1-64 "$WORK_DIR/sum"), not $2"
+    elif [ "$(cat "$WORK_DIR/decompress.status")$(cat "$WORK_DIR/tar.status")" != 00 ]; then
+        finding="$1 cannot be unpacked: $(cat "$WORK_DIR/decompress.err" "$WORK_DIR/tar.err" | head -n 1 | excerpt)"
+    elif [ -L "$3" ] || [ -L "$3/kata" ] || [ ! -d "$3/kata/share/defaults/kata-containers" ]; then
+        finding="$1 does not look like a Kata Containers release: opt/kata/share/defaults/kata-containers is missing"
+    elif ! stray_links "$3/kata" >"$WORK_DIR/stray" || [ -s "$WORK_DIR/stray" ]; then
+        finding="$1 holds a link that leads out of opt/kata: $(head -n 1 "$WORK_DIR/stray" | excerpt)"
+    else
+        return 0
+    fi
+    printf '%s\t%s\t%s\n' "$retry" "$remedy" "$finding"
+}
+
+# stray_links FOLDER: the symbolic links in FOLDER that lead out of it. `..` is allowed only at the beginning of a link, because
+# behind a name it may go up from the target of another link. /opt/kata means FOLDER itself.
+stray_links() {
+    # shellcheck disable=SC2016
+    find "$1" -type l -exec sh -c '
+        top=$1
+        shift
+        for link in "$@"; do
+            from=${link%/*} to=$(readlink "$link")/
+            case $to in /opt/kata/*) from=$top to=${to#/opt/kata/} ;; esac
+            while :; do
+                case $to in
+                    ./*) to=${to#./} ;;
+                    ../*) from=${from%/*} to=${to#../} ;;
+                    *) break ;;
+                esac
+            done
+            case $from/ in "$top"/*) ;; *) to=/ ;; esac
+            case /$to in //* | */../*) printf "%s -> %s\n" "${link#"$top"/}" "$(readlink "$link")" ;; esac
+        done' sh "$1" {} +
+}
+
+# add_tree FOLDER: gives a checked tree its place. No release needs devices, pipes, setuid programs or files that anyone can write.
+add_tree() {
+    find "$1" ! -type f ! -type d ! -type l -exec rm -f {} + -o ! -type l -perm /6022 -exec chmod a-s,go-w {} +
+    flush -f "$1"
+    printf '%s\t%s\n' "$TREE" "$(tree_fingerprint "$1")" | add_lines "$STATE_DIR/trees"
+    # Sandboxes that run on a damaged tree keep the files that are left.
+    if [ -d "$RELEASES_DIR/$TREE" ]; then mv -T "$RELEASES_DIR/$TREE" "$RELEASES_DIR/.gone-$$-$TREE"; fi
+    mv -T "$1" "$RELEASES_DIR/$TREE"
+    sweep
+    flush "$RELEASES_DIR"
+}
+
+# report_progress PID: every few seconds, a line that says how much the process has read.
+report_progress() {
+    local last=0 now size
+    # The sleep outlives this function and must not hold anyone's output open.
+    while sleep 5 >/dev/null 2>&1; do
+        now=$(sed -n 's/^rchar: //p' "/proc/$1/io" 2>/dev/null) || return 0
+        [ -n "$now" ] || return 0
+        size=$(sed -n 's/^[Cc]ontent-[Ll]ength: *\([0-9]*\).*/\1/p' "$WORK_DIR/headers" 2>/dev/null | tail -n 1) || size=""
+        say "$((now / 1048576))${size:+ of $((size / 1048576))} MiB, $(((now - last) / 5242880)) MiB/s"
+        last=$now
+    done
+}
+
+# tree_fingerprint FOLDER: a sum over everything about its files that can be read without opening them. All trees that are
+# unpacked from one archive have the same.
+tree_fingerprint() { (cd "$1" && find . ! -type d -exec stat -c '%n %f %s %Y' {} + | sort | sha256sum | cut -c 1-64); }
+
+# tree_is_intact TREE: as it was unpacked.
+tree_is_intact() {
+    [ -d "$RELEASES_DIR/$1" ] && [ -f "$STATE_DIR/trees" ] || return 1
+    grep -qxF -e "$1$TAB$(tree_fingerprint "$RELEASES_DIR/$1")" "$STATE_DIR/trees"
+}
+
+active_tree() { if [ -L "$KATA_LINK" ]; then basename "$(readlink "$KATA_LINK")"; fi; }
+
+version_of() { printf '%s\n' "$1" | sed 's/^\.gone-[0-9]*-//; s/-[0-9a-f]*$//'; } # TREE
+
+# sandboxes: the running sandboxes, one a line: tree, tab, sandbox id. Kata resolves /opt/kata when a sandbox starts, so the
+# program file of its shim shows which tree it uses.
+sandboxes() {
+    local pid tree
+    # shellcheck disable=SC2012 # the names are plain, and readlink would be one process for each
+    ls -ln /proc/[0-9]*/exe 2>/dev/null | sed -n "s,^.* /proc/\([0-9]*\)/exe -> $RELEASES_DIR/\([^/]*\)/.*containerd-shim-kata-v2.*,\1 \2,p" |
+        while read -r pid tree; do printf '%s\t%s\n' "$tree" "$(flag "$pid" -id)"; done
+}
+
+# prune KEEP...: removes every tree that is neither named nor in use. It is renamed first, because half a tree must not look
+# like one.
+prune() {
+    local tree name
+    for tree in "$RELEASES_DIR"/*; do
+        name=${tree##*/}
+        case " $* " in *" $name "*) continue ;; esac
+        if ! [ -d "$tree" ] || in_use "$name"; then continue; fi
+        mv "$tree" "$RELEASES_DIR/.gone-$$-$name"
+        say "removed $tree"
+    done
+    sweep
+}
+# sweep: removes the renamed trees.
+sweep() {
+    local tree
+    for tree in "$RELEASES_DIR"/.gone-*; do
+        if [ -d "$tree" ] && ! in_use "${tree##*/}"; then rm -rf "$tree"; fi
+    done
+    rm -rf "$RELEASES_DIR/.staging"
+}
+in_use() {
+    sandboxes | cut -f 1 | grep -qxF -e "$1" || return 1
+    say "kept $RELEASES_DIR/$1: sandboxes run on it"
+}

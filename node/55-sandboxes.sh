@@ -1,0 +1,42 @@
+# The running sandboxes: their pods, how many there are of each release, and how to end them.
+
+no_sandboxes() { [ -z "$(sandboxes)" ]; }
+
+sandbox_names() { sandboxes | cut -f 2 | pod_names; }
+
+# sandboxes_by_version: the inside of an object of JSON.
+sandboxes_by_version() {
+    local tree
+    sandboxes | cut -f 1 | while IFS= read -r tree; do version_of "$tree"; done |
+        sort | uniq -c | sed 's/^ *\([0-9]*\) \(.*\)$/"\2":\1/' | paste -s -d , -
+}
+
+# old_sandboxes: for each release but the active one, a line about the sandboxes that run on it.
+old_sandboxes() {
+    local active tree other id
+    active=$(active_tree)
+    sandboxes >"$WORK_DIR/sandboxes"
+    cut -f 1 "$WORK_DIR/sandboxes" | grep -vxF -e "$active" | sort -u >"$WORK_DIR/old-trees" || :
+    [ -s "$WORK_DIR/old-trees" ] || return 0
+    (find_containerd) >/dev/null 2>&1 || return 0
+    find_containerd
+    while IFS= read -r tree; do
+        while IFS="$TAB" read -r other id; do
+            if [ "$other" = "$tree" ]; then printf '%s\n' "$id"; fi
+        done <"$WORK_DIR/sandboxes" >"$WORK_DIR/old"
+        echo "sandboxes still on Kata Containers $(version_of "$tree"): $(($(wc -l <"$WORK_DIR/old"))), of $(pod_names <"$WORK_DIR/old")"
+    done <"$WORK_DIR/old-trees"
+}
+
+# kill_sandboxes: kills all their containers and waits until their shims are gone.
+kill_sandboxes() {
+    local task sandbox
+    say "killing the sandboxes of $(sandbox_names)"
+    sandboxes | cut -f 2 >"$WORK_DIR/sandboxes"
+    in_k8s tasks ls -q >"$WORK_DIR/tasks" || :
+    while IFS= read -r task; do
+        sandbox=$(in_k8s containers info "$task" | container_label io.kubernetes.cri.sandbox-id)
+        if grep -qxF "$sandbox" "$WORK_DIR/sandboxes"; then in_k8s tasks kill -a -s SIGKILL "$task" || :; fi
+    done <"$WORK_DIR/tasks"
+    within 60 no_sandboxes || fail "these sandboxes do not end: $(sandbox_names)" "find out what holds them: ps, crictl pods"
+}
