@@ -142,6 +142,7 @@ do_unstage() {
 }
 
 print_status() {
+    step "status"
     printf '{"kataVersions":{%s:%s},"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s}}\n' \
         "$(json_string "$HANDLER")" "$(json_string "$(version_of "$(active_tree)")")" \
         "$(json_string "containerd://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
