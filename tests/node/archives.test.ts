@@ -1,5 +1,5 @@
-// Archives that would do harm: whatever is in one, nothing outside the releases' folder is written or changed, and what
-// lands there is refused or made harmless.
+// Malicious archives: nothing outside the releases' folder is written or changed, and the content is refused or made
+// harmless.
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -16,7 +16,7 @@ interface Member {
     mode?: number;
     data?: string;
     owner?: number;
-    /** Records of a header before this one, which overrule it. */
+    /** Records of an extended header before this one, which override it. */
     pax?: { [name: string]: string };
 }
 
@@ -84,15 +84,15 @@ function paths(path: string): string[] {
     return [path, ...names.flatMap((name) => paths(join(path, name)))];
 }
 
-/** A path with all that a change to it would change. */
-function picture(path: string): string {
+/** Everything about a path that a change to it would change. */
+function snapshot(path: string): string {
     const stat = lstatSync(path);
     const content = stat.isFile() ? readFileSync(path, "utf8") : stat.isSymbolicLink() ? readlinkSync(path) : "";
     const { mode, uid, gid, nlink, ino, mtimeMs } = stat;
     return `${path} ${mode.toString(8)} ${uid}:${gid} ${nlink} ${ino} ${mtimeMs} ${content}`;
 }
 
-/** Everything in a release's tree is what a release may hold. */
+/** Checks that everything in a release's tree is allowed there. */
 function checkTree(tree: string) {
     const inodes = paths(tree).map((path) => lstatSync(path).ino);
     for (const path of paths(tree)) {
@@ -109,7 +109,7 @@ function checkTree(tree: string) {
     }
 }
 
-/** Someone's files, beside the releases and among them. */
+/** Files of others, beside the releases and among them. */
 function furnish(sandbox: Sandbox) {
     sandbox.write("outside/file", "theirs\n");
     sandbox.write("outside/kata/share/defaults/kata-containers/configuration-qemu.toml", "theirs\n");
@@ -117,35 +117,37 @@ function furnish(sandbox: Sandbox) {
     const script = "chmod 0777 outside/kata; mkfifo outside/kata/pipe; chmod 0666 outside/file";
     execFileSync("sh", ["-ec", script], { cwd: sandbox.folder });
     return () => [
-        ...["outside", "releases/3.31.0-def"].flatMap((path) => paths(sandbox.path(path)).map(picture)),
-        ...readdirSync(sandbox.folder).filter((name) => !["next", "state", "program.sh"].includes(name)),
+        ...["outside", "releases/3.31.0-def"].flatMap((path) => paths(sandbox.path(path)).map(snapshot)),
+        ...readdirSync(sandbox.folder).filter((name) => !["work", "state", "program.sh"].includes(name)),
     ];
 }
 
-const bring = (sandbox: Sandbox, archive: string) =>
+const download = (sandbox: Sandbox, archive: string) =>
     sandbox.run(
-        // Who may look at what comes in, before it is checked: the mode of the folder when tar begins and when it ends.
-        `mode() { stat -c %a "$RELEASES/.staging" >>"$STATE/modes"; }
+        // Who can read the unchecked content: the mode of the folder when tar begins and when it ends.
+        `mode() { stat -c %a "$RELEASES_DIR/.staging" >>"$STATE_DIR/modes"; }
         tar() { mode; command tar "$@" && rc=0 || rc=$?; mode; return $rc; }
-        HOST_CHECKS=warn VERSION=3.32.0 URL=$R_URL SHA256=$R_SUM TREE=3.32.0-abc; bring_release`,
+        HOST_CHECKS=warn VERSION=3.32.0 TREE=3.32.0-abc; download_release "$R_URL" "$R_SUM"`,
         { R_URL: archive, R_SUM: createHash("sha256").update(readFileSync(archive)).digest("hex") },
     );
 
-/** Where an archive would reach, from the folder it is unpacked in, whichever folder that is. */
+/** Paths that lead out of the folder that an archive is unpacked in, whichever folder that is. */
 const upward = (path: string) => [1, 2, 3, 4, 5].map((n) => "../".repeat(n) + path);
 const written = (names: string[]): Member[] => names.map((name) => ({ name, ...evil }));
 
-/** What becomes of an archive; `either` is for what one tar refuses and another takes without harm. */
-const archives: { [what: string]: { outcome: "refused" | "tamed" | "either"; members(sandbox: Sandbox): Member[] } } = {
+/** Archives and their outcome; `either` means that one tar refuses and another unpacks without harm. */
+const archives: {
+    [content: string]: { outcome: "refused" | "harmless" | "either"; members(sandbox: Sandbox): Member[] };
+} = {
     "files above the folder": {
         outcome: "either",
         members: () => [...release, ...written(upward("evil")), ...written(upward("outside/file"))],
     },
-    "files above the folder, by way of the tree": {
+    "files above the folder, through the tree": {
         outcome: "either",
         members: () => [...release, ...written(upward("outside/file").map((name) => `opt/kata/${name}`))],
     },
-    "files above the folder, named in a header of their own": {
+    "files above the folder, named in an extended header": {
         outcome: "either",
         members: () => [
             ...release,
@@ -175,7 +177,7 @@ const archives: { [what: string]: { outcome: "refused" | "tamed" | "either"; mem
             ]),
         ],
     },
-    "a file in place of a link that leads out": {
+    "a file that replaces a link that leads out": {
         outcome: "either",
         members: (sandbox) => [
             ...release,
@@ -187,8 +189,8 @@ const archives: { [what: string]: { outcome: "refused" | "tamed" | "either"; mem
         outcome: "refused",
         members: () => [...release, symlink("opt/kata/bin/x", "../../etc/passwd")],
     },
-    "links that stay in": {
-        outcome: "tamed",
+    "links that stay inside": {
+        outcome: "harmless",
         members: () => [
             ...release,
             ...["shim", "./shim", "../bin/shim", "..", "../bin/not there", "/opt/kata/bin/shim", "..shim"].map(
@@ -201,7 +203,7 @@ const archives: { [what: string]: { outcome: "refused" | "tamed" | "either"; mem
         outcome: "refused",
         members: (sandbox) => [...release, symlink("opt/kata/bin/x", sandbox.path("outside/file"))],
     },
-    "a link that leads out by way of another": {
+    "a link that leads out through another one": {
         outcome: "refused",
         members: () => [
             ...release,
@@ -215,7 +217,7 @@ const archives: { [what: string]: { outcome: "refused" | "tamed" | "either"; mem
         outcome: "refused",
         members: () => [...release, symlink("opt/kata/bin/shim\nopt/kata/bin/x", "/etc/passwd")],
     },
-    "a link in place of the tree": {
+    "a link instead of the tree": {
         outcome: "refused",
         members: (sandbox) => [folder("opt"), symlink("opt/kata", sandbox.path("outside/kata"))],
     },
@@ -257,7 +259,7 @@ const archives: { [what: string]: { outcome: "refused" | "tamed" | "either"; mem
         ],
     },
     "devices and a pipe": {
-        // Where the machine lets nobody make a device, tar fails.
+        // Where a container may not create devices, tar fails.
         outcome: "either",
         members: () => [
             ...release,
@@ -266,12 +268,12 @@ const archives: { [what: string]: { outcome: "refused" | "tamed" | "either"; mem
             { name: "opt/kata/bin/pipe", type: "6", mode: 0o666 },
         ],
     },
-    "a pipe in place of a folder": {
+    "a pipe instead of a folder": {
         outcome: "refused",
         members: () => [folder("opt"), { name: "opt/kata", type: "6" }],
     },
-    "programs that become someone else, and what anyone can write to": {
-        outcome: "tamed",
+    "setuid and setgid programs, and files that anyone can write": {
+        outcome: "harmless",
         members: () => [
             ...release,
             { name: "opt/kata/bin/setuid", data: "x", mode: 0o4755, owner: 0 },
@@ -283,42 +285,44 @@ const archives: { [what: string]: { outcome: "refused" | "tamed" | "either"; mem
             folder("opt/kata", 0o2777),
         ],
     },
-    "another owner": {
-        outcome: "tamed",
+    "files of another owner": {
+        outcome: "harmless",
         members: () => release.map((member) => ({ ...member, owner: 65534 })),
     },
-    "the folder it is unpacked in, open to all": {
-        outcome: "tamed",
+    "the folder that it is unpacked in, writable for everyone": {
+        outcome: "harmless",
         members: () => [folder("./", 0o777), ...release, folder("./", 0o777)],
     },
-    "the folder it is unpacked in, as a link": {
+    "the folder that it is unpacked in, as a link": {
         outcome: "either",
         members: (sandbox) => [...release, symlink(".", sandbox.path("outside"))],
     },
-    "the folder it is unpacked in, by its name": {
+    "the folder that it is unpacked in, by its name": {
         outcome: "refused",
         members: () => [...release, symlink("../.staging", "../outside"), { name: "../.staging/file", ...evil }],
     },
-    "another release": {
+    "files of another release": {
         outcome: "either",
         members: () => [...release, ...written(upward("3.31.0-def/bin/shim"))],
     },
-    "things beside the tree": {
-        outcome: "tamed",
+    "files beside the tree": {
+        outcome: "harmless",
         members: () => [...release, { name: "etc/passwd", ...evil }, { name: "opt/other", ...evil }],
     },
 };
 
-inEveryShell("an archive that holds", (sandbox) => {
-    for (const [what, { outcome, members }] of Object.entries(archives)) {
+const outcomes = { refused: "is refused", harmless: "is unpacked without harm", either: "does no harm" };
+
+inEveryShell("unpacking an archive", (sandbox) => {
+    for (const [content, { outcome, members }] of Object.entries(archives)) {
         for (const name of ["kata.tar.zst", "kata.tar.xz"]) {
-            it(`${what}: ${outcome} (${name})`, async () => {
+            it(`${name} with ${content} ${outcomes[outcome]}`, async () => {
                 const compressor = name.endsWith("xz") ? "xz" : "zstd";
                 const data = execFileSync(compressor, ["-c"], { input: tar(members(sandbox())) });
                 const archive = sandbox().write(name, data);
                 const theirs = furnish(sandbox());
                 const before = theirs();
-                const { status, stderr } = await bring(sandbox(), archive);
+                const { status, stderr } = await download(sandbox(), archive);
                 expect(theirs()).to.deep.equal(before);
 
                 if (outcome !== "either") expect(status, stderr).to.equal(outcome === "refused" ? 1 : 0);

@@ -8,15 +8,14 @@ const cri = "io.containerd.cri.v1.runtime";
 interface Form {
     plugin?: string;
     cgroup?: string;
-    alone?: string;
+    major?: number;
 }
-const mark = async (sandbox: Sandbox, text: string, { plugin = grpc, cgroup = "", alone = "yes" }: Form = {}) => {
+const mark = async (sandbox: Sandbox, text: string, { plugin = grpc, cgroup = "", major = 1 }: Form = {}) => {
     sandbox.write("config.toml", text);
     return sandbox.run(
-        `KATA=/opt/kata HANDLER=kata-qemu VERSION_LINE= PLUGIN=$F_PLUGIN SYSTEMD_CGROUP=$F_CGROUP ALONE=$F_ALONE
-        RUNTIME_TABLES="[plugins.\\"$PLUGIN\\".containerd.runtimes.kata-qemu]\${NEWLINE}runtime_type = \\"io.containerd.kata-qemu.v2\\"$NEWLINE"
-        mark_containerd config.toml`,
-        { F_PLUGIN: plugin, F_CGROUP: cgroup, F_ALONE: alone },
+        `KATA_LINK=/opt/kata HANDLER=kata-qemu CRI_PLUGIN=${plugin} CONTAINERD_MAJOR=${major}
+        mark_containerd config.toml "${cgroup}" "$F_TABLES" ""`,
+        { F_TABLES: `${table("kata-qemu", plugin)}\nruntime_type = "io.containerd.kata-qemu.v2"` },
     );
 };
 const unmark = async (sandbox: Sandbox, text: string) => {
@@ -33,17 +32,17 @@ const samples: { [name: string]: string } = {
     "without a final newline": "version = 2",
     "with runc and its options": `version = 2\n  ${table("runc")}\n    runtime_type = "io.containerd.runc.v2"\n    ${table("runc.options")}\n      SystemdCgroup = false # see docs\n`,
     "with runc without options": `version = 2\n${table("runc")}\nruntime_type = 'io.containerd.runc.v2'\n[debug]\nlevel = "info"\n`,
-    "with options that do not say": `version = 2\n${table("runc")}\nruntime_type = "io.containerd.runc.v2"\n${table("runc.options")}\nBinaryName = "x"`,
-    "with a table of our name": `version = 2\n# theirs\n${table("kata-qemu")}\n  runtime_type = "io.containerd.kata-qemu.v2"\n\n  note = """\n[debug]\n# x\n"""\n${table("'kata-qemu'.options")}\nConfigPath = "/x"\n[debug]\nlevel = "info"\n`,
+    "with options that do not set it": `version = 2\n${table("runc")}\nruntime_type = "io.containerd.runc.v2"\n${table("runc.options")}\nBinaryName = "x"`,
+    "with a table of the handler's name": `version = 2\n# theirs\n${table("kata-qemu")}\n  runtime_type = "io.containerd.kata-qemu.v2"\n\n  note = """\n[debug]\n# x\n"""\n${table("'kata-qemu'.options")}\nConfigPath = "/x"\n[debug]\nlevel = "info"\n`,
     "with Windows line ends": `version = 2\r\n${table("runc")}\r\nruntime_type = "io.containerd.runc.v2"\r\n`,
 };
 for (const { name, text } of fixtures("containerd-config")) samples[name] = text;
 const pluginOf = (text: string) => (text.includes(cri) ? cri : grpc);
 
-inEveryShell("containerd's main file", (sandbox) => {
+inEveryShell("editing containerd's main file", (sandbox) => {
     for (const [name, text] of Object.entries(samples)) {
         for (const cgroup of ["", "true", "false"]) {
-            it(`gets the handler and gives its bytes back: ${name}, SystemdCgroup ${cgroup || "left"}`, async () => {
+            it(`adds the handler and can restore every byte: ${name}, SystemdCgroup ${cgroup || "unchanged"}`, async () => {
                 const plugin = pluginOf(text);
                 const { status, stdout, stderr } = await mark(sandbox(), text, { plugin, cgroup });
                 expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
@@ -60,7 +59,7 @@ inEveryShell("containerd's main file", (sandbox) => {
         }
     }
 
-    it("keeps what others changed after us, and drops ours only", async () => {
+    it("keeps the changes that others made since, and removes only ours", async () => {
         const text = samples["with runc and its options"]!;
         const { stdout } = await mark(sandbox(), text, { cgroup: "true" });
         const edited = stdout
@@ -75,7 +74,7 @@ inEveryShell("containerd's main file", (sandbox) => {
         );
     });
 
-    it("sets the driver of every runc runtime, and leaves the built-in runc to a default of another name", async () => {
+    it("sets the driver of every runc runtime, and adds no runc if another runtime is the default", async () => {
         const text = `version = 2\n[plugins."${grpc}".containerd]\ndefault_runtime_name = "nvidia"\n${table("nvidia")}\nruntime_type = "io.containerd.runc.v2"\n${table("gvisor")}\nruntime_type = "io.containerd.runsc.v1"\n`;
         const { stdout } = await mark(sandbox(), text, { cgroup: "true" });
         expect(runtimes(stdout)).to.deep.equal({
@@ -85,8 +84,8 @@ inEveryShell("containerd's main file", (sandbox) => {
         });
     });
 
-    it("does not write runc where containerd keeps the built-in one (2.x)", async () => {
-        const { stdout } = await mark(sandbox(), "version = 3\n", { plugin: cri, alone: "" });
+    it("does not write runc for containerd 2.x, which keeps the built-in one", async () => {
+        const { stdout } = await mark(sandbox(), "version = 3\n", { plugin: cri, major: 2 });
         expect(Object.keys(runtimes(stdout, cri))).to.deep.equal(["kata-qemu"]);
     });
 
@@ -96,9 +95,9 @@ inEveryShell("containerd's main file", (sandbox) => {
         "on lines of their own": `[\n  "/opt/kata/a.toml", # theirs\n  "/etc/containerd/conf.d/*.toml",\n  "/opt/kata/b.toml"\n]`,
         "with others on the line": `["/etc/containerd/conf.d/*.toml", "/opt/kata/a.toml",\n "/opt/kata/b.toml"]`,
     })) {
-        it(`imports nothing from /opt/kata any more, and gives that back: ${form}`, async () => {
+        it(`disables imports from /opt/kata and can restore them: ${form}`, async () => {
             const text = `version = 3\nimports = ${imports}\nroot = "/opt/kata/"\n`;
-            const { status, stdout } = await mark(sandbox(), text, { plugin: cri, alone: "" });
+            const { status, stdout } = await mark(sandbox(), text, { plugin: cri, major: 2 });
             expect(status).to.equal(0);
             expect(parse(stdout)).to.deep.include({ imports: ["/etc/containerd/conf.d/*.toml"], root: "/opt/kata/" });
             expect(await unmark(sandbox(), stdout)).to.equal(text);
@@ -113,7 +112,7 @@ inEveryShell("containerd's main file", (sandbox) => {
         "inline options": `${table("runc")}\nruntime_type = "io.containerd.runc.v2"\noptions = { SystemdCgroup = false }\n`,
         "dotted options": `${table("runc")}\nruntime_type = "io.containerd.runc.v2"\noptions.SystemdCgroup = false\n`,
     })) {
-        it(`refuses ${form}, and says where`, async () => {
+        it(`refuses ${form} and names the line`, async () => {
             const { status, stdout, stderr } = await mark(sandbox(), `version = 2\n${text}`, { cgroup: "true" });
             expect(status).to.equal(4);
             expect(stderr).to.match(/^line [34]: /);
@@ -124,9 +123,9 @@ inEveryShell("containerd's main file", (sandbox) => {
 
 const kubelet = async (sandbox: Sandbox, text: string, driver: string) => {
     sandbox.write("config.yaml", text);
-    return (await sandbox.run(`mark_kubelet config.yaml ${driver}`)).stdout;
+    return (await sandbox.run(`mark_yaml config.yaml cgroupDriver ${driver}`)).stdout;
 };
-inEveryShell("the kubelet's file", (sandbox) => {
+inEveryShell("editing the kubelet's file", (sandbox) => {
     for (const text of [
         "kind: KubeletConfiguration\ncgroupDriver: cgroupfs # old\nmaxPods: 110\n",
         "kind: KubeletConfiguration\n# cgroupDriver: cgroupfs\nnested:\n  cgroupDriver: x\n",
@@ -135,7 +134,7 @@ inEveryShell("the kubelet's file", (sandbox) => {
         "a: b",
         "",
     ]) {
-        it(`gets the driver and gives its bytes back: ${JSON.stringify(text)}`, async () => {
+        it(`sets the driver and can restore every byte: ${JSON.stringify(text)}`, async () => {
             const marked = await kubelet(sandbox(), text, "systemd");
             const lines = marked.split("\n").filter((line) => /^cgroupDriver:/.test(line));
             expect(lines).to.deep.equal(["cgroupDriver: systemd"]);
@@ -143,7 +142,7 @@ inEveryShell("the kubelet's file", (sandbox) => {
         });
     }
 
-    it("is left alone where it says so already", async () => {
+    it("changes nothing if the driver is set already", async () => {
         const text = 'a: b\ncgroupDriver: "systemd" # by kubeadm\n';
         expect(await kubelet(sandbox(), text, "systemd")).to.equal(text);
     });

@@ -1,9 +1,9 @@
-// What the program finds on a node and refuses, where a lab's nodes cannot show it.
+// Nodes that the program refuses, as far as the nodes of the lab cannot be made like that.
 
 import { expect } from "chai";
 import { inEveryShell } from "../support/shells";
 
-inEveryShell("what is found on a node", (sandbox) => {
+inEveryShell("checking a node", (sandbox) => {
     it("compares versions by major and minor", async () => {
         const pairs = [
             "1.5.18 1.6 no",
@@ -21,7 +21,7 @@ inEveryShell("what is found on a node", (sandbox) => {
         expect((await sandbox().run(script.join("\n"))).stdout.trim().split("\n")).to.deep.equal(pairs);
     });
 
-    it("reads flags of a command line in both forms", async () => {
+    it("reads command-line flags in both forms", async () => {
         const { stdout } = await sandbox().run(
             `sh -c 'sleep 5; :' --config=/etc/a.yaml --root /data --empty= -c /etc/b >/dev/null 2>&1 & pid=$!
             sleep 0.2
@@ -55,7 +55,7 @@ inEveryShell("what is found on a node", (sandbox) => {
     it("refuses version 1 of containerd's configuration", () => {
         sandbox().write("config.toml", "[plugins.cri.containerd]\n");
         return refusal(
-            "CONTAINERD_VERSION=1.6.20 MAIN=$PWD/config.toml; choose_form",
+            "CONTAINERD_VERSION=1.6.20 CONTAINERD_MAJOR=1 CONTAINERD_CONFIG=$PWD/config.toml; choose_form",
             "config.toml has configuration version 1",
         );
     });
@@ -68,7 +68,7 @@ inEveryShell("what is found on a node", (sandbox) => {
         );
     });
 
-    it("refuses a driver that a flag of the kubelet overrules", () => {
+    it("refuses a cgroup driver that a flag of the kubelet overrides", () => {
         sandbox().write("config.yaml", "kind: KubeletConfiguration\n");
         return refusal(
             `flag() { [ "$2" != --cgroup-driver ] || echo cgroupfs; }
@@ -77,7 +77,7 @@ inEveryShell("what is found on a node", (sandbox) => {
         );
     });
 
-    it("knows the configuration's form by version and imports", async () => {
+    it("chooses the configuration's form by version and imports", async () => {
         const forms = {
             "1.6.20 version = 2": "io.containerd.grpc.v1.cri, in the main file",
             "2.3.7 version = 3": "io.containerd.cri.v1.runtime, in the main file",
@@ -94,7 +94,7 @@ inEveryShell("what is found on a node", (sandbox) => {
             const [, version, text] = /^(\S+) ([\s\S]*)$/.exec(given)!;
             sandbox().write("config.toml", text!);
             const { stdout, stderr } = await sandbox().run(
-                `CONTAINERD_VERSION=${version} MAIN=$PWD/config.toml; choose_form; echo "$PLUGIN, in \${DROP_IN:-the main file}"`,
+                `CONTAINERD_VERSION=${version} CONTAINERD_MAJOR=${version![0]} CONTAINERD_CONFIG=$PWD/config.toml; choose_form; echo "$CRI_PLUGIN, in \${DROP_IN:-the main file}"`,
             );
             expect(stdout.trim(), given + stderr).to.equal(form);
         }

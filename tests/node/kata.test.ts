@@ -44,7 +44,7 @@ enable_debug = false
 const set = async (sandbox: Sandbox, text: string, settings: string[][]) => {
     sandbox.write("config.toml", text);
     const lines = settings.map((fields) => fields.join("\t")).join("\n");
-    return sandbox.run("SETTINGS=$LINES_TO_SET toml_set config.toml", { LINES_TO_SET: lines });
+    return sandbox.run('toml_set config.toml "$LINES_TO_SET"', { LINES_TO_SET: lines });
 };
 const debug = (value: string) => ["*", "enable_debug", value];
 
@@ -53,8 +53,8 @@ const changed = (before: string, after: string) =>
     after.split("\n").filter((line, i, all) => count(all.slice(0, i + 1), line) > count(before.split("\n"), line));
 const count = (lines: string[], wanted: string) => lines.filter((line) => line === wanted).length;
 
-inEveryShell("Kata's configuration", (sandbox) => {
-    it("turns debug on in every table that knows it, commented or not", async () => {
+inEveryShell("editing Kata's configuration", (sandbox) => {
+    it("switches debug on in every table that has the key, commented or not", async () => {
         const first = await set(sandbox(), old, [debug("true")]);
         expect(first).to.include({ status: 0, stderr: "" });
         expect(parse(first.stdout)).to.deep.equal({
@@ -75,12 +75,12 @@ inEveryShell("Kata's configuration", (sandbox) => {
         expect(result.hypervisor.qemu.factory).to.deep.equal({ enable_template: false });
     });
 
-    it("writes debug off as well, so that no component is left to its own default", async () => {
+    it("writes debug = false as well, so that no component uses its own default", async () => {
         const { stdout } = await set(sandbox(), old, [debug("false")]);
         expect(count(stdout.split("\n"), "enable_debug = false")).to.equal(4);
     });
 
-    it("replaces, revives and adds keys in their tables, and touches nothing else", async () => {
+    it("replaces, enables and adds keys in their tables, and changes nothing else", async () => {
         const { stdout } = await set(sandbox(), old, [
             ["hypervisor.qemu", "default_memory", "4096"],
             ["hypervisor.qemu", "valid_paths", '["/x"]'],
@@ -99,13 +99,13 @@ inEveryShell("Kata's configuration", (sandbox) => {
         expect(result.hypervisor.qemu).to.not.have.property("enable_debug");
     });
 
-    it("sees where a string of several lines ends, whatever quotes it ends with", async () => {
+    it("finds the end of a string of several lines, also behind additional quotes", async () => {
         const text = `[a]\nlist = ["""x"""", '''y''''', "z"]\nkey = 1\n[b]\nkey = 2\n`;
         const { stdout } = await set(sandbox(), text, [["b", "key", "3"]]);
         expect(parse(stdout)).to.deep.equal({ a: { list: ['x"', "y''", "z"], key: 1 }, b: { key: 3 } });
     });
 
-    it("takes a name for the same however it is quoted", async () => {
+    it("recognizes a name in any quoting", async () => {
         const text = `['a"b\\c']\n'enable_debug' = false\n`;
         const { stdout } = await set(sandbox(), text, [['"a\\"b\\\\c"', "enable_debug", "true"]]);
         expect(parse(stdout)).to.deep.equal({ 'a"b\\c': { enable_debug: true } });
@@ -118,14 +118,14 @@ inEveryShell("Kata's configuration", (sandbox) => {
         expect(parse(stdout)).to.deep.equal({ a: [{ b: on }, { ...on, b: on }] });
     });
 
-    it("names a table that is not there", async () => {
+    it("names a table that does not exist", async () => {
         const { status, stderr } = await set(sandbox(), old, [["hypervisor.clh", "path", '"x"']]);
         expect(status).to.not.equal(0);
         expect(stderr.trim()).to.equal("hypervisor.clh");
     });
 
     for (const { name, text } of fixtures("kata-config")) {
-        it(`changes only what is asked in ${name}`, async () => {
+        it(`changes only the requested keys in ${name}`, async () => {
             const { stdout } = await set(sandbox(), text, [
                 debug("true"),
                 ["hypervisor.qemu", "default_memory", "4096"],

@@ -9,7 +9,7 @@ import { inEveryShell, type Sandbox } from "../support/shells";
 const configuration = "opt/kata/share/defaults/kata-containers/configuration-qemu.toml";
 const sha256 = (data: Buffer) => createHash("sha256").update(data).digest("hex");
 
-/** An archive of what `script` leaves in its folder. */
+/** An archive of the files that `script` makes. */
 function archive(sandbox: Sandbox, name: string, script: string): Buffer {
     sandbox.write("content/keep", "");
     const compress = name.endsWith("xz") ? "xz -0" : "zstd -q";
@@ -24,13 +24,13 @@ function archive(sandbox: Sandbox, name: string, script: string): Buffer {
 }
 const release = `mkdir -p opt/kata/bin ${configuration.replace(/\/[^/]*$/, "")}; echo '[runtime]' >${configuration}; echo shim >opt/kata/bin/shim`;
 
-const bring = (sandbox: Sandbox, url: string, sum: string) =>
-    sandbox.run(`HOST_CHECKS=warn VERSION=3.32.0 URL=$R_URL SHA256=$R_SUM TREE=3.32.0-abc; bring_release`, {
+const download = (sandbox: Sandbox, url: string, sum: string) =>
+    sandbox.run(`HOST_CHECKS=warn VERSION=3.32.0 TREE=3.32.0-abc; download_release "$R_URL" "$R_SUM"`, {
         R_URL: url,
         R_SUM: sum,
     });
 
-inEveryShell("bringing a release", (sandbox) => {
+inEveryShell("downloading a release", (sandbox) => {
     let server: Server | undefined;
     afterEach(() => server?.close());
     const serve = async (
@@ -53,7 +53,7 @@ inEveryShell("bringing a release", (sandbox) => {
     for (const name of ["kata.tar.xz", "kata.tar.zst"]) {
         it(`unpacks ${name} from a path on the node, owned by root`, async () => {
             const data = archive(sandbox(), name, release);
-            const result = await bring(sandbox(), sandbox().path(name), sha256(data));
+            const result = await download(sandbox(), sandbox().path(name), sha256(data));
             expect(result).to.include({ status: 0, stderr: "" });
             const shim = sandbox().path("releases/3.32.0-abc/bin/shim");
             expect(readFileSync(shim, "utf8")).to.equal("shim\n");
@@ -62,7 +62,7 @@ inEveryShell("bringing a release", (sandbox) => {
         });
     }
 
-    it("downloads once, and not again", async () => {
+    it("downloads a release once and not again", async () => {
         let requests = 0;
         const data = archive(sandbox(), "kata.tar.zst", release);
         const url = await serve(({ send }) => {
@@ -70,20 +70,20 @@ inEveryShell("bringing a release", (sandbox) => {
             send(data);
         });
         for (const said of ["unpacked Kata Containers 3.32.0", "already here"]) {
-            const result = await bring(sandbox(), `${url}/kata.tar.zst`, sha256(data));
+            const result = await download(sandbox(), `${url}/kata.tar.zst`, sha256(data));
             expect(result.status, result.stderr).to.equal(0);
             expect(result.stdout).to.contain(said);
         }
         expect(requests).to.equal(1);
     });
 
-    it("takes nothing dangerous out of an archive", async () => {
+    it("unpacks no setuid program and no pipe", async () => {
         const data = archive(
             sandbox(),
             "kata.tar.zst",
             `${release}; chmod 6777 opt/kata/bin/shim; mkfifo opt/kata/pipe; ln -s shim opt/kata/bin/link`,
         );
-        const result = await bring(sandbox(), sandbox().path("kata.tar.zst"), sha256(data));
+        const result = await download(sandbox(), sandbox().path("kata.tar.zst"), sha256(data));
         expect(result.status, result.stderr).to.equal(0);
         const tree = sandbox().path("releases/3.32.0-abc");
         expect(statSync(`${tree}/bin/shim`).mode & 0o7777).to.equal(0o755);
@@ -91,8 +91,8 @@ inEveryShell("bringing a release", (sandbox) => {
         expect(existsSync(`${tree}/bin/link`)).to.equal(true);
     });
 
-    const refused = (what: string, finding: RegExp, run: () => Promise<{ status: number | null; stderr: string }>) =>
-        it(`says so and leaves nothing: ${what}`, async () => {
+    const refused = (archive: string, finding: RegExp, run: () => Promise<{ status: number | null; stderr: string }>) =>
+        it(`reports ${archive} and leaves nothing behind`, async () => {
             const { status, stderr } = await run();
             expect(status).to.equal(1);
             expect(stderr).to.match(/^error: node .*, step "release": /);
@@ -104,38 +104,38 @@ inEveryShell("bringing a release", (sandbox) => {
 
     refused("a wrong sum", /the sha256 of .* is [0-9a-f]{64}, not 0{64}/, async () => {
         archive(sandbox(), "kata.tar.zst", release);
-        return bring(sandbox(), sandbox().path("kata.tar.zst"), "0".repeat(64));
+        return download(sandbox(), sandbox().path("kata.tar.zst"), "0".repeat(64));
     });
     refused("a truncated archive", /the sha256 of/, async () => {
         const data = archive(sandbox(), "kata.tar.zst", release);
         sandbox().write("short.tar.zst", data.subarray(0, data.length / 2));
-        return bring(sandbox(), sandbox().path("short.tar.zst"), sha256(data));
+        return download(sandbox(), sandbox().path("short.tar.zst"), sha256(data));
     });
-    refused("an archive of something else", /is no Kata Containers release/, async () => {
+    refused("an archive that is no release", /does not look like a Kata Containers release/, async () => {
         const data = archive(sandbox(), "other.tar.zst", "mkdir -p opt/other");
-        return bring(sandbox(), sandbox().path("other.tar.zst"), sha256(data));
+        return download(sandbox(), sandbox().path("other.tar.zst"), sha256(data));
     });
-    refused("no archive", /cannot be unpacked/, async () => {
+    refused("a file that is no archive", /cannot be unpacked/, async () => {
         const path = sandbox().write("text.tar.zst", "text");
-        return bring(sandbox(), path, sha256(Buffer.from("text")));
+        return download(sandbox(), path, sha256(Buffer.from("text")));
     });
-    refused("a path that is not there", /there is no file/, () =>
-        bring(sandbox(), "/nowhere/kata.tar.zst", "0".repeat(64)),
+    refused("a path that does not exist", /the file .* does not exist/, () =>
+        download(sandbox(), "/nowhere/kata.tar.zst", "0".repeat(64)),
     );
-    refused("a server that has it not", /could not be read whole: .*404/, async () =>
-        bring(sandbox(), `${await serve(({ refuse }) => refuse())}/kata.tar.zst`, "0".repeat(64)),
+    refused("a server that answers 404", /download of .* incomplete: .*404/, async () =>
+        download(sandbox(), `${await serve(({ refuse }) => refuse())}/kata.tar.zst`, "0".repeat(64)),
     );
-    refused("a server that breaks off, three times", /could not be read whole/, async () => {
+    refused("a server that closes the connection three times", /download of .* incomplete/, async () => {
         const data = archive(sandbox(), "kata.tar.zst", `${release}; head -c 300000 /dev/urandom >opt/kata/image`);
-        return bring(sandbox(), `${await serve(({ cut }) => cut(data))}/kata.tar.zst`, sha256(data));
+        return download(sandbox(), `${await serve(({ cut }) => cut(data))}/kata.tar.zst`, sha256(data));
     });
 
-    it("tries again where a server breaks off", async () => {
+    it("retries when a server closes the connection", async () => {
         const data = archive(sandbox(), "kata.tar.zst", `${release}; head -c 300000 /dev/urandom >opt/kata/image`);
         let requests = 0;
         const url = await serve(({ cut, send }) => (requests++ === 0 ? cut(data) : send(data)));
-        const result = await bring(sandbox(), `${url}/kata.tar.zst`, sha256(data));
+        const result = await download(sandbox(), `${url}/kata.tar.zst`, sha256(data));
         expect(result.status, result.stderr).to.equal(0);
-        expect(result.stdout).to.contain("trying again");
+        expect(result.stdout).to.contain("retrying");
     });
 });
