@@ -1,51 +1,57 @@
-# Two commands set everything up by themselves on a fresh Debian-like machine: `make demo` and `make test`.
-.PHONY: demo demo-down test bench unit node lab-test e2e nodes faults vm languages clean
+# `make demo` and `make test` set up everything they need on a fresh Debian-like machine.
+.PHONY: help demo demo-down test test-all bench lint unit node lab-test e2e faults vm nodes languages tools clean
 .DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
 
-help: ## what there is to run
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: node_modules ## a local Kubernetes with two nodes, Kata Containers on it by `pulumi up`, a pod that uses it
+demo: node_modules ## start a local Kubernetes with two nodes, install Kata with `pulumi up`, run a pod with it
 	lab/demo
 
-demo-down: ## takes the demo down: pulumi destroy, and the lab with all it made
+demo-down: ## remove the demo: pulumi destroy, and the local Kubernetes
 	lab/demo down
 
-test: lint unit node lab-test e2e ## lint, types, unit, schema, node program, lab, end-to-end and language tests
+test: lint unit node lab-test e2e ## run all tests, the long ones as a seeded sample (40 minutes)
 
-lint: node_modules tools
+test-all: export KATA_TEST_ALL = 1
+test-all: test ## run all tests in full: every fault, a soak of 50 rounds (55 minutes)
+
+lint: node_modules tools ## check format, types, shell files, and the rules of this project
 	npm run -s lint
 	npm run -s types
 	lab/lint
+	npx mocha 'tests/lint/*.test.ts'
 
-unit: node_modules
+unit: node_modules ## test the TypeScript code and the schema
 	npm run -s test:unit
 	npm run -s test:schema
 
-node: node_modules tools
+node: node_modules tools ## test the node program in several shells
 	npx mocha --parallel 'tests/node/*.test.ts'
 
-lab-test: tools
+lab-test: tools ## test the lab's command provider
 	cd lab/command-provider && go test -parallel 8 ./...
 
-# Each in a lab of its own, two at a time: they wait more than they work. What one of them says comes when it is done.
-e2e: node_modules tools ## on real nodes: what users do, every fault, a virtual machine, every language
+# Each group has a lab of its own. Two run at a time: they wait more than they compute. The output of a group is shown when
+# it has ended. The order gives both lanes about the same time, for a sample and in full.
+e2e: node_modules tools ## test on real nodes: what users do, faults, a virtual machine, every language
 	$(MAKE) --jobs=2 --output-sync=target faults vm nodes languages
 
 E2E = npx mocha --require ./tests/e2e/hooks.ts
-vm: ; LAB_NAME=vm $(E2E) tests/e2e/virtualMachine.test.ts
 faults: ; LAB_NAME=faults $(E2E) tests/e2e/faults.test.ts tests/e2e/soak.test.ts
+vm: ; LAB_NAME=vm $(E2E) tests/e2e/virtualMachine.test.ts
 nodes: ; LAB_NAME=nodes $(E2E) 'tests/e2e/*.test.ts' --ignore 'tests/e2e/{virtualMachine,faults,soak}.test.ts'
 languages: ; LAB_NAME=languages npx mocha --require ./tests/languages/hooks.ts 'tests/languages/*.test.ts'
 
 # PARTS="node wire component drift fleet playbook", ROUNDS=5: see bench/README.md.
-bench: node_modules tools ## what an install costs, from one node to two hundred, beside the least it could (45 minutes)
+bench: node_modules tools ## measure installs on 1 to 200 nodes and compare them with the theoretical minimum (45 minutes)
 	LAB_NAME=$${LAB_NAME:-bench} SIMULATED_NUMBER=$${SIMULATED_NUMBER:-100} npx tsx bench/main.ts
 
 tools:
 	lab/lab tools
 
-clean: ## the lab's cache as well
+clean: ## remove the lab and its cache
 	lab/lab clean
 
 node_modules: package-lock.json

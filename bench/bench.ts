@@ -1,4 +1,4 @@
-// What the parts of the bench share: nodes, archives, and where results go.
+// Shared by all parts of the bench: nodes, archives and results.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ export class Bench {
 
     /**
      * @param archives the folder that is served at `address`
-     * @param file where the results go, for machines
+     * @param file the JSON file for the results
      */
     constructor(
         readonly rounds: number,
@@ -29,12 +29,12 @@ export class Bench {
 
     containerd = (name: string) => inventory().nodes[name]!.containerd;
 
-    /** The smallest is the lab's own miniature, where the archive is not what is measured. */
+    /** `miniature` is the lab's own release, for measurements in which the archive does not matter. */
     archive(size: Size): { release: Release; about: string } {
         if (size === "miniature") {
             const { url, checksums } = inventory().releases;
-            // It is one version, which here goes by the name of another as well.
-            return { release: { url, sha256: checksums["3.32.0"]!.go! }, about: "a miniature" };
+            // One archive under the names of both versions that the bench installs.
+            return { release: { url, sha256: checksums["3.32.0"]!.qemu! }, about: "a miniature" };
         }
         const read = (name: string) => readFileSync(join(this.archives, size, name), "utf8").trim();
         const url = `${this.address}/${size}/{version}/{archive}`;
@@ -49,13 +49,13 @@ export class Bench {
         console.log(`\n${title}\n\n${text}`);
     }
 
-    /** For machines. What was measured until something fails is kept. */
+    /** Written at once, so that a later failure loses nothing. */
     record(what: string, result: unknown): void {
         this.results[what] = result;
         this.write();
     }
 
-    /** A target of the table at the end, beside what was measured. */
+    /** A row of the table of targets at the end. */
     target(what: string, target: string, measured: string, met: boolean): void {
         this.targets.push([what, target, measured, met ? "yes" : "no"]);
         this.write();

@@ -1,4 +1,4 @@
-// What the component itself costs, with nothing to do on any node.
+// The cost of the component itself, with nothing to do on any node.
 
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -31,7 +31,7 @@ export async function benchComponent(bench: Bench): Promise<void> {
 
 const emptyPlugin = "plugin to first resource: empty component package";
 
-/** Programs that are all up already. */
+/** Unchanged programs. */
 async function inProcess(bench: Bench, samples: Samples): Promise<void> {
     const nodes = startSimulated(1);
     const { release } = bench.archive("miniature");
@@ -49,7 +49,7 @@ async function inProcess(bench: Bench, samples: Samples): Promise<void> {
             project.arguments = args;
             await project.up();
         }
-        // In turn, so that what slows this machine down for a while does so for all.
+        // In turn, so that a slow moment of this machine affects all of them.
         for (let round = 0; round < bench.rounds; round++) {
             for (const [name, project] of projects) {
                 samples.add(`unchanged up: ${name}`, (await project.up()).seconds);
@@ -61,7 +61,7 @@ async function inProcess(bench: Bench, samples: Samples): Promise<void> {
     }
 }
 
-/** From the start of `pulumi preview` until the engine hears of the component, which a plugin makes. */
+/** The time from the start of `pulumi preview` until the engine registers the component, which a plugin creates. */
 async function asPlugin(bench: Bench, samples: Samples): Promise<void> {
     const folder = folderWithModules();
     try {
@@ -114,7 +114,7 @@ async function asPlugin(bench: Bench, samples: Samples): Promise<void> {
     }
 }
 
-/** What the CLI takes for a plugin on PATH, where its own language host does not run one. */
+/** Puts a plugin on PATH, as the language host of the lab does not run one from a folder. */
 function plugin(folder: string, name: string, source: string): void {
     const file = join(folder, `pulumi-resource-${name}`);
     const runner = join(checkout, "node_modules/@pulumi/pulumi/cmd/run-plugin");
@@ -122,7 +122,7 @@ function plugin(folder: string, name: string, source: string): void {
     chmodSync(file, 0o755);
 }
 
-/** How long Node takes to read the modules. */
+/** The time that Node.js takes to load modules. */
 async function modules(bench: Bench, samples: Samples): Promise<void> {
     const folder = folderWithModules();
     try {

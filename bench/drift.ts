@@ -1,7 +1,8 @@
-// What looking at a hundred nodes adds to a preview with nothing to do, at 20 ms of round trip. All these nodes share the
-// processors of this machine; so the same is asked of them once more as the least there is, a command that does nothing.
+// The time that probing a hundred nodes adds to an unchanged preview, at a round trip of 20 ms. All these nodes share the
+// processors of this machine, so the minimum is measured too: a command that does nothing on each of them.
 
 import { readFileSync } from "node:fs";
+import { connectionDefaults } from "../src/args";
 import { Connections } from "../src/node/ssh";
 import type { Bench } from "./bench";
 import { behind, kataArguments, type Nodes, startSimulated } from "./nodes";
@@ -12,16 +13,16 @@ import { megabytes, Samples, seconds, spreadOf, table } from "./statistics";
 const count = 100;
 
 export async function benchDrift(bench: Bench): Promise<void> {
-    bench.say("Looking for drift");
+    bench.say("Probing for drift");
     const relay = new Relay(20);
     const project = await Project.create("kata", unsaved);
     try {
         const nodes = await behind(relay, startSimulated(count));
         const { release } = bench.archive("miniature");
-        const ask = (drift: string) => {
+        const setDrift = (drift: string) => {
             project.arguments = kataArguments(nodes, release, { drift });
         };
-        ask("off");
+        setDrift("off");
         await project.up();
         relay.take();
 
@@ -29,24 +30,24 @@ export async function benchDrift(bench: Bench): Promise<void> {
         const memory: { [drift: string]: number } = {};
         for (let round = 0; round < bench.rounds; round++) {
             for (const drift of ["off", "warn"]) {
-                ask(drift);
+                setDrift(drift);
                 const ran = await project.preview();
                 samples.add(`preview, drift ${drift}`, ran.seconds);
-                samples.add(`of a processor, by the program, drift ${drift}`, ran.processor.node ?? 0);
+                samples.add(`processor time of the program, drift ${drift}`, ran.processor.node ?? 0);
                 memory[drift] = Math.max(memory[drift] ?? 0, ran.memory.node ?? 0);
             }
-            samples.add("a command that does nothing on each", await bare(nodes));
+            samples.add("a command that does nothing, on each node", await bare(nodes));
         }
         const added = samples.median("preview, drift warn") - samples.median("preview, drift off");
         bench.print(
-            `seconds for ${count} simulated nodes at 20 ms, median (min to max); the program's memory is ${megabytes(memory.off!)} MB without looking, ${megabytes(memory.warn!)} MB with it`,
+            `seconds for ${count} simulated nodes at 20 ms, median (min to max); the program's memory is ${megabytes(memory.off!)} MB without probing, ${megabytes(memory.warn!)} MB with it`,
             table(
                 ["what", "seconds"],
                 samples.spreads().map(([what, spread]) => [what, spreadOf(spread)]),
             ),
         );
         bench.record("drift", { spreads: samples.spreads(), memory });
-        bench.target(`looking at ${count} nodes, added to a preview`, "≤ 1 s", `${seconds(added)} s`, added <= 1);
+        bench.target(`probing ${count} nodes, added to a preview`, "≤ 1 s", `${seconds(added)} s`, added <= 1);
     } finally {
         project.forget();
         await relay.close();
@@ -57,7 +58,7 @@ async function bare(nodes: Nodes): Promise<number> {
     const began = performance.now();
     const open = new Connections();
     const runs = Object.values(nodes).map(({ privateKeyFile, ...connection }) =>
-        open.run({ ...connection, privateKey: readFileSync(privateKeyFile, "utf8") }, "true"),
+        open.run({ ...connectionDefaults, ...connection, privateKey: readFileSync(privateKeyFile, "utf8") }, "true"),
     );
     await Promise.all(runs);
     open.end();

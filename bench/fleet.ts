@@ -1,4 +1,4 @@
-// How it grows with the number of nodes: real ones, then many that are simulated.
+// Growth with the number of nodes: a few real ones, then many simulated ones.
 
 import { command, inventory, up } from "../tests/support/lab";
 import type { Bench } from "./bench";
@@ -7,8 +7,8 @@ import { Project, unsaved } from "./project";
 import type { Ran } from "./run";
 import { kilobytes, megabytes, Samples, seconds, spread, table } from "./statistics";
 
-// As many as find room: each node takes 17 of the 128 instances of inotify that a kernel gives a user by default, and there
-// may be another lab with two.
+// Each real node takes 17 of the 128 inotify instances that the kernel allows a user by default, and another lab with two
+// nodes may be up.
 const real = 5;
 const [many, most] = [50, 200];
 
@@ -24,8 +24,8 @@ export async function benchFleet(bench: Bench): Promise<void> {
         memory.push(fleet.memory);
     };
 
-    const there = Object.keys(inventory().nodes).length;
-    command("up", ...Array.from({ length: real - there }, (_, i) => `bench-${i + 1}=2.3`));
+    const existing = Object.keys(inventory().nodes).length;
+    command("up", ...Array.from({ length: real - existing }, (_, i) => `bench-${i + 1}=2.3`));
     up();
     try {
         for (const count of [1, 3, real]) await measure("real", first(bench.nodes, count));
@@ -34,12 +34,9 @@ export async function benchFleet(bench: Bench): Promise<void> {
         await waves(bench, startSimulated(many), release);
         await measure("simulated", startSimulated(many));
     } finally {
-        // It takes long, so what was measured until it was interrupted is of use.
-        bench.print(
-            "seconds, of a miniature release, all nodes at once; `unchanged` is a median",
-            table(columns, rows),
-        );
-        bench.print("peak memory in MB, of the first up", table(["nodes", ...Object.keys(programs)], memory));
+        // This takes long, so print the results so far if it is interrupted.
+        bench.print("seconds, miniature release, all nodes at once; `unchanged` is a median", table(columns, rows));
+        bench.print("peak memory in MB during the first up", table(["nodes", ...Object.keys(programs)], memory));
     }
 }
 
@@ -78,7 +75,7 @@ async function emptyProgram(): Promise<number> {
     }
 }
 
-/** An unchanged update of as many commands that do nothing, labels and a RuntimeClass. */
+/** An unchanged update of the same resources without the component: commands that do nothing, labels, a RuntimeClass. */
 async function bareResources(nodes: Nodes, release: Release, env: object): Promise<number> {
     const project = await Project.create("bare", { ...env });
     try {
@@ -101,7 +98,7 @@ async function oneFleet(bench: Bench, kind: string, nodes: Nodes, release: Relea
         const state = (project.state() - emptyState) / count;
         const parts = project.stateParts();
         const unchanged = await thrice(project);
-        project.arguments = kataArguments(nodes, release, { qemu: { debug: true } });
+        project.arguments = kataArguments(nodes, release, { debug: true });
         const change = await project.up();
         const destroy = await project.destroy();
         const same = median(unchanged);
@@ -120,9 +117,9 @@ async function oneFleet(bench: Bench, kind: string, nodes: Nodes, release: Relea
             bench.target(what, "≤ 3 s", `${seconds(added)} s`, added <= 3);
             bench.target("state per node", "≤ 25 kB", `${kilobytes(state)} kB`, state <= 25000);
             bench.print(
-                "what of the state of a node takes most, in kB",
+                "largest parts of the state per node, in kB",
                 table(
-                    ["what", "kB"],
+                    ["part", "kB"],
                     parts.slice(0, 8).map(([what, bytes]) => [what, kilobytes(bytes / count)]),
                 ),
             );
@@ -141,18 +138,18 @@ async function oneFleet(bench: Bench, kind: string, nodes: Nodes, release: Relea
     }
 }
 
-/** The same change, so many nodes at a time. */
+/** The same change with different values of `rollout.maxUnavailable`. */
 async function waves(bench: Bench, nodes: Nodes, release: Release): Promise<void> {
     const project = await Project.create("kata", unsaved);
     try {
         const samples = new Samples();
         const count = Object.keys(nodes).length;
         let debug = false;
-        project.arguments = kataArguments(nodes, release, { qemu: { debug } });
+        project.arguments = kataArguments(nodes, release, { debug });
         await project.up();
         for (const maxUnavailable of [1, 5, count]) {
             debug = !debug;
-            project.arguments = kataArguments(nodes, release, { qemu: { debug }, rollout: { maxUnavailable } });
+            project.arguments = kataArguments(nodes, release, { debug, rollout: { maxUnavailable } });
             samples.add(`${maxUnavailable}`, (await project.up()).seconds);
         }
         bench.print(

@@ -1,8 +1,8 @@
-// `make bench`: measures, prints tables, and writes the same for machines. It asserts nothing about time.
+// `make bench`: measures, prints tables and writes the results as JSON. It asserts nothing about time.
 //
-//   PARTS    which: node wire component drift fleet playbook
-//   ROUNDS   how often what is short is repeated, 5
-//   RESULTS  the file for machines, bench/results.json
+//   PARTS    the parts to run; default: node wire component drift fleet playbook
+//   ROUNDS   number of runs of short measurements; default: 5
+//   RESULTS  the JSON file; default: bench/results.json
 
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -30,7 +30,7 @@ const parts: { [name: string]: (bench: Bench) => Promise<void> } = {
 };
 const wanted = process.env.PARTS?.split(/\s+/).filter(Boolean) ?? Object.keys(parts);
 const unknown = wanted.filter((part) => !(part in parts));
-if (unknown.length > 0) throw new Error(`no such part: ${unknown}; there are: ${Object.keys(parts).join(" ")}`);
+if (unknown.length > 0) throw new Error(`unknown part in PARTS: ${unknown}; use: ${Object.keys(parts).join(" ")}`);
 
 async function main(): Promise<void> {
     const wasUp = existsSync(`/var/lib/kata-containers-lab/${process.env.LAB_NAME}/inventory.json`);
@@ -52,7 +52,7 @@ async function main(): Promise<void> {
         } finally {
             bench.finish();
         }
-        console.log(`\n${((performance.now() - began) / 60000).toFixed(1)} minutes; for machines: ${results}`);
+        console.log(`\n${((performance.now() - began) / 60000).toFixed(1)} minutes; results: ${results}`);
     } finally {
         server?.kill();
         stopSimulated();
@@ -60,7 +60,7 @@ async function main(): Promise<void> {
     }
 }
 
-// What runs ends with an error, and the way out above is taken.
+// The running program ends with an error, so the blocks `finally` above clean up.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
 main().catch((error: Error) => {
     console.error(error.message);

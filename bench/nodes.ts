@@ -1,4 +1,4 @@
-// The nodes of the bench: real ones of a lab, and simulated ones that are Node objects of the same cluster.
+// The nodes of the bench: real ones of a lab, and simulated ones with Node objects in the same cluster.
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ const labels = { "bench/simulated": "true" };
 const simulatedNodes = (...args: string[]) =>
     execFileSync(join(__dirname, "simulated"), args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
 
-/** New ones, without anything on them, nor in the cluster what earlier ones left there. */
+/** Starts empty nodes, after removing earlier ones and their objects in the cluster. */
 export function startSimulated(count: number): SimulatedNodes {
     stopSimulated();
     simulatedNodes("up", `${count}`);
@@ -30,11 +30,11 @@ export function stopSimulated(): void {
     kubectl("delete", "nodes", "-l", "bench/simulated", "--wait=false");
     kubectl("delete", "runtimeclass", "kata-qemu", "bare", "playbook", "--ignore-not-found");
 }
-/** So many of them. */
+/** The first `count` entries. */
 export const first = <T>(nodes: { [name: string]: T }, count: number): { [name: string]: T } =>
     Object.fromEntries(Object.entries(nodes).slice(0, count));
 
-/** The same nodes, as they are reached through a relay. */
+/** The same nodes, reached through a relay. */
 export async function behind(relay: Relay, nodes: Nodes): Promise<Nodes> {
     const relayed: Nodes = {};
     for (const [name, node] of Object.entries(nodes)) {
@@ -43,7 +43,7 @@ export async function behind(relay: Relay, nodes: Nodes): Promise<Nodes> {
     return relayed;
 }
 
-/** Arguments of the component, for programs/kata.js. What it costs to look for drift is measured by itself. */
+/** Arguments of the component, for programs/kata.js. Without drift detection, which has a measurement of its own. */
 export function kataArguments(nodes: Nodes, release: Release, more: object = {}): object {
     const connections = Object.entries(nodes).map(([name, { host, port, user, privateKeyFile, hostKey }]) => [
         name,
@@ -60,7 +60,7 @@ export function kataArguments(nodes: Nodes, release: Release, more: object = {})
     };
 }
 
-/** An archive, as the component is told of it. */
+/** The argument `release`. */
 export interface Release {
     url: string;
     sha256: { amd64: string };

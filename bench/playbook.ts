@@ -1,4 +1,4 @@
-// The comparison that a user would make: the same work by a playbook, on the same nodes, with the same archive and latency.
+// Comparison with an Ansible playbook that does the same work on the same nodes, with the same archive and latency.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ import { kilobytes, Samples, seconds, spreadOf, table } from "./statistics";
 
 const roundTrip = 20;
 
-/** With many nodes the archive is a miniature, for they share one disk; it is the playbook that reads it again each time. */
+/** Many nodes share one disk, so they get a miniature archive: the playbook reads the archive in every run. */
 const fleets = [
     { count: 10, size: "small", installs: 2, unchanged: 2 },
     { count: 50, size: "miniature", installs: 1, unchanged: 1 },
@@ -24,8 +24,8 @@ const targets = [
 ] as const;
 
 export async function benchPlaybook(bench: Bench): Promise<void> {
-    bench.say("Beside the same work as an Ansible playbook");
-    const users: [name: string, start: (nodes: Nodes, release: Release) => Promise<User>][] = [
+    bench.say("Compared with an Ansible playbook");
+    const tools: [name: string, start: (nodes: Nodes, release: Release) => Promise<Tool>][] = [
         ["component", withComponent],
         ["playbook", (nodes, release) => withPlaybook(tool("ansible"), nodes, release)],
     ];
@@ -34,20 +34,20 @@ export async function benchPlaybook(bench: Bench): Promise<void> {
         const samples = new Samples();
         const wire: string[][] = [];
         for (let install = 0; install < Math.min(installs, bench.rounds); install++) {
-            for (const [name, start] of users) {
+            for (const [name, start] of tools) {
                 const relay = new Relay(roundTrip);
-                // Nodes on which there is nothing yet.
-                const user = await start(await behind(relay, startSimulated(count)), release);
+                // Empty nodes.
+                const installed = await start(await behind(relay, startSimulated(count)), release);
                 const apply = async (what: string) => {
-                    samples.add(what, (await user.apply()).seconds);
+                    samples.add(what, (await installed.apply()).seconds);
                     const traffic = relay.take();
-                    if (!wire.some(([there]) => there === what)) wire.push([what, ...perNode(traffic)]);
+                    if (!wire.some(([known]) => known === what)) wire.push([what, ...perNode(traffic)]);
                 };
                 try {
                     await apply(`${count} nodes, first install: ${name}`);
                     for (let run = 0; run < unchanged; run++) await apply(`${count} nodes, unchanged: ${name}`);
                 } finally {
-                    user.forget();
+                    installed.forget();
                     await relay.close();
                 }
             }
@@ -60,18 +60,18 @@ export async function benchPlaybook(bench: Bench): Promise<void> {
             ),
         );
         bench.print(
-            "for each node, on average",
-            table(["what", "connections", "round trips, about", "kB to the node", "kB back"], wire),
+            "mean per node",
+            table(["what", "connections", "round trips (estimate)", "kB to the node", "kB back"], wire),
         );
         bench.record(`playbook, ${count} nodes`, { seconds: samples.spreads(), wire });
 
         for (const [what, times] of targets.filter(([what]) => what.startsWith(`${count} `))) {
-            const [ours, theirs] = [samples.median(`${what}: component`), samples.median(`${what}: playbook`)];
+            const [component, playbook] = [samples.median(`${what}: component`), samples.median(`${what}: playbook`)];
             bench.target(
-                `against the playbook at ${roundTrip} ms: ${what}`,
+                `compared with the playbook at ${roundTrip} ms: ${what}`,
                 `≥ ${times} × faster`,
-                `${(theirs / ours).toFixed(1)} × (${seconds(ours)} s, ${seconds(theirs)} s)`,
-                theirs / ours >= times,
+                `${(playbook / component).toFixed(1)} × (${seconds(component)} s, ${seconds(playbook)} s)`,
+                playbook / component >= times,
             );
         }
     }
@@ -85,22 +85,22 @@ const perNode = (traffic: Traffic[]): string[] => {
     return [...counts.map((count) => count.toFixed(1)), ...bytes.map(kilobytes)];
 };
 
-interface User {
+interface Tool {
     apply(): Promise<Ran>;
     forget(): void;
 }
 
-async function withComponent(nodes: Nodes, release: Release): Promise<User> {
+async function withComponent(nodes: Nodes, release: Release): Promise<Tool> {
     const project = await Project.create("kata");
     project.arguments = kataArguments(nodes, release);
     return {
         apply: () => project.up(),
-        // Its nodes go as well.
+        // The nodes are removed too, so there is nothing to destroy.
         forget: () => project.forget(),
     };
 }
 
-async function withPlaybook(ansible: string, nodes: Nodes, release: Release): Promise<User> {
+async function withPlaybook(ansible: string, nodes: Nodes, release: Release): Promise<Tool> {
     const folder = mkdtempSync(join(tmpdir(), "kata-bench-"));
     const hosts = Object.entries(nodes).map(([name, { host, port, user, privateKeyFile }]) => [
         name,

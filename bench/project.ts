@@ -1,5 +1,5 @@
-// A Pulumi project with one of the programs of the bench, used as a user does: by the CLI. The programs are JavaScript, so
-// that no compiler is timed with them.
+// A Pulumi project with one of the bench's programs, run with the CLI as a user would. The programs are JavaScript, so that
+// no compiler is timed.
 
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -9,11 +9,11 @@ import { type Options, type Ran, run } from "./run";
 
 export const checkout = join(__dirname, "..");
 
-/** The folder of what bench/tools makes. */
+/** The folder that bench/tools prints. */
 export const tool = (name: string) =>
     execFileSync(join(__dirname, "tools"), [name], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
 
-/** A folder with node_modules of its own, in which this package is installed. */
+/** A folder with its own node_modules, in which this package is installed. */
 export function folderWithModules(): string {
     const folder = mkdtempSync(join(tmpdir(), "kata-bench-"));
     mkdirSync(join(folder, "node_modules"));
@@ -25,8 +25,8 @@ export function folderWithModules(): string {
 }
 
 /**
- * The engine writes the whole state anew before and after each thing it does, unless told not to. With hundreds of nodes
- * that is most of what an update takes, and hides all else.
+ * Disables the engine's checkpoints: it writes the whole state before and after each step. With hundreds of nodes that
+ * takes most of the time of an update and hides everything else.
  */
 export const unsaved = { PULUMI_EXPERIMENTAL: "true", PULUMI_SKIP_CHECKPOINTS: "true" };
 
@@ -36,7 +36,7 @@ export class Project {
         private readonly env: NodeJS.ProcessEnv,
     ) {}
 
-    /** @param program the name of one in programs/, or a whole Pulumi.yaml */
+    /** @param program the name of a file in programs/, or the text of a Pulumi.yaml */
     static async create(program: string, env: NodeJS.ProcessEnv = {}): Promise<Project> {
         const folder = folderWithModules();
         mkdirSync(join(folder, "state"));
@@ -59,16 +59,16 @@ export class Project {
         writeFileSync(join(this.folder, "arguments.json"), JSON.stringify(value));
     }
 
-    /** As many things at once as are asked for, for the CLI's own default depends on the number of processors. */
+    /** With a fixed parallelism, because the CLI's default depends on the number of processors. */
     up = () => this.pulumi(["up", "--yes", "--skip-preview", "--parallel=100"]);
     preview = (options: Options = {}, ...args: string[]) =>
         this.pulumi(["preview", "--parallel=100", ...args], options);
     destroy = (options: Options = {}) => this.pulumi(["destroy", "--yes", "--skip-preview", "--parallel=100"], options);
 
-    /** The size of the state, in bytes, as it lies on disk. */
+    /** The size of the state on disk, in bytes. */
     state = (): number => this.checkpoint().length;
 
-    /** What of it each property takes, of all resources of a type together, the largest first. */
+    /** The size of each property, summed over all resources of a type, largest first. */
     stateParts(): [what: string, bytes: number][] {
         const sizes: { [what: string]: number } = {};
         for (const resource of JSON.parse(this.checkpoint()).checkpoint.latest.resources ?? []) {
@@ -84,7 +84,7 @@ export class Project {
 
     private checkpoint = () => readFileSync(join(this.folder, "state/.pulumi/stacks/bench/bench.json"), "utf8");
 
-    /** With all that is in its stack, whatever became of it. */
+    /** Destroys the stack, then removes the project. */
     async remove(): Promise<void> {
         try {
             await this.destroy({ always: true });
@@ -93,7 +93,7 @@ export class Project {
         }
     }
 
-    /** For a stack whose nodes go away as well. */
+    /** Removes the project only, for a stack whose nodes are removed too. */
     forget(): void {
         rmSync(this.folder, { recursive: true, force: true });
     }

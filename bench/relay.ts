@@ -1,24 +1,24 @@
-// A TCP relay that stands before a node as a long way would: what goes through arrives half a round trip later. And it
-// counts. (A kernel would do it with netem, which not every kernel has.)
+// A TCP relay in front of a node that simulates latency, by forwarding data half a round trip later, and counts traffic. (Not
+// every kernel has netem.)
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** What went over the wire, for one node. */
+/** The traffic of one node. */
 export interface Traffic {
     connections: number;
     /** From the engine to the node. */
     bytesUp: number;
     bytesDown: number;
     /**
-     * How often one side waited for the other: the handshake of TCP, and each time the engine speaks after the node
-     * did. An approximation: what both say at the same time counts as well.
+     * An estimate: the TCP handshake, and each time the engine sends after the node did, which also counts if neither
+     * waited for the other.
      */
     roundTrips: number;
 }
 
 export const noTraffic = (): Traffic => ({ connections: 0, bytesUp: 0, bytesDown: 0, roundTrips: 0 });
 
-/** Counts one connection; the result is called with the bytes of each piece and where it goes. */
+/** Counts one connection. Call the result for each piece of data. */
 export function counter(traffic: Traffic): (direction: "up" | "down", bytes: number) => void {
     traffic.connections += 1;
     traffic.roundTrips += 1;
@@ -31,7 +31,7 @@ export function counter(traffic: Traffic): (direction: "up" | "down", bytes: num
     };
 }
 
-/** Relays in front of many nodes, each with a port of its own on this machine. */
+/** Relays in front of many nodes, each with its own port on this machine. */
 export class Relay {
     private readonly servers: Server[] = [];
     private readonly sockets = new Set<Socket>();
@@ -40,7 +40,7 @@ export class Relay {
     /** @param roundTrip in milliseconds */
     constructor(private readonly roundTrip: number) {}
 
-    /** The port, on 127.0.0.1, behind which the node is. */
+    /** Returns the port on 127.0.0.1 that is forwarded to the node. */
     async before(host: string, port: number): Promise<number> {
         const number = this.servers.length;
         this.traffic.push(noTraffic());
@@ -48,7 +48,7 @@ export class Relay {
             const count = counter(this.traffic[number]!);
             this.keep(near);
             near.pause();
-            // TCP's own handshake.
+            // The TCP handshake.
             setTimeout(() => {
                 const far = connect({ host, port, allowHalfOpen: true, noDelay: true });
                 this.keep(far);
@@ -64,10 +64,10 @@ export class Relay {
         return (server.address() as { port: number }).port;
     }
 
-    /** What went through since the last time this was asked, for each node. */
+    /** The traffic of each node since the last call. */
     take(): Traffic[] {
         const taken = this.traffic.map((traffic) => ({ ...traffic }));
-        // In place, for connections that go on.
+        // In place, because open connections keep their reference.
         for (const traffic of this.traffic) Object.assign(traffic, noTraffic());
         return taken;
     }
@@ -82,7 +82,7 @@ export class Relay {
         socket.on("close", () => this.sockets.delete(socket));
     }
 
-    /** Timers of one length go off in the order in which they were set, so pieces stay in order. */
+    /** Timers of equal duration fire in the order of their creation, so the data stays in order. */
     private pass(from: Socket, to: Socket, count: (bytes: number) => void): void {
         const later = (action: () => void) => setTimeout(action, this.roundTrip / 2);
         from.on("data", (piece: Buffer) => {

@@ -1,4 +1,4 @@
-// Programs that are run to be measured: how long, and what memory and processor time each program among their descendants took.
+// Runs a program and measures its duration, and the memory and processor time of each program among its descendants.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ export interface Ran {
     output: string;
     /** Peak resident bytes by the name of the program. */
     memory: { [program: string]: number };
-    /** Seconds of a processor by the name of the program, as of shortly before its end. */
+    /** Processor seconds by the name of the program, sampled shortly before its end. */
     processor: { [program: string]: number };
 }
 
@@ -19,14 +19,14 @@ export interface Options {
     env?: NodeJS.ProcessEnv;
     input?: string;
     onLine?: (line: string) => void;
-    /** Also after `stop`, for it cleans up. */
+    /** Run also after `stop`, because it cleans up. */
     always?: boolean;
 }
 
 const running = new Set<ChildProcess>();
 let stopped = false;
 
-/** Ends what runs; what would be run after that fails. */
+/** Ends the running programs; later calls of `run` fail. */
 export function stop(): void {
     stopped = true;
     for (const child of running) child.kill("SIGTERM");
@@ -46,7 +46,7 @@ export async function run(command: string, args: string[], options: Options = {}
         options.onLine?.(line);
     };
     for (const stream of [child.stdout, child.stderr]) createInterface(stream).on("line", collect);
-    child.stdin.on("error", () => {}); // it may end without reading all
+    child.stdin.on("error", () => {}); // it may end before it has read everything
     child.stdin.end(options.input ?? "");
     try {
         const code = await new Promise<number | null>((resolve, reject) => {
@@ -64,7 +64,7 @@ export async function run(command: string, args: string[], options: Options = {}
 
 type Used = Pick<Ran, "memory" | "processor">;
 
-/** Notes what a process and its descendants have used so far, as the kernel keeps it. */
+/** Records what a process and its descendants have used so far, from the kernel's counters. */
 function sample(pid: number, used: Used): void {
     try {
         const [program = ""] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
@@ -74,7 +74,7 @@ function sample(pid: number, used: Used): void {
         };
         const [, kilobytes] = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
         most("memory", Number(kilobytes ?? 0) * 1024);
-        // Behind the name, which stands in parentheses: the 12th and 13th field, in hundredths of a second.
+        // The 12th and 13th field after the name in parentheses, in hundredths of a second.
         const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
             .replace(/^.*\) /, "")
             .split(" ");
@@ -84,6 +84,6 @@ function sample(pid: number, used: Used): void {
             for (const child of children.split(" ").filter(Boolean)) sample(Number(child), used);
         }
     } catch {
-        // It has ended meanwhile.
+        // The process has ended.
     }
 }

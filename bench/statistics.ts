@@ -1,4 +1,4 @@
-// Numbers of several runs, and how they are shown.
+// Statistics of several runs, and their output.
 
 export interface Spread {
     min: number;
@@ -10,12 +10,12 @@ export interface Spread {
 export function spread(values: number[]): Spread {
     const sorted = [...values].sort((a, b) => a - b);
     const middle = sorted.length / 2;
-    // Of an even number, the mean of the middle two.
+    // With an even number of values, the mean of the middle two.
     const median = (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
     return { min: sorted[0]!, median, max: sorted.at(-1)!, runs: sorted.length };
 }
 
-/** Collects the values of each name, in the order in which the names came. */
+/** Collects values by name, in the order of their first value. */
 export class Samples {
     private readonly values = new Map<string, number[]>();
 
@@ -32,7 +32,7 @@ export class Samples {
     }
 }
 
-/** A table of Markdown, its columns aligned for those who read it as it is. */
+/** A Markdown table with aligned columns. */
 export function table(titles: string[], values: string[][]): string {
     const [head, ...rows] = [titles, ...values].map((cells) => cells.map((cell) => cell.replaceAll("|", "\\|"))) as [
         string[],

@@ -1,4 +1,4 @@
-// What goes over the wire to one node, counted by a relay before it and by its own sshd.
+// The network traffic of one node, counted by a relay in front of it and by its sshd.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { Relay } from "./relay";
 import { kilobytes, seconds, table } from "./statistics";
 
 export async function benchWire(bench: Bench): Promise<void> {
-    bench.say("Over the wire, for one node");
+    bench.say("Network traffic of one node");
     const nodes = startSimulated(1);
     const log = join(Object.values(nodes)[0]!.folder, "var-lib/sshd.log");
     const sessions = () => readFileSync(log, "utf8").split("Starting session").length - 1;
@@ -22,7 +22,7 @@ export async function benchWire(bench: Bench): Promise<void> {
         const project = await Project.create("kata");
         try {
             const relayed = await behind(relay, nodes);
-            const asked = (more: object) => {
+            const setArguments = (more: object) => {
                 project.arguments = kataArguments(relayed, release, more);
             };
             const measure = async (action: string, run: () => Promise<{ seconds: number }>) => {
@@ -40,14 +40,14 @@ export async function benchWire(bench: Bench): Promise<void> {
                 ]);
                 bench.record(`wire, ${action}, ${roundTrip} ms`, { ...traffic, commands, seconds: took });
             };
-            asked({ version: "3.31.0" });
+            setArguments({ version: "3.31.0" });
             await measure("first install", () => project.up());
             await measure("unchanged", () => project.up());
-            asked({ version: "3.31.0", drift: "warn" });
-            await measure("unchanged, looked at", () => project.preview());
-            asked({ version: "3.31.0", qemu: { debug: true } });
+            setArguments({ version: "3.31.0", drift: "warn" });
+            await measure("unchanged, probed", () => project.preview());
+            setArguments({ version: "3.31.0", debug: true });
             await measure("debug toggle", () => project.up());
-            asked({ qemu: { debug: true } });
+            setArguments({ debug: true });
             await measure("version change", () => project.up());
             await measure("destroy", () => project.destroy());
         } finally {
@@ -57,30 +57,30 @@ export async function benchWire(bench: Bench): Promise<void> {
     }
     rows.sort(([a], [b]) => actions.indexOf(a!) - actions.indexOf(b!));
     bench.print(
-        `\`pulumi up\` on one simulated node; the archive (${about}) does not come this way`,
+        `\`pulumi up\` on one simulated node; the archive (${about}) does not pass the relay`,
         table(
             [
                 "what",
                 "latency",
                 "connections",
                 "commands",
-                "round trips, about",
+                "round trips (estimate)",
                 "kB to the node",
                 "kB back",
-                "s in all",
+                "s in total",
             ],
             rows,
         ),
     );
-    const counted = ["first install", "debug toggle", "unchanged", "unchanged, looked at"].map(
+    const counted = ["first install", "debug toggle", "unchanged", "unchanged, probed"].map(
         (action) => connections[action]!,
     );
     bench.target(
-        "connections per node: first install / change of configuration / unchanged / looked at",
+        "connections per node: first install / change of configuration / unchanged / probed",
         "2 / 1 / 0 / 1",
         counted.join(" / "),
         counted.join() === "2,1,0,1",
     );
 }
 
-const actions = ["first install", "unchanged", "unchanged, looked at", "debug toggle", "version change", "destroy"];
+const actions = ["first install", "unchanged", "unchanged, probed", "debug toggle", "version change", "destroy"];

@@ -1,4 +1,4 @@
-// What the README shows in each language stands in a program that is run.
+// The programs in the README and in docs/languages.md are those of the examples, which the tests run.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,12 +6,26 @@ import { expect } from "chai";
 
 const root = join(__dirname, "..");
 const read = (file: string) => readFileSync(join(root, file), "utf8");
-/** Without what differs in a text that is indented more, or wrapped. */
+/** The lines without indentation, so that a wrapped or indented text compares equal. */
 const lines = (text: string) => text.trim().split(/\n\s*/);
+const block = (page: string, language: string) =>
+    new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "ms").exec(read(page))?.[1] ?? "";
 
-describe("the README's program", () => {
-    const [, section] = /^## In other languages\n(.*?)^## /ms.exec(read("README.md"))!;
-    const files: { [language: string]: string } = {
+describe("README.md", () => {
+    it("has at most 150 lines", () => {
+        expect(read("README.md").split("\n").length - 1).to.be.at.most(150);
+    });
+
+    it("shows a TypeScript program made of lines of examples/typescript", () => {
+        const program = lines(block("README.md", "typescript"));
+        expect(program.length).to.be.at.least(10);
+        expect(lines(read("examples/typescript/index.ts"))).to.include.members(program);
+    });
+});
+
+describe("docs/languages.md", () => {
+    const files = {
+        typescript: "typescript/index.ts",
         python: "python/__main__.py",
         go: "go/main.go",
         yaml: "yaml/Pulumi.yaml",
@@ -19,9 +33,10 @@ describe("the README's program", () => {
         csharp: "csharp/Program.cs",
     };
     for (const [language, file] of Object.entries(files)) {
-        it(`in ${language} is that of the example`, () => {
-            const [, code] = new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "ms").exec(section!)!;
-            expect(lines(read(join("examples", file))).join("\n")).to.contain(lines(code!).join("\n"));
+        it(`shows the ${language} program of examples/${file}`, () => {
+            const program = lines(block("docs/languages.md", language));
+            expect(program.length).to.be.at.least(5);
+            expect(lines(read(join("examples", file))).join("\n")).to.contain(program.join("\n"));
         });
     }
 });

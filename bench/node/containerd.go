@@ -15,7 +15,7 @@ const (
 	socket            = "/run/containerd/containerd.sock"
 )
 
-// containerd serves nothing but listening sockets: its own, and the one of CRI's server for streams.
+// containerd only listens on its own socket and on that of CRI's streaming server.
 func containerd(args []string) error {
 	switch {
 	case slices.Contains(args, "--version"):
@@ -37,7 +37,7 @@ func containerd(args []string) error {
 	return serve()
 }
 
-// dump prints what is built in, the main file, and what that imports. Unlike the real one it understands nothing of it.
+// dump prints the default configuration, the main file and its imports. Unlike containerd, it does not parse them.
 func dump(file string) error {
 	if file == "" {
 		file = configuration
@@ -65,7 +65,7 @@ func dump(file string) error {
 	return nil
 }
 
-// ctr knows that CRI is well and that nothing runs, if containerd does.
+// ctr reports a healthy CRI and no containers, if containerd is running.
 func ctr(args []string) error {
 	connection, err := net.Dial("unix", socket)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// kubelet is healthy.
+// kubelet serves a healthz endpoint.
 func kubelet(args []string) error {
 	if slices.Contains(args, "--version") {
 		fmt.Println("Kubernetes v1.36.3")

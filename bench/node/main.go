@@ -1,6 +1,6 @@
-// What stands for a Kubernetes node's services in a simulated node: one small program under the names simulated-node (the
-// first process), containerd, ctr, kubelet, systemctl and modprobe. It knows just what the node program asks of them, so
-// that all that the node program does can be timed on many nodes at once; it starts no pod.
+// The services of a simulated Kubernetes node: one small program with the names simulated-node (the first process),
+// containerd, ctr, kubelet, systemctl and modprobe. It implements only what the node program calls, so that the node program
+// can be timed on many nodes at once; it starts no pods.
 package main
 
 import (
@@ -20,11 +20,11 @@ func main() {
 		"containerd":     containerd,
 		"ctr":            ctr,
 		"kubelet":        kubelet,
-		// Nothing is loaded into the kernel that all nodes share.
+		// All nodes share one kernel, so nothing is loaded.
 		"modprobe": func([]string) error { return nil },
 	}[name]
 	if !known {
-		program = func([]string) error { return fmt.Errorf("no such program") }
+		program = func([]string) error { return fmt.Errorf("unknown program name") }
 	}
 	if err := program(args); err != nil {
 		fmt.Fprintf(os.Stderr, "%s (simulated): %v\n", name, err)
@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// first starts the services and sshd, and takes care of every process that nobody else waits for.
+// first starts the services and sshd, and reaps orphaned processes.
 func first(sshd []string) error {
 	for _, unit := range []string{"containerd.service", "kubelet.service"} {
 		if err := start(unit); err != nil {
@@ -49,7 +49,7 @@ func first(sshd []string) error {
 	}
 }
 
-// listen accepts connections for ever and answers each with the same words, if any.
+// listen accepts connections and sends each the answer, if there is one.
 func listen(network, address, answer string) error {
 	listener, err := net.Listen(network, address)
 	if err != nil {
@@ -71,7 +71,7 @@ func listen(network, address, answer string) error {
 	return nil
 }
 
-// option finds --name=value or --name value.
+// option returns the value of --name=value or --name value.
 func option(args []string, name string) string {
 	for i, arg := range args {
 		if value, found := strings.CutPrefix(arg, "--"+name+"="); found {

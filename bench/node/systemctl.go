@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The processes' ids and their readiness.
+// The folder of the units' process ids; a unit with a file is ready.
 const units = "/run/units"
 
 var commands = map[string][]string{
@@ -19,8 +19,8 @@ var commands = map[string][]string{
 	"kubelet.service":    {"/usr/local/bin/kubelet", "--config=/var/lib/kubelet/config.yaml"},
 }
 
-// systemctl knows show (of MainPID), start, stop and restart, of two units; what else is asked of it is done by doing
-// nothing, such as reset-failed.
+// systemctl implements show (of MainPID), start, stop and restart for two units. Everything else, such as reset-failed, does
+// nothing.
 func systemctl(args []string) error {
 	unit := args[len(args)-1]
 	switch args[0] {
@@ -41,7 +41,7 @@ func systemctl(args []string) error {
 	return nil
 }
 
-// mainPID is 0 for what does not run.
+// mainPID returns 0 for a unit that is not running.
 func mainPID(unit string) int {
 	text, _ := os.ReadFile(filepath.Join(units, unit))
 	pid, _ := strconv.Atoi(string(text))
@@ -51,12 +51,12 @@ func mainPID(unit string) int {
 func start(unit string) error {
 	command, known := commands[unit]
 	if !known {
-		return fmt.Errorf("there is no unit %q", unit)
+		return fmt.Errorf("unit %q does not exist", unit)
 	}
 	if mainPID(unit) != 0 {
 		return nil
 	}
-	// Such as the lock of who asks.
+	// The service must not inherit files such as the caller's lock.
 	for inherited := 3; inherited < 256; inherited++ {
 		syscall.CloseOnExec(inherited)
 	}
@@ -76,7 +76,7 @@ func stop(unit string) error {
 	}
 	os.Remove(filepath.Join(units, unit))
 	syscall.Kill(pid, syscall.SIGTERM)
-	return within("end", func() bool { return syscall.Kill(pid, 0) != nil })
+	return within("stop", func() bool { return syscall.Kill(pid, 0) != nil })
 }
 
 func within(what string, done func() bool) error {
@@ -86,13 +86,13 @@ func within(what string, done func() bool) error {
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
-	return fmt.Errorf("the service does not %s", what)
+	return fmt.Errorf("the service did not %s in time", what)
 }
 
-// serve is the rest of a service's life: in the cgroup by which one knows its unit, known to systemctl.
+// serve joins the cgroup of the unit, reports readiness to systemctl and waits.
 func serve() error {
 	unit := os.Getenv("UNIT")
-	// The first is there where systemd's hierarchy is one of its own. They were made by what started the nodes.
+	// The first exists with cgroup v1. bench/simulated created the groups.
 	for _, hierarchy := range []string{"/sys/fs/cgroup/systemd", "/sys/fs/cgroup"} {
 		procs, err := os.OpenFile(filepath.Join(hierarchy, "kata-bench", unit, "cgroup.procs"), os.O_WRONLY, 0)
 		if err == nil {

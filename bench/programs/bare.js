@@ -1,5 +1,5 @@
-// What the component is made of, without it: on each node two commands that do nothing, and, where asked, its label and a
-// RuntimeClass.
+// The resources of the component without the component: two commands that do nothing on each node, and optionally the label
+// of each node and a RuntimeClass.
 
 const { readFileSync } = require("node:fs");
 const { remote } = require("@pulumi/command");
@@ -11,7 +11,7 @@ const { nodes, kubernetes } = JSON.parse(readFileSync("arguments.json", "utf8"))
 for (const [name, node] of Object.entries(nodes)) {
     const { privateKeyFile, ...given } = node.connection;
     const connection = { ...given, privateKey: readFileSync(privateKeyFile, "utf8") };
-    for (const command of ["release", "runtime"]) {
+    for (const command of ["stage", "activate"]) {
         new remote.Command(`${name}-${command}`, { connection, create: "true", addPreviousOutputInEnv: false });
     }
     if (kubernetes) {

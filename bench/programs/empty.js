@@ -1,1 +1,1 @@
-// Nothing: what any program costs.
+// Empty: the minimum for any program.

@@ -1,4 +1,4 @@
-// The component, with the arguments in arguments.json; a connection there has the name of its key's file.
+// The component with the arguments in arguments.json, in which a connection names the file of its key.
 
 const { readFileSync } = require("node:fs");
 const { KataContainers } = require("kata-containers");

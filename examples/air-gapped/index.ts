@@ -12,4 +12,4 @@ const kata = new KataContainers("kata", {
     release: { url: "https://mirror.example.com/kata/{version}/{archive}" },
 });
 
-export const { runtimeClassName, nodeStatuses } = kata;
+export const { runtimeClassNames, nodeStatuses } = kata;

@@ -13,4 +13,4 @@ const kata = new KataContainers("kata", {
     },
 });
 
-export const { runtimeClassName, nodeStatuses } = kata;
+export const { runtimeClassNames, nodeStatuses } = kata;

@@ -1,20 +1,20 @@
-// Kata Containers on the nodes that the stack's configuration names. Every argument of the component can stand there,
+// Kata Containers on the nodes listed in the stack's configuration. Every argument of the component can be set there
 // under its own name:
 //
 //     pulumi config set --path 'nodes.worker-1.host' 192.0.2.11
 //     pulumi config set --path 'nodes.worker-1.hostKey' 'ssh-ed25519 AAAA…'
 //     pulumi config set --secret privateKey < ~/.ssh/id_ed25519
 //     pulumi config set version 3.32.0
-//     pulumi config set --path 'qemu.settings["hypervisor.qemu.default_memory"]' 4096
+//     pulumi config set --path 'runtimeClasses["kata-qemu"].settings["hypervisor.qemu.default_memory"]' 4096
 //
-// The nodes are named as in Kubernetes, each with its connection; the key or password may be one for all nodes, as
-// here, or be a file's name, in `privateKeyFile`, for all or for one. Kubernetes is reached as `kubectl` reaches it.
+// Each node has its name in Kubernetes and its connection. `privateKey`, `password` and `privateKeyFile` (the path of a
+// key) can be set once for all nodes, or for one node. For Kubernetes, Pulumi uses the current kubeconfig context.
 
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { type ConnectionArgs, KataContainers, type KataContainersArgs } from "../../src";
 
-/** A connection as it stands in the configuration: the key may be in a file. */
+/** A connection in the configuration: it may name the file of the key. */
 type NodeConfig = ConnectionArgs & { privateKeyFile?: string };
 
 const config = new pulumi.Config();
@@ -33,12 +33,14 @@ const kata = new KataContainers("kata", {
     nodes: Object.fromEntries(nodes.map(([name, node]) => [name, { connection: connection(node) }])),
     version: config.get("version"),
     release: config.getObject<KataContainersArgs["release"]>("release"),
-    qemu: config.getObject<KataContainersArgs["qemu"]>("qemu"),
+    runtimeClasses: config.getObject<KataContainersArgs["runtimeClasses"]>("runtimeClasses"),
+    debug: config.getBoolean("debug"),
     kubelet: config.getObject<KataContainersArgs["kubelet"]>("kubelet"),
-    runtimeClass: config.getObject<KataContainersArgs["runtimeClass"]>("runtimeClass"),
     rollout: config.getObject<KataContainersArgs["rollout"]>("rollout"),
     hostChecks: config.get("hostChecks") as KataContainersArgs["hostChecks"],
+    drift: config.get("drift") as KataContainersArgs["drift"],
+    forceRemoval: config.getBoolean("forceRemoval"),
 });
 
-export const runtimeClassName = kata.runtimeClassName;
+export const runtimeClassNames = kata.runtimeClassNames;
 export const nodeStatuses = kata.nodeStatuses;

@@ -15,12 +15,15 @@ return await Deployment.RunAsync(() =>
             ["worker-2"] = new NodeArgs { Connection = new ConnectionArgs { Host = "192.0.2.12", PrivateKey = privateKey } },
         },
         Version = "3.32.0",
-        Qemu = new QemuArgs { Settings = { ["hypervisor.qemu.default_memory"] = 1024 } },
+        RuntimeClasses =
+        {
+            ["kata-qemu"] = new RuntimeClassArgs { Settings = { ["hypervisor.qemu.default_memory"] = 1024 } },
+        },
     });
 
     return new Dictionary<string, object?>
     {
-        ["runtimeClassName"] = kata.RuntimeClassName,
+        ["runtimeClassNames"] = kata.RuntimeClassNames,
         ["nodeStatuses"] = kata.NodeStatuses,
     };
 });

@@ -4,7 +4,7 @@ import { KataContainers } from "kata-containers";
 
 const privateKey = new pulumi.Config().requireSecret("privateKey");
 
-/** One node a line: its name in Kubernetes, its address, its host key. */
+/** One line per node: its name in Kubernetes, its address, its host key. */
 const lines = readFileSync("nodes.txt", "utf8").trim().split("\n");
 const nodes = lines.map((line) => {
     const [name, host, ...hostKey] = line.split(" ");
@@ -16,4 +16,4 @@ const kata = new KataContainers("kata", {
     rollout: { maxUnavailable: 3 },
 });
 
-export const { runtimeClassName, nodeStatuses } = kata;
+export const { runtimeClassNames, nodeStatuses } = kata;

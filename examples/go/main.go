@@ -16,12 +16,14 @@ func main() {
 				"worker-2": {Connection: katacontainers.ConnectionArgs{Host: pulumi.String("192.0.2.12"), PrivateKey: privateKey}},
 			},
 			Version: pulumi.String("3.32.0"),
-			Qemu:    &katacontainers.QemuArgs{Settings: pulumi.Map{"hypervisor.qemu.default_memory": pulumi.Int(1024)}},
+			RuntimeClasses: map[string]katacontainers.RuntimeClassArgs{
+				"kata-qemu": {Settings: pulumi.Map{"hypervisor.qemu.default_memory": pulumi.Int(1024)}},
+			},
 		})
 		if err != nil {
 			return err
 		}
-		ctx.Export("runtimeClassName", kata.RuntimeClassName)
+		ctx.Export("runtimeClassNames", kata.RuntimeClassNames)
 		ctx.Export("nodeStatuses", kata.NodeStatuses)
 		return nil
 	})

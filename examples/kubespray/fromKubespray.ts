@@ -1,22 +1,22 @@
-// From a Kubespray inventory to the arguments of KataContainers. Ansible itself reads the inventory, so that every form of it,
-// `group_vars`, `host_vars` and vaults count as they do in Kubespray.
+// Converts a Kubespray inventory to the arguments of KataContainers. Ansible itself reads the inventory, so every format,
+// `group_vars`, `host_vars` and vaults have the same effect as in Kubespray.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
-import type { ConnectionArgs, KataContainersArgs, ProxyConnectionArgs } from "kata-containers";
+import type { ConnectionArgs, KataContainersArgs } from "kata-containers";
 
 type Variables = { [name: string]: unknown };
 type Groups = { [group: string]: { hosts?: string[]; children?: string[] } };
 
-/** The arguments for the nodes in a group of an inventory: all of the cluster, as in Kubespray, where none is given. */
+/** The arguments for the nodes in a group of an inventory. The default group is the whole cluster, as in Kubespray. */
 export function fromKubespray(inventory: string, group = "k8s_cluster"): KataContainersArgs {
     const list = execFileSync("ansible-inventory", ["--inventory", inventory, "--list"], { encoding: "utf8" });
     const { _meta, ...groups } = JSON.parse(list);
     const hosts = [...new Set(hostsOf(groups, group))];
     if (hosts.length === 0) {
-        throw new Error(`${inventory} has no host in the group ${group}`);
+        throw new Error(`the group ${group} in ${inventory} is empty: choose a group with the nodes to install on`);
     }
     const of = (host: string): Variables => _meta.hostvars[host];
     const [bastion] = hostsOf(groups, "bastion");
@@ -30,7 +30,7 @@ function hostsOf(groups: Groups, group: string): string[] {
     return [...hosts, ...children.flatMap((child) => hostsOf(groups, child))];
 }
 
-function connection(name: string, variables: Variables): ConnectionArgs & ProxyConnectionArgs {
+function connection(name: string, variables: Variables): ConnectionArgs {
     const key = text(variables, "ansible_ssh_private_key_file");
     const password = text(variables, "ansible_password") ?? text(variables, "ansible_ssh_pass");
     const port = text(variables, "ansible_port");
@@ -46,7 +46,7 @@ function connection(name: string, variables: Variables): ConnectionArgs & ProxyC
 function settings(variables: Variables): Omit<KataContainersArgs, "nodes"> {
     const manager = text(variables, "container_manager") ?? "containerd";
     if (manager !== "containerd") {
-        throw new Error(`container_manager is ${manager}: Kata Containers is installed for containerd alone`);
+        throw new Error(`container_manager is ${manager}: this package only supports containerd`);
     }
     const kata = (name: string) => text(variables, `kata_containers_${name}`);
     const memory = kata("qemu_default_memory");
@@ -54,25 +54,27 @@ function settings(variables: Variables): Omit<KataContainersArgs, "nodes"> {
     return {
         version: kata("version"),
         release: { url: kata("download_url"), sha256: sum === undefined ? undefined : { amd64: sum } },
-        qemu: {
-            overhead: {
-                enabled: truth(kata("qemu_overhead")),
-                cpu: kata("qemu_overhead_fixed_cpu"),
-                memory: kata("qemu_overhead_fixed_memory"),
-            },
-            debug: truth(kata("qemu_debug")),
-            settings: {
-                "hypervisor.qemu.default_memory": memory === undefined ? undefined : Number(memory),
-                "hypervisor.qemu.enable_mem_prealloc": truth(kata("qemu_enable_mem_prealloc")),
-                "hypervisor.qemu.virtio_fs_cache": kata("virtio_fs_cache"),
-                "runtime.sandbox_cgroup_only": truth(kata("qemu_sandbox_cgroup_only")),
+        runtimeClasses: {
+            "kata-qemu": {
+                overhead: {
+                    enabled: truth(kata("qemu_overhead")),
+                    cpu: kata("qemu_overhead_fixed_cpu"),
+                    memory: kata("qemu_overhead_fixed_memory"),
+                },
+                settings: {
+                    "hypervisor.qemu.default_memory": memory === undefined ? undefined : Number(memory),
+                    "hypervisor.qemu.enable_mem_prealloc": truth(kata("qemu_enable_mem_prealloc")),
+                    "hypervisor.qemu.virtio_fs_cache": kata("virtio_fs_cache"),
+                    "runtime.sandbox_cgroup_only": truth(kata("qemu_sandbox_cgroup_only")),
+                },
             },
         },
+        debug: truth(kata("qemu_debug")),
         kubelet: { cgroupDriver: text(variables, "kubelet_cgroup_driver") as "systemd" | "cgroupfs" | undefined },
     };
 }
 
-/** A variable as text. What only Ansible could work out is refused, not guessed. */
+/** A variable as text. A template, which only Ansible can evaluate, is an error. */
 function text(variables: Variables, name: string): string | undefined {
     const value = variables[name] === undefined || variables[name] === null ? undefined : String(variables[name]);
     if (value?.includes("{{")) {

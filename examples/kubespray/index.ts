@@ -6,4 +6,4 @@ const kata = new KataContainers("kata", {
     rollout: { maxUnavailable: 2 },
 });
 
-export const { runtimeClassName, nodeStatuses } = kata;
+export const { runtimeClassNames, nodeStatuses } = kata;

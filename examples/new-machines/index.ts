@@ -4,7 +4,7 @@ import { KataContainers } from "kata-containers";
 
 const privateKey = new pulumi.Config().requireSecret("privateKey");
 
-/** Starts a machine that joins the cluster. The script on the host prints the machine's address and nothing else. */
+/** Starts a machine that joins the cluster. The script on the host prints only the address of the machine. */
 function machine(name: string): pulumi.Output<string> {
     const command = new remote.Command(name, {
         connection: { host: "192.0.2.2", privateKey },
@@ -21,4 +21,4 @@ const kata = new KataContainers("kata", {
     },
 });
 
-export const { runtimeClassName, nodeStatuses } = kata;
+export const { runtimeClassNames, nodeStatuses } = kata;

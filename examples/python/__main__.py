@@ -10,8 +10,8 @@ kata = KataContainers(
         "worker-2": {"connection": {"host": "192.0.2.12", "private_key": private_key}},
     },
     version="3.32.0",
-    qemu={"settings": {"hypervisor.qemu.default_memory": 1024}},
+    runtime_classes={"kata-qemu": {"settings": {"hypervisor.qemu.default_memory": 1024}}},
 )
 
-pulumi.export("runtimeClassName", kata.runtime_class_name)
+pulumi.export("runtimeClassNames", kata.runtime_class_names)
 pulumi.export("nodeStatuses", kata.node_statuses)

@@ -9,7 +9,7 @@ const kata = new KataContainers("kata", {
         "worker-2": { connection: { host: "192.0.2.12", privateKey } },
     },
     version: "3.32.0",
-    qemu: { settings: { "hypervisor.qemu.default_memory": 1024 } },
+    runtimeClasses: { "kata-qemu": { settings: { "hypervisor.qemu.default_memory": 1024 } } },
 });
 
-export const { runtimeClassName, nodeStatuses } = kata;
+export const { runtimeClassNames, nodeStatuses } = kata;

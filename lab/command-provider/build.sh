@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the stand-in for the command provider plugin: build.sh OUTPUT_FILE
+# Builds the stand-in for the plugin pulumi-resource-command: build.sh OUTPUT_FILE
 set -eu
 
 output=$(realpath -m "${1:?usage: build.sh OUTPUT_FILE}")

@@ -36,10 +36,10 @@ import (
 
 const urn = "urn:pulumi:stack::project::command:remote:Command::node"
 
-// object is a property map in short.
+// object is a property map, in short notation.
 type object = map[string]any
 
-// with is a copy with changes; what is changed to nil is left out.
+// with returns a copy with changes; nil removes a property.
 func with(base, changes object) object {
 	result := maps.Clone(base)
 	for key, value := range changes {
@@ -51,10 +51,10 @@ func with(base, changes object) object {
 	return result
 }
 
-// unknown is a value that a preview does not know yet.
+// unknown is a value that is not known during a preview.
 var unknown = resource.MakeComputed(resource.NewProperty(""))
 
-// provider is a running plugin, spoken to as the engine speaks to it, and the transcript of what was said.
+// provider is a running plugin, called like the engine calls it, with a transcript of all calls.
 type provider struct {
 	pulumirpc.UnimplementedEngineServer
 	t      *testing.T
@@ -65,7 +65,7 @@ type provider struct {
 	mu         sync.Mutex
 	transcript strings.Builder
 	logs       []string
-	names      []string // what is told apart in every run, and the names to write for it
+	names      []string // values that differ in every run, each followed by its name in the transcript
 }
 
 func start(t *testing.T, binary string) *provider {
@@ -74,7 +74,7 @@ func start(t *testing.T, binary string) *provider {
 	return p
 }
 
-// restart starts the plugin, anew where it ran, with more in its environment.
+// restart starts or restarts the plugin with additional environment variables.
 func (p *provider) restart(environment ...string) {
 	if p.stop != nil {
 		p.stop()
@@ -115,7 +115,7 @@ func (p *provider) restart(environment ...string) {
 	p.takeLogs()
 }
 
-// Log is called by the plugin.
+// Log receives the log messages of the plugin.
 func (p *provider) Log(_ context.Context, r *pulumirpc.LogRequest) (*emptypb.Empty, error) {
 	kind := "message"
 	if r.Ephemeral {
@@ -135,7 +135,7 @@ func (p *provider) takeLogs() []string {
 	return logs
 }
 
-// name gives something that differs from run to run the name that stands for it in the transcript.
+// name sets the name in the transcript of a value that differs from run to run.
 func (p *provider) name(value, name string) { p.names = append(p.names, value, "<"+name+">") }
 
 var hexID = regexp.MustCompile(`node[0-9a-f]{8}\b`)
@@ -145,7 +145,7 @@ func (p *provider) write(format string, args ...any) {
 	p.transcript.WriteString(hexID.ReplaceAllString(text, "node<8 hex>") + "\n")
 }
 
-// outcome writes what a call returned and what the plugin logged meanwhile.
+// outcome writes the result of a call and the log messages of the plugin during it.
 func (p *provider) outcome(title string, err error, lines ...string) {
 	p.write("## %s", title)
 	for _, log := range p.takeLogs() {
@@ -160,7 +160,7 @@ func (p *provider) outcome(title string, err error, lines ...string) {
 	}
 }
 
-// shorten cuts the transcript's long lines.
+// shorten cuts long lines of the transcript.
 func (p *provider) shorten() {
 	text := p.transcript.String()
 	p.transcript.Reset()
@@ -188,7 +188,7 @@ func (p *provider) unmarshal(s *structpb.Struct) resource.PropertyMap {
 	return m
 }
 
-// show renders properties, with sorted keys, as lines.
+// show renders properties as lines, with sorted keys.
 func show(m resource.PropertyMap) (lines []string) {
 	for _, key := range m.StableKeys() {
 		lines = append(lines, fmt.Sprintf("%s = %s", key, showValue(m[key])))
@@ -226,7 +226,7 @@ func showValue(v resource.PropertyValue) string {
 	}
 }
 
-// check sends inputs through the plugin's Check.
+// check calls the plugin's Check.
 func (p *provider) check(inputs object) (resource.PropertyMap, []*pulumirpc.CheckFailure, error) {
 	r, err := p.client.Check(p.t.Context(), &pulumirpc.CheckRequest{
 		Urn: urn, Name: "node", Type: "command:remote:Command", News: p.marshal(properties(inputs)), RandomSeed: make([]byte, 32),
@@ -255,13 +255,13 @@ func (p *provider) showCheck(title string, inputs object) {
 	p.outcome("check "+title, err, lines...)
 }
 
-// state is a resource as the engine keeps it.
+// state is a resource in the engine's state.
 type state struct {
 	id              string
 	inputs, outputs resource.PropertyMap
 }
 
-// made is the state of a resource that was made of the inputs, without making it.
+// made returns the state of a resource with these inputs without creating it.
 func (p *provider) made(inputs object) *state {
 	in := p.checked(inputs)
 	out := in.Copy()
@@ -302,7 +302,7 @@ func (p *provider) create(title string, inputs object, given ...option) *state {
 	return s
 }
 
-// outputs are the lines of a state, less the connection where that is as it was given.
+// outputs renders a state, without the connection if that is unchanged.
 func (p *provider) outputs(s *state) []string {
 	return slices.DeleteFunc(show(s.outputs), func(line string) bool {
 		return line == "connection = "+showValue(s.inputs["connection"])
@@ -349,7 +349,7 @@ func (p *provider) diff(title string, s *state, inputs resource.PropertyMap) {
 	p.outcome("diff "+title, err, lines...)
 }
 
-// server is an sshd of our own on loopback.
+// server is an sshd on loopback that the test starts.
 type server struct {
 	t       *testing.T
 	dir     string
@@ -365,7 +365,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// newKey makes a key pair: the private key as text, locked with the passphrase where one is given, and the public key.
+// newKey makes a key pair: the private key as text, encrypted if there is a passphrase, and the public key.
 func newKey(t *testing.T, passphrase string) (private, public string) {
 	pub, priv, err := ed25519.GenerateKey(rand.Reader)
 	check(t, err)
@@ -381,7 +381,7 @@ func newKey(t *testing.T, passphrase string) (private, public string) {
 	return string(pem.EncodeToMemory(block)), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sshPub)))
 }
 
-// startServer starts an sshd that takes the environment variables that accepted names.
+// startServer starts an sshd that accepts these environment variables.
 func startServer(t *testing.T, accepted string) *server {
 	sshd, err := exec.LookPath("sshd")
 	if err != nil {
@@ -390,7 +390,7 @@ func startServer(t *testing.T, accepted string) *server {
 	if _, err := os.Stat(sshd); err != nil {
 		t.Fatal("these tests need sshd (Debian: openssh-server)")
 	}
-	check(t, os.MkdirAll("/run/sshd", 0o755)) // sshd will not start without it
+	check(t, os.MkdirAll("/run/sshd", 0o755)) // sshd does not start without it
 	s := &server{t: t, dir: t.TempDir(), port: freePort(t)}
 	var hostPrivate, public string
 	hostPrivate, s.hostKey = newKey(t, "")
@@ -428,7 +428,7 @@ func (s *server) put(name, text string, mode os.FileMode) {
 	check(s.t, os.WriteFile(s.path(name), []byte(text), mode))
 }
 
-// authorize lets a public key log in too.
+// authorize allows logins with one more public key.
 func (s *server) authorize(public string) {
 	file, err := os.OpenFile(s.path("authorized_keys"), os.O_APPEND|os.O_WRONLY, 0)
 	check(s.t, err)
@@ -437,14 +437,14 @@ func (s *server) authorize(public string) {
 	check(s.t, err)
 }
 
-// connection is how to reach the server, with changes.
+// connection returns the connection to the server, with changes.
 func (s *server) connection(changes object) object {
 	return with(object{
 		"host": "127.0.0.1", "port": s.port, "user": "root", "privateKey": s.key, "dialErrorLimit": 0,
 	}, changes)
 }
 
-// command is inputs for a command on the server.
+// command returns the inputs of a command on the server.
 func (s *server) command(inputs object) object {
 	if inputs["connection"] == nil {
 		inputs["connection"] = s.connection(nil)
@@ -452,7 +452,7 @@ func (s *server) command(inputs object) object {
 	return inputs
 }
 
-// freePort is a port that nothing listens on, outside of the range that the kernel takes ports from.
+// freePort returns an unused port, outside of the kernel's range of ephemeral ports.
 func freePort(t *testing.T) int {
 	for range 100 {
 		port := 21000 + mathrand.IntN(9000)
@@ -510,13 +510,13 @@ func (c *counter) add(open, seen int) {
 }
 
 func (c *counter) String() string {
-	time.Sleep(300 * time.Millisecond) // for closing connections to be seen
+	time.Sleep(300 * time.Millisecond) // until closed connections have been counted
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return fmt.Sprintf("%d connections made, %d open", c.seen, c.open)
 }
 
-// passwordServer is an SSH server that takes passwords and answers every command with what was used to log in.
+// passwordServer is an SSH server that accepts passwords and answers every command with the credentials used.
 func passwordServer(t *testing.T, password string, interactive bool) (port int) {
 	private, _ := newKey(t, "")
 	signer, err := ssh.ParsePrivateKey([]byte(private))

@@ -1,8 +1,8 @@
 // A stand-in for the Pulumi plugin pulumi-resource-command, for machines that cannot download it.
 //
-// It holds the one resource that the component uses, command:remote:Command, and keeps what a user of version 1.2.1
-// can see of it: inputs, defaults, secrets, diffs, lifecycle, errors, and its pitfalls. It calls itself version 1.2.1,
-// so that the engine takes it, and says that it is a stand-in in its schema and once in the log of each run.
+// It has only the resource that the component uses, command:remote:Command, and behaves like version 1.2.1 in everything that
+// a user can see: inputs, defaults, secrets, diffs, lifecycle, errors and pitfalls. It reports version 1.2.1, so that the engine
+// accepts it. Its schema, and one line in the log of each run, say that it is a stand-in.
 package main
 
 import (

@@ -1,9 +1,9 @@
-// The scenarios below run against the plugin that COMMAND_PROVIDER names, by default a fresh build of the stand-in, and
-// their transcripts must be those in testdata. Those were made with the original, pulumi-resource-command 1.2.1:
+// The tests below run the plugin that COMMAND_PROVIDER names, by default a new build of the stand-in, and compare transcripts
+// with those in testdata, which were recorded with the original, pulumi-resource-command 1.2.1:
 //
 //	COMMAND_PROVIDER=/path/to/pulumi-resource-command go test . -update
 //
-// They need root and sshd. Most of their time is waiting: -parallel 8 helps.
+// They need root and sshd. They mostly wait, so use -parallel 8.
 package main_test
 
 import (
@@ -126,7 +126,7 @@ func testCheck(t *testing.T, p *provider, s *server) {
 	p.showCheck("secret text", object{"connection": host, "create": resource.MakeSecret(resource.NewProperty("c"))})
 }
 
-// everything is inputs that say something of each property.
+// everything returns inputs with a value for every property.
 var everything = object{
 	"connection": object{"host": "node", "privateKey": "k"}, "create": "c", "update": "u", "delete": "d", "stdin": "s",
 	"environment": object{"A": "1"}, "logging": "none", "addPreviousOutputInEnv": false, "triggers": []any{"a"},
@@ -168,7 +168,7 @@ func testDiff(t *testing.T, p *provider, s *server) {
 }
 
 func testPreview(t *testing.T, p *provider, s *server) {
-	gone := object{"host": "127.0.0.1", "port": freePort(t)} // nothing is connected to
+	gone := object{"host": "127.0.0.1", "port": freePort(t)} // no connection is made
 	p.name(fmt.Sprint(gone["port"]), "closed port")
 	p.create("", object{"connection": gone, "create": "c"}, preview)
 	p.create("of unknown text", object{"connection": gone, "create": unknown, "stdin": unknown}, preview)
@@ -229,7 +229,7 @@ func testOutput(t *testing.T, p *provider, s *server) {
 }
 
 func testUpdate(t *testing.T, p *provider, s *server) {
-	// Every command says which it is and what it was told of the last.
+	// Every command prints its name and what it received from the previous one.
 	tell := func(name string) string { return fmt.Sprintf(`echo "%s after [$PULUMI_COMMAND_STDOUT]"`, name) }
 	told := s.command(object{"create": tell("create"), "update": tell("update"), "delete": tell("delete")})
 	first := p.create("", told)
@@ -267,7 +267,7 @@ func testDelete(t *testing.T, p *provider, s *server) {
 	p.delete("without a command", p.create("without delete", s.command(object{"create": "true"})))
 	p.delete("that fails", p.create("with a failing delete", s.command(object{"delete": "echo no; exit 4"})))
 
-	// The host is the one that the state names.
+	// The host is that of the state.
 	closed := freePort(t)
 	p.name(fmt.Sprint(closed), "closed port")
 	created.outputs["connection"] = p.checked(object{"connection": s.connection(object{"port": closed})})["connection"]
@@ -321,7 +321,7 @@ func testLogging(t *testing.T, p *provider, s *server) {
 	p.shorten()
 }
 
-// A line of 64 KiB stops the log, and with it the command, for good.
+// A line of 64 KiB stops the log, and so the command, forever.
 func testHang(t *testing.T, p *provider, s *server) {
 	line := "head -c 70000 /dev/zero | tr '\\0' x; echo; echo end"
 	p.create("of a long line, unlogged", s.command(object{"create": line, "logging": "none"}))
@@ -534,7 +534,7 @@ func testProxy(t *testing.T, p *provider, s *server) {
 	try("through a bastion, at a host of another host key", object{"hostKey": other}, nil)
 }
 
-// The plugin dials once for each command and never hangs up.
+// The plugin opens a connection for each command and never closes it.
 func testConnections(t *testing.T, p *provider, s *server) {
 	c := startCounter(t, 0, s.address())
 	p.name(fmt.Sprint(c.port), "counter port")
@@ -568,12 +568,12 @@ func testRead(t *testing.T, p *provider, s *server) {
 		show(p.unmarshal(r.Properties)))...)
 }
 
-// What happens to a command whose connection is lost.
+// A command that loses its connection.
 func testLost(t *testing.T, p *provider, s *server) {
 	p.create("whose server ends", s.command(object{"create": "echo out; sleep 0.5; kill -KILL $PPID; sleep 5"}))
 }
 
-// Everything that the schema says of the resource, less the descriptions.
+// The resource's schema without descriptions.
 func testSchema(t *testing.T, p *provider, s *server) {
 	r, err := p.client.GetSchema(t.Context(), &pulumirpc.GetSchemaRequest{})
 	check(t, err)

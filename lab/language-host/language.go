@@ -20,15 +20,15 @@ type (
 	loader   = schema.ReferenceLoader
 )
 
-// language is what differs between the hosts.
+// language holds the differences between the hosts.
 type language struct {
-	// flags tell the earlier host what the engine now says in each request; nil for none.
+	// flags returns flags of the earlier host for values that the engine now sends in each request; may be nil.
 	flags func(program) []string
-	// install are the commands that bring the dependencies of a program.
+	// install returns the commands that install the dependencies of a program.
 	install func(program) [][]string
-	// generate makes an SDK; nil where the earlier host does.
+	// generate makes an SDK; nil if the earlier host can.
 	generate func(*schema.Package, generate, loader) (files, error)
-	// link makes an SDK in a folder of the program a dependency of the program.
+	// link adds an SDK in a folder of the program to the program's dependencies.
 	link func(info program, sdk string) error
 }
 
@@ -86,7 +86,7 @@ var languages = map[string]language{
 
 var npmInstall = []string{"npm", "install", "--loglevel=error", "--no-audit", "--no-fund", "--prefer-offline"}
 
-// virtualenv is the folder of a program's Python packages.
+// virtualenv returns the folder of a program's Python packages.
 func virtualenv(info program) string {
 	if name := info.Options.GetFields()["virtualenv"].GetStringValue(); name != "" {
 		return name

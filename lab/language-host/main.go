@@ -1,7 +1,7 @@
-// A language host for where no current one can be had. Those of an earlier release can be: they run programs. This one
-// adds what they lack: it runs a plugin that is a Node package, generates SDKs with the code that the current hosts use,
-// and makes them dependencies of a project. It is installed under the name of each host that it stands for, with the
-// earlier ones in the folder `earlier` beside it.
+// A language host for machines that cannot download a current one. It wraps a host of an earlier release, which runs programs,
+// and adds three features: it runs a plugin that is a Node.js package, generates SDKs with the code of the current hosts, and
+// makes them dependencies of a project. It is installed under the name of each language host, with the earlier ones in the
+// folder `earlier`.
 package main
 
 import (
@@ -44,7 +44,7 @@ func serve(program, engine string) error {
 	name := strings.TrimPrefix(filepath.Base(program), "pulumi-language-")
 	language, known := languages[name]
 	if !known {
-		return fmt.Errorf("%s is the name of no language", name)
+		return fmt.Errorf("%s is not the name of a supported language", name)
 	}
 	server := &host{language: language, earlier: filepath.Join(filepath.Dir(self), "earlier", name), engine: engine}
 	handle, err := rpcutil.ServeWithOptions(rpcutil.ServeOptions{
@@ -70,7 +70,7 @@ func (h *host) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.Plugin
 	return &pulumirpc.PluginInfo{}, nil
 }
 
-// GetRequiredPackages names none, because the lab has put every plugin in its place.
+// GetRequiredPackages returns nothing, because the lab has installed every plugin.
 func (h *host) GetRequiredPackages(
 	context.Context, *pulumirpc.GetRequiredPackagesRequest,
 ) (*pulumirpc.GetRequiredPackagesResponse, error) {

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// Run has the earlier host run a program.
+// Run runs a program with the earlier host.
 func (h *host) Run(ctx context.Context, req *pulumirpc.RunRequest) (response *pulumirpc.RunResponse, err error) {
 	err = h.ask(ctx, req.Info, func(earlier pulumirpc.LanguageRuntimeClient) error {
 		response, err = earlier.Run(ctx, req)
@@ -25,7 +25,7 @@ func (h *host) Run(ctx context.Context, req *pulumirpc.RunRequest) (response *pu
 	return response, err
 }
 
-// ask starts the earlier host for one question.
+// ask starts the earlier host for one request.
 func (h *host) ask(ctx context.Context, info program, question func(pulumirpc.LanguageRuntimeClient) error) error {
 	var flags []string
 	if h.flags != nil {
@@ -45,7 +45,7 @@ func (h *host) ask(ctx context.Context, info program, question func(pulumirpc.La
 	if err != nil {
 		return fmt.Errorf("%s did not start: %w", h.earlier, err)
 	}
-	// What the program prints comes after the port, and is for the user.
+	// The first line is the port. The rest is the output of the program, for the user.
 	printed := make(chan error)
 	go func() {
 		_, err := io.Copy(os.Stdout, output)
@@ -57,11 +57,11 @@ func (h *host) ask(ctx context.Context, info program, question func(pulumirpc.La
 		err = errors.Join(question(pulumirpc.NewLanguageRuntimeClient(connection)), connection.Close())
 	}
 	err = errors.Join(err, earlier.Process.Kill(), <-printed)
-	_ = earlier.Wait() // it was killed
+	_ = earlier.Wait() // it was killed, so ignore its status
 	return err
 }
 
-// RunPlugin runs a plugin that is a Node package, as the current host for Node does.
+// RunPlugin runs a plugin that is a Node.js package, like the current host for Node.js.
 func (h *host) RunPlugin(
 	req *pulumirpc.RunPluginRequest, server grpc.ServerStreamingServer[pulumirpc.RunPluginResponse],
 ) error {

@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# What the lab builds, kept by content: a thing whose makings did not change is not made again.
+# A cache for what the lab builds, keyed by a digest of the inputs: nothing is built again while its inputs are the same.
 
 KATA_LAB_CACHE=${KATA_LAB_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kata-containers-lab}
 
-# cached NAME WHY INPUT... -- FUNCTION ARGUMENT...: REPLY is a folder that FUNCTION ARGUMENT... FOLDER filled. An input is a
-# file, a folder (all files in it), or words that matter. The folder gets its name only when it is whole.
+# cached NAME WHY INPUT... -- FUNCTION ARGUMENT...: sets REPLY to a folder that FUNCTION ARGUMENT... FOLDER has filled. An
+# input is a file, a folder (all files in it) or a text; the body of FUNCTION is one too. FUNCTION fills FOLDER.part, which is
+# renamed once it is complete.
 cached() {
     local name=$1 why=$2 inputs=() started status=0
     shift 2
@@ -15,7 +16,7 @@ cached() {
 
     mkdir -p "$KATA_LAB_CACHE"
     exec 9>"$KATA_LAB_CACHE/$name.lock"
-    flock -n 9 || { say "$name is being made elsewhere; waiting" && flock 9; }
+    flock -n 9 || { say "waiting for another process that makes $name" && flock 9; }
     if [ ! -d "$REPLY" ]; then
         say "making $name: $why"
         started=$SECONDS
@@ -24,7 +25,7 @@ cached() {
         # In the background, because bash ignores set -e inside `if`, `&&` and `||`, subshells included.
         (set -e && "$@" "$REPLY.part") >"$REPLY.log" 2>&1 </dev/null 9>&- &
         wait $! || status=$?
-        [ "$status" = 0 ] || fail "$name could not be made" "$REPLY.log"
+        [ "$status" = 0 ] || fail "could not make $name" "$REPLY.log"
         mv "$REPLY.part" "$REPLY"
         rm -f "$REPLY.log"
         say "made $name in $((SECONDS - started)) s"
@@ -32,7 +33,7 @@ cached() {
     exec 9>&-
 }
 
-# digest INPUT...: one short sum of names and contents, the same in every checkout.
+# digest INPUT...: prints a short digest of names and contents, the same in every checkout.
 digest() {
     local input
     for input; do

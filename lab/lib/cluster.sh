@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The control plane, on the host: etcd, kube-apiserver, kube-controller-manager, kube-scheduler; and its certificates.
+# The control plane on the host (etcd, kube-apiserver, kube-controller-manager, kube-scheduler) and its certificates.
 
 # shellcheck disable=SC2034 # for `status` and `down`
 CONTROL_PLANE=(etcd kube-apiserver kube-controller-manager kube-scheduler)
@@ -12,7 +12,7 @@ make_authority() {
     openssl pkey -in "$LAB_DIR/pki/service-account.key" -pubout -out "$LAB_DIR/pki/service-account.pub"
 }
 
-# certificate NAME SUBJECT [NAMES]: with NAMES for a server, else for a client
+# certificate NAME SUBJECT [NAMES]: for a server with these NAMES, otherwise for a client.
 certificate() {
     local use=(-addext extendedKeyUsage=clientAuth)
     [ -z "${3-}" ] || use=(-addext extendedKeyUsage=serverAuth -addext "subjectAltName=$3")
@@ -20,7 +20,7 @@ certificate() {
         -CA "$LAB_DIR/pki/ca.crt" -CAkey "$LAB_DIR/pki/ca.key" \
         -addext basicConstraints=critical,CA:false -addext keyUsage=critical,digitalSignature \
         "${use[@]}" -keyout "$LAB_DIR/pki/$1.key" -out "$LAB_DIR/pki/$1.crt" 2>>"$LAB_DIR/log/pki.log" ||
-        fail "no certificate for $1" "$LAB_DIR/log/pki.log"
+        fail "could not make the certificate $1" "$LAB_DIR/log/pki.log"
 }
 
 # kubeconfig CERTIFICATE FILE
@@ -79,7 +79,7 @@ start_control_plane() {
         --kubelet-client-key="$pki/apiserver-kubelet-client.key" \
         --service-account-issuer=https://kubernetes.default.svc.cluster.local \
         --service-account-key-file="$pki/service-account.pub" --service-account-signing-key-file="$pki/service-account.key"
-    wait_until 60 kubectl get --raw /readyz || fail "the API server does not come up" "$LAB_DIR/log/kube-apiserver.log"
+    wait_until 60 kubectl get --raw /readyz || fail "kube-apiserver does not become ready" "$LAB_DIR/log/kube-apiserver.log"
     start kube-controller-manager "$KUBERNETES/kube-controller-manager" --bind-address="$host" --leader-elect=false \
         --kubeconfig="$pki/kube-controller-manager.kubeconfig" --root-ca-file="$pki/ca.crt" \
         --service-account-private-key-file="$pki/service-account.key" --use-service-account-credentials=true
@@ -87,14 +87,14 @@ start_control_plane() {
         --kubeconfig="$pki/kube-scheduler.kubeconfig"
 }
 
-# node_is_ready NODE [SINCE]: Ready, and said so after that time, as the word of a dead kubelet stands for a while.
+# node_is_ready NODE [SINCE]: the node is Ready, with a heartbeat after SINCE: a dead kubelet's condition stays for a while.
 node_is_ready() {
-    local ready said
-    read -r ready said < <(kubectl get node "$1" \
+    local ready heartbeat
+    read -r ready heartbeat < <(kubectl get node "$1" \
         -o jsonpath='{range .status.conditions[?(@.type=="Ready")]}{.status} {.lastHeartbeatTime}{"\n"}{end}')
-    [ "$ready" = True ] && [[ ! $said < ${2-} ]]
+    [ "$ready" = True ] && [[ ! $heartbeat < ${2-} ]]
 }
 
 wait_until_ready() { # NODE [SINCE]
-    wait_until "$(patience "$1" 120)" node_is_ready "$@" || fail_in_node "$1" kubelet
+    wait_for "$1" 120 node_is_ready "$@" || fail_in_node "$1" "$KIND_KUBELET_UNIT"
 }

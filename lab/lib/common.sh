@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Words to the user, errors with the useful end of a log, and waiting.
+# Messages, errors with the end of a log, and waiting.
 
 say() { printf 'lab: %s\n' "$*" >&2; }
 
@@ -8,12 +8,12 @@ fail() {
     say "error: $1"
     if [ -s "${2-}" ]; then
         tail -n 25 "$2" | sed 's/^/    | /' >&2
-        printf '    the whole log: %s\n' "$2" >&2
+        printf '    full log: %s\n' "$2" >&2
     fi
     exit 1
 }
 
-# wait_until SECONDS COMMAND...: tries until the command succeeds.
+# wait_until SECONDS COMMAND...: retries until the command succeeds.
 wait_until() {
     local deadline=$((SECONDS + $1))
     shift

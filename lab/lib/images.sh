@@ -1,10 +1,8 @@
 # shellcheck shell=bash
-# The container images of the lab, as no registry can be reached from a node: one with busybox, and the same under the
-# names that each containerd has for its pause image.
+# The container images of the lab, because nodes cannot reach a registry: one busybox image, tagged as busybox:lab and as the
+# pause image of every kind of node.
 
-IMAGE_NAMES=(busybox:lab registry.k8s.io/pause:3.6 registry.k8s.io/pause:3.10.2)
-
-# make_images FOLDER: a tar file in Docker's archive format
+# make_images FOLDER: makes a tar file in Docker's archive format.
 make_images() {
     local work=$1/work layer applet
     mkdir -p "$work/root/"{bin,etc,tmp,proc,sys,dev}

@@ -1,21 +1,23 @@
 # shellcheck shell=bash
-# What a lab tells its users: the inventory, and the environment in which pulumi and kubectl work with it.
+# The inventory of a lab, and the environment variables with which pulumi and kubectl use it.
 
 write_inventory() {
     local node
     for node in $(node_names); do
+        load_kind_of "$node"
         jq -n --arg name "$node" --arg host "$(node_address "$node")" --arg key "$LAB_DIR/ssh/id_ed25519" \
             --arg hostKey "$(awk -v host="$(node_address "$node")" '$1 == host { print $2, $3 }' "$LAB_DIR/ssh/known_hosts")" \
             --arg containerd "$(containerd_version "$node")" --arg root "$(node_root "$node")" --arg kind "$(node_kind "$node")" \
-            '{ ($name): ({ $host, port: 22, user: "root", privateKeyFile: $key, $hostKey, $containerd }
-                + if $kind == "vm" then { root: null, $kind } else { $root, kind: "container" } end) }'
+            --arg machine "$KIND_MACHINE" \
+            '{ ($name): { $host, port: 22, user: "root", privateKeyFile: $key, $hostKey, $kind, $machine, $containerd,
+                root: (if $machine == "container" then $root else null end) } }'
     done | jq -s --arg name "$LAB_NAME" --arg kubeconfig "$LAB_DIR/admin.kubeconfig" \
         --arg url "http://$(host_address):8080/{version}/{archive}" --slurpfile checksums "$MINIATURE/checksums.json" \
         '{ $name, $kubeconfig, nodes: add, releases: { $url, checksums: $checksums[0] } }' >"$LAB_DIR/inventory.part"
     mv "$LAB_DIR/inventory.part" "$LAB_DIR/inventory.json"
 }
 
-# link_tools: one folder for PATH, and a home for Pulumi with its plugins in place.
+# link_tools: makes a folder for PATH, and a PULUMI_HOME with the plugins.
 link_tools() {
     local name from folder
     mkdir -p "$LAB_DIR/bin" "$LAB_DIR/backend"

@@ -1,15 +1,16 @@
 # shellcheck shell=bash
-# What programs in every language need beside the lab: current language hosts for the Pulumi CLI, and versions of Node.
+# Additional tools for programs in every language: current language hosts for the Pulumi CLI, several versions of Node.js,
+# and Ansible.
 
-# Command or file, and the package that brings it.
+# Command or file, and the Debian package that contains it.
 LANGUAGE_PACKAGES="
     git git
     python3 python3
     /usr/share/doc/python3-venv python3-venv
 "
 
-# prepare_languages: HOSTS is the folder of the language hosts, or empty where a full Pulumi CLI has its own; NODES that of
-# the versions of Node; ANSIBLE that of Ansible's programs.
+# prepare_languages: sets HOSTS to the folder of the language hosts (empty with a full Pulumi CLI, which has its own), NODES
+# to the folder with the versions of Node.js, and ANSIBLE to the folder of Ansible's programs.
 prepare_languages() {
     declare -g HOSTS="" NODES ANSIBLE
     install_packages "$LANGUAGE_PACKAGES"
@@ -20,7 +21,7 @@ prepare_languages() {
             tool "pulumi-$name" "a language host for the Pulumi CLI, for $name (1 minute)" "$(host_module "$name")"
             earlier+=("$REPLY")
         done
-        cached language-host "the language hosts' newer half (1 minute)" "$LAB_HOME/language-host" "${earlier[@]##*/}" -- \
+        cached language-host "additions to the language hosts (1 minute)" "$LAB_HOME/language-host" "${earlier[@]##*/}" -- \
             make_language_hosts "${earlier[@]}"
         HOSTS=$REPLY
     fi
@@ -29,7 +30,7 @@ prepare_languages() {
     prepare_ansible
 }
 
-# prepare_ansible: ANSIBLE is the folder of its programs.
+# prepare_ansible: sets ANSIBLE to the folder of its programs.
 prepare_ansible() {
     install_packages "$LANGUAGE_PACKAGES"
     cached ansible "Ansible (30 s)" "$TOOLCHAIN/ansible.txt" -- make_ansible
@@ -50,7 +51,7 @@ make_language_hosts() { # EARLIER... FOLDER
     for host in "${@:1:$#-1}"; do
         cp "$host"/* "$folder/earlier"
     done
-    # With the script by which the host for Python runs a program, which its module has as a file.
+    # The language host for Python runs programs with this script of its module.
     executor=$(go mod download -C "$TOOLCHAIN/pulumi-python" -json github.com/pulumi/pulumi/sdk/v3 | jq -r .Dir)
     install "$executor/python/cmd/pulumi-language-python-exec" "$folder/earlier"
     for name in nodejs python go yaml; do
@@ -68,7 +69,7 @@ make_ansible() { # FOLDER
     python3 -m venv "$1/venv"
     "$1/venv/bin/pip" install --quiet --requirement "$TOOLCHAIN/ansible.txt"
     mkdir "$1/bin"
-    # By Python and module, because the folder is about to get another name.
+    # Not the scripts of pip, which contain the path of this folder: it is renamed later.
     cat >"$1/bin/ansible-inventory" <<'SCRIPT'
 #!/bin/sh
 program=${0##*/ansible-}

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# The tools of the lab: installed where Debian has them, built from their Go modules where not.
+# The tools of the lab: Debian packages, and programs that are built from their Go modules.
 
 TOOLCHAIN=$LAB_HOME/toolchain
 DEBIAN=bookworm
 COMMAND_PROVIDER=1.2.1
 KUBERNETES_PROVIDER=4.34.2
 
-# Command or file, and the package that brings it: for the lab, and for the tests that run without it.
+# Command or file, and the Debian package that contains it: for the lab, the unit tests and the tests of the node program.
 PACKAGES="
     /etc/ssl/certs/ca-certificates.crt ca-certificates
     /usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
@@ -35,16 +35,16 @@ install_packages() { # LINES, as in PACKAGES
     [ ${#missing[@]} != 0 ] || return 0
     say "installing Debian packages: ${missing[*]}"
     log=$(mktemp)
-    # The package lists of a fresh machine are absent or old. Labs that start at the same time wait for each other.
+    # A fresh machine has no package lists, or old ones. The lock lets labs start at the same time.
     mkdir -p "$KATA_LAB_CACHE"
     (
         flock 9
         apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
-    ) 9>"$KATA_LAB_CACHE/apt.lock" >"$log" 2>&1 </dev/null || fail "apt-get could not install ${missing[*]}" "$log"
+    ) 9>"$KATA_LAB_CACHE/apt.lock" >"$log" 2>&1 </dev/null || fail "could not install the Debian packages ${missing[*]}" "$log"
     rm -f "$log"
 }
 
-# take_from_debian PACKAGE FOLDER: unpacked, not installed, so that nothing starts on this machine.
+# take_from_debian PACKAGE FOLDER: unpacks a package without installing it, so that no service starts on this host.
 take_from_debian() {
     cd "$2" || return
     apt-get -o APT::Sandbox::User=root download "$1" || { apt-get update -q && apt-get -o APT::Sandbox::User=root download "$1"; }
@@ -55,19 +55,19 @@ take_from_debian() {
 # module_version TOOL MODULE
 module_version() { sed -nE "s|^(require)?\s*$2 (v\S+).*|\2|p" "$TOOLCHAIN/$1/go.mod"; }
 
-# build_go SOURCE LDFLAGS TAGS FOLDER: the tools of a module, static, so that they run on a node with another C library.
+# build_go SOURCE LDFLAGS TAGS FOLDER: builds the tools of a module, static, so that they run with any C library.
 build_go() { CGO_ENABLED=0 nice go build -C "$1" -trimpath -buildvcs=false -ldflags "-s -w $2" -tags "$3" -o "$4/" tool; }
 
-# tool NAME WHY MODULE [LDFLAGS [TAGS]]: REPLY is the folder of what one module under toolchain/ builds. The text VERSION
-# in WHY and LDFLAGS stands for the version of MODULE.
+# tool NAME WHY MODULE [LDFLAGS [TAGS]]: builds the module toolchain/NAME and sets REPLY to the folder of its programs. The
+# word VERSION in WHY and LDFLAGS stands for the version of MODULE.
 tool() {
     local version source=$TOOLCHAIN/$1 ldflags=${4-}
     version=$(module_version "$1" "$3")
     cached "$1" "${2//VERSION/$version}" "$source" "${@:4}" -- build_go "$source" "${ldflags//VERSION/$version}" "${5-}"
 }
 
-# plugin NAME VERSION WHY SOURCE: the first there is of: the one in the user's ~/.pulumi, the one that a full Pulumi CLI
-# downloads, the one that the lab makes.
+# plugin NAME VERSION WHY SOURCE: uses the plugin in ~/.pulumi; otherwise downloads it with a full Pulumi CLI; otherwise
+# builds it.
 plugin() {
     REPLY=$HOME/.pulumi/plugins/resource-$1-v$2
     [ -x "$REPLY/pulumi-resource-$1" ] || cached "pulumi-$1" "$3" "$4" "$FULL_PULUMI" -- "make_plugin_$1" "$2"
@@ -90,7 +90,7 @@ make_plugin_command() { # VERSION FOLDER
 
 make_plugin_kubernetes() { # VERSION FOLDER
     ! download_plugin kubernetes "$1" "$2" || return 0
-    # The generated files that it embeds are not in its Go module: make them, and build from a copy.
+    # Its Go module lacks the generated files that it embeds: generate them in a copy and build that.
     local module=github.com/pulumi/pulumi-kubernetes/provider/v4 work=$2.work main
     rm -rf "$work"
     mkdir "$work"
@@ -108,7 +108,7 @@ make_plugin_kubernetes() { # VERSION FOLDER
 
 make_miniature() { "$LAB_HOME/miniature/build.sh" "$1"; }
 
-# find_full_pulumi: a Pulumi CLI of the user, not one that the lab built and `lab env` put on PATH.
+# find_full_pulumi: sets FULL_PULUMI to the Pulumi CLI of the user, not one that the lab built and `lab env` put on PATH.
 find_full_pulumi() {
     local candidate
     FULL_PULUMI=
@@ -120,27 +120,27 @@ find_full_pulumi() {
     done < <(type -aP pulumi || true)
 }
 
-# prepare_tools [NODE=KIND...]: TOOLS are the folders with programs for PATH, PLUGINS the folders of Pulumi's plugins, by name;
-# the others are folders too.
-# shellcheck disable=SC2034 # they are for the other files
+# prepare_tools NODE=KIND...: installs and builds what a cluster with these nodes needs. Sets TOOLS to the folders with programs
+# for PATH, PLUGINS to the folders of Pulumi's plugins by name, and the others to a folder each.
+# shellcheck disable=SC2034 # used by the other files
 prepare_tools() {
     local component=k8s.io/component-base/version
-    declare -g TOOLS=() KUBERNETES CONTAINERD ETCD BUSYBOX MINIATURE IMAGES NODE_ROOT
+    declare -g TOOLS=() KUBERNETES ETCD BUSYBOX MINIATURE IMAGE_NAMES IMAGES NODE_ROOT
     declare -gA PLUGINS=()
     install_packages "$PACKAGES"
 
     find_full_pulumi
     if [ -z "$FULL_PULUMI" ]; then
-        tool pulumi "the CLI VERSION, as there is none on PATH (about 4 minutes)" github.com/pulumi/pulumi/pkg/v3 \
+        tool pulumi "the Pulumi CLI VERSION, because PATH has none (about 4 minutes)" github.com/pulumi/pulumi/pkg/v3 \
             "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=VERSION"
         TOOLS+=("$REPLY")
-        tool pulumi-nodejs "the CLI's language host for Node, VERSION (20 s)" github.com/pulumi/pulumi/sdk/v3
+        tool pulumi-nodejs "the Pulumi CLI's language host for Node.js, VERSION (20 s)" github.com/pulumi/pulumi/sdk/v3
         TOOLS+=("$REPLY")
-        tool pulumi-yaml "the CLI's language host for YAML, VERSION (1 minute)" github.com/pulumi/pulumi-yaml
+        tool pulumi-yaml "the Pulumi CLI's language host for YAML, VERSION (1 minute)" github.com/pulumi/pulumi-yaml
         TOOLS+=("$REPLY")
     fi
     if [ -n "${LAB_REAL_COMMAND_PROVIDER-}" ]; then
-        [ -x "$LAB_REAL_COMMAND_PROVIDER" ] || fail "LAB_REAL_COMMAND_PROVIDER=$LAB_REAL_COMMAND_PROVIDER is no program"
+        [ -x "$LAB_REAL_COMMAND_PROVIDER" ] || fail "LAB_REAL_COMMAND_PROVIDER=$LAB_REAL_COMMAND_PROVIDER is not an executable file"
         PLUGINS[resource-command-v$COMMAND_PROVIDER]=$(realpath "$LAB_REAL_COMMAND_PROVIDER")
     else
         plugin command $COMMAND_PROVIDER "the command provider $COMMAND_PROVIDER, or a stand-in for it (1 minute)" \
@@ -153,19 +153,18 @@ prepare_tools() {
         "-X $component.gitVersion=VERSION -X $component.gitMajor=1 -X $component.gitMinor=36 -X $component.gitTreeState=clean"
     KUBERNETES=$REPLY
     TOOLS+=("$REPLY")
-    tool containerd "containerd VERSION for the nodes, as Debian has 1.6 (1 minute)" github.com/containerd/containerd/v2 \
-        "-X github.com/containerd/containerd/v2/version.Version=VERSION" "no_btrfs no_devmapper no_zfs"
-    CONTAINERD=$REPLY
     cached etcd "from Debian" "$DEBIAN" -- take_from_debian etcd-server
     ETCD=$REPLY
     cached busybox "from Debian, for container images" "$DEBIAN" -- take_from_debian busybox-static
     BUSYBOX=$REPLY
     cached miniature "miniature Kata releases (1 minute)" "$LAB_HOME/miniature" -- make_miniature
     MINIATURE=$REPLY
+    # shellcheck disable=SC2207 # one word each
+    IMAGE_NAMES=(busybox:lab $(pause_images))
     cached images "the container images of the lab" "${IMAGE_NAMES[*]}" "${BUSYBOX##*/}" -- make_images
     IMAGES=$REPLY
     cached node "the root filesystem of a node: Debian $DEBIAN, containerd, kubelet (1 to 2 minutes)" \
         $DEBIAN "$NODE_PACKAGES" "$LAB_HOME/lib/node-root" "${KUBERNETES##*/}" -- make_node_root
     NODE_ROOT=$REPLY
-    [[ "$* " != *"=vm "* ]] || prepare_vm
+    prepare_kinds "${@#*=}"
 }

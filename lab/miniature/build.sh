@@ -1,8 +1,8 @@
 #!/bin/bash
-# Makes the miniature Kata releases: build.sh OUTPUT_DIR
+# Builds the miniature Kata releases: build.sh OUTPUT_DIR
 #
-# OUTPUT_DIR/<version>/<archive> has the names, layout and owners of Kata's own archives; OUTPUT_DIR/checksums.json has
-# their sums, by version, runtime and architecture. The same inputs give the same sums.
+# OUTPUT_DIR/<version>/<archive> has the names, layout and owners of Kata's own archives. OUTPUT_DIR/checksums.json has their
+# sha256 sums by version, shim and architecture. The build is reproducible.
 set -euo pipefail
 
 output=$(realpath -m "${1:?usage: build.sh OUTPUT_DIR}")
@@ -12,23 +12,23 @@ trap 'rm -rf "$work"' EXIT
 umask 022
 
 about() { # VERSION
-    echo "miniature release for tests: installs and wires like Kata Containers $1, runs pods on runc, virtualizes nothing"
+    echo "miniature release for tests: installed and configured like Kata Containers $1, runs pods on runc, virtualizes nothing"
 }
 
-# put MODE FILE: standard input becomes the file FILE of the tree.
+# put MODE FILE: writes stdin to FILE in the tree.
 put() {
     mkdir -p "$(dirname "$tree/$2")"
     cat >"$tree/$2"
     chmod "$1" "$tree/$2"
 }
 
-# data FILE...: files that only have to be there.
+# data FILE...: files that only need to exist.
 data() {
     local file
     for file; do about "$version" | put 0644 "$file"; done
 }
 
-# program MODE FILE...: programs that say what they are and fail.
+# program MODE FILE...: programs that print an error and fail.
 program() {
     local mode=$1 file
     shift
@@ -41,23 +41,23 @@ link() {
     ln -s "$1" "$tree/$2"
 }
 
-# config NAME DIRECTORY: a configuration file, and the link that makes it the default one.
+# config NAME DIRECTORY: a configuration file, and the link that makes it the default.
 config() {
     put 0644 "$2/$1" <"$here/config/$version/$1"
     link "$1" "$2/configuration.toml"
 }
 
-# shim RUNTIME FILE
+# shim NAME FILE
 shim() {
     (
         cd "$here/shim"
         CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -buildvcs=false \
-            -ldflags "-s -w -buildid= -X main.release=$version -X main.runtime=$1" -o "$tree/$2" .
+            -ldflags "-s -w -buildid= -X main.release=$version -X main.name=$1" -o "$tree/$2" .
     )
 }
 
-# guest: what a sandbox is started from, the same for both runtimes.
-guest() { # KERNEL VIRTIOFSD
+# guest KERNEL VIRTIOFSD: hypervisors, kernels and images, which both shims use.
+guest() {
     local share=share/kata-containers
     program 0755 bin/qemu-system-x86_64 bin/cloud-hypervisor "$2"
     data share/kata-qemu/qemu/bios-256k.bin share/kata-qemu/qemu/kvmvapic.bin \
@@ -68,9 +68,9 @@ guest() { # KERNEL VIRTIOFSD
     link kata-alpine.initrd "$share/kata-containers-initrd.img"
 }
 
-go_runtime() {
+go_shim() {
     local defaults=share/defaults/kata-containers
-    shim go bin/containerd-shim-kata-v2
+    shim qemu bin/containerd-shim-kata-v2
     put 0755 bin/kata-runtime <<STUB
 #!/bin/sh
 case \${1-} in
@@ -83,21 +83,21 @@ STUB
     config configuration-qemu.toml "$defaults"
 }
 
-rust_runtime() {
+rust_shim() {
     mkdir -p "$tree/runtime-rs/bin"
-    shim rust runtime-rs/bin/containerd-shim-kata-v2
+    shim qemu-runtime-rs runtime-rs/bin/containerd-shim-kata-v2
     config configuration-qemu-runtime-rs.toml share/defaults/kata-containers/runtime-rs
 }
 
-# check_configuration ROOT: the configuration may only name files that are in the tree.
+# check_configuration ROOT: fails if a configuration names a file that is not in the tree.
 check_configuration() {
     local file
     grep -rhoE '"/opt/kata/[^"]+"' "$1/opt/kata/share/defaults" | tr -d '"' | while read -r file; do
-        [ -e "$1$file" ] || { echo "$version: a configuration names $file, which is not there" >&2 && exit 1; }
+        [ -e "$1$file" ] || { echo "$version: a configuration names $file, which does not exist" >&2 && exit 1; }
     done
 }
 
-# release VERSION ARCHIVE OWNER PART...: makes a tree of the parts and packs it.
+# release VERSION ARCHIVE OWNER PART...: builds a tree from the parts and packs it.
 release() {
     version=$1
     local root=$work/$2 archive=$output/$1/$2 owner=$3 compress part
@@ -121,24 +121,32 @@ old_guest() { guest 5.10.25-85 libexec/kata-qemu/virtiofsd; }
 old_netmon() { program 0755 libexec/kata-containers/kata-netmon; }
 new_guest() { guest 6.18.35-200 libexec/virtiofsd; }
 
-release 2.2.2 kata-static-2.2.2-x86_64.tar.xz 1001 old_guest old_netmon go_runtime
-release 3.7.0 kata-static-3.7.0-amd64.tar.xz 0 version_file new_guest go_runtime rust_runtime
-release 3.32.0 kata-static-3.32.0-amd64.tar.zst 0 version_file versions_yaml new_guest go_runtime rust_runtime
-release 4.1.0 kata-static-4.1.0-amd64.tar.zst 0 version_file versions_yaml new_guest rust_runtime
-release 4.1.0 kata-go-static-4.1.0-amd64.tar.zst 0 version_file versions_yaml new_guest go_runtime
+release 2.2.2 kata-static-2.2.2-x86_64.tar.xz 1001 old_guest old_netmon go_shim
+release 3.7.0 kata-static-3.7.0-amd64.tar.xz 0 version_file new_guest go_shim rust_shim
+release 3.32.0 kata-static-3.32.0-amd64.tar.zst 0 version_file versions_yaml new_guest go_shim rust_shim
+release 4.1.0 kata-static-4.1.0-amd64.tar.zst 0 version_file versions_yaml new_guest rust_shim
+release 4.1.0 kata-go-static-4.1.0-amd64.tar.zst 0 version_file versions_yaml new_guest go_shim
 
-sum() { # VERSION ARCHIVE
+checksum() { # VERSION ARCHIVE
     printf '{"amd64": "%s"}' "$(sha256sum <"$output/$1/$2" | cut -d' ' -f1)"
 }
 
 cat >"$output/checksums.json" <<JSON
 {
-  "2.2.2": {"go": $(sum 2.2.2 kata-static-2.2.2-x86_64.tar.xz)},
-  "3.7.0": {"go": $(sum 3.7.0 kata-static-3.7.0-amd64.tar.xz)},
-  "3.32.0": {"go": $(sum 3.32.0 kata-static-3.32.0-amd64.tar.zst)},
+  "2.2.2": {
+    "qemu": $(checksum 2.2.2 kata-static-2.2.2-x86_64.tar.xz)
+  },
+  "3.7.0": {
+    "qemu": $(checksum 3.7.0 kata-static-3.7.0-amd64.tar.xz),
+    "qemu-runtime-rs": $(checksum 3.7.0 kata-static-3.7.0-amd64.tar.xz)
+  },
+  "3.32.0": {
+    "qemu": $(checksum 3.32.0 kata-static-3.32.0-amd64.tar.zst),
+    "qemu-runtime-rs": $(checksum 3.32.0 kata-static-3.32.0-amd64.tar.zst)
+  },
   "4.1.0": {
-    "go": $(sum 4.1.0 kata-go-static-4.1.0-amd64.tar.zst),
-    "rust": $(sum 4.1.0 kata-static-4.1.0-amd64.tar.zst)
+    "qemu": $(checksum 4.1.0 kata-go-static-4.1.0-amd64.tar.zst),
+    "qemu-runtime-rs": $(checksum 4.1.0 kata-static-4.1.0-amd64.tar.zst)
   }
 }
 JSON

@@ -1,4 +1,4 @@
-// The cgroup driver of the kubelet and of containerd, changed together and put back together.
+// The cgroup driver of the kubelet and of containerd, which are changed and restored together.
 
 import { expect } from "chai";
 import {
@@ -30,19 +30,19 @@ describe("the cgroup driver", function () {
         await stack.remove();
     });
 
-    it("is refused under running pods, before anything is touched", async () => {
+    it("refuses to change the cgroup driver under running pods, and touches nothing", async () => {
         await stack.up(args("3.32.0"));
         const untouched = names().map(times);
         const error = await stack.fail(driver("systemd", false));
-        expect(error).to.match(/containers run on this node, and the cgroup driver is to change under them/);
+        expect(error).to.match(/containers run on this node; changing the cgroup driver would restart them/);
         expect(error).to.contain("kubelet.changeUnderRunningPods");
         expect(names().map(times)).to.deep.equal(untouched);
     });
 
-    it("changes where told to, for the kubelet and containerd, with the nodes Ready and pods starting", async () => {
+    it("changes the cgroup driver of the kubelet and containerd; the nodes stay Ready and start pods", async () => {
         for (const cgroupDriver of ["systemd", "cgroupfs", "systemd"] as const) {
             const { outputs, log } = await stack.up(driver(cgroupDriver));
-            expect(log).to.not.match(/node\.sh: /); // the shell's own errors
+            expect(log).to.not.match(/node\.sh: /); // an error of the shell itself
             expect(ready(...names())).to.equal(true);
             for (const node of names()) {
                 expect(outputs.nodeStatuses[node]).to.include({ cgroupDriver });
@@ -58,7 +58,7 @@ describe("the cgroup driver", function () {
         }
     });
 
-    it("is put back by destroy, byte for byte", async () => {
+    it("restores the cgroup driver on destroy, byte for byte", async () => {
         await stack.destroy();
         expect(ready(...names())).to.equal(true);
         for (const node of names()) expect(files(node)).to.equal(filesBefore[node]);

@@ -1,4 +1,4 @@
-// Nodes that are drained before their cgroup driver changes.
+// Draining a node before its cgroup driver changes.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -34,7 +34,7 @@ describe("draining", function () {
 
     before(async () => {
         stack = await TestStack.create("drain");
-        // One of the nodes is the control plane here: it has kubectl and the right to use it.
+        // One of the nodes acts as the control plane: it has kubectl and the kubeconfig of the administrator.
         const { host, port, user } = nodes()["worker-2"]!;
         const copy = (from: string, to: string) =>
             execFileSync("scp", ["-q", ...sshOptions("worker-2"), "-P", `${port}`, from, `${user}@${host}:${to}`]);
@@ -74,7 +74,7 @@ describe("draining", function () {
         onNode("worker-2", "rm /usr/local/bin/kubectl /etc/kubernetes/admin.conf");
     });
 
-    it("evicts the pods of one node after the other, and lets pods on them again", async () => {
+    it("drains one node after the other and uncordons it after the change", async () => {
         const { did, outputs, log } = await stack.up(given("systemd"));
         expect(did).to.include({ "kata-worker-1-drain": "create", "kata-worker-2-uncordon": "create" });
         expect(log).to.match(/evicting pod default\/web-/);
@@ -85,16 +85,16 @@ describe("draining", function () {
         kubectl("rollout", "status", "deployment/web", "--timeout=60s");
     });
 
-    it("has nothing to drain where the driver is the one already", async () => {
+    it("skips the drain of a node that has the cgroup driver already", async () => {
         const { log } = await stack.up(given("systemd", 100));
-        expect(log).to.match(/nothing to drain worker-1 for: its cgroup driver is systemd already/);
+        expect(log).to.match(/skipping drain of worker-1: its cgroup driver is already systemd/);
         expect(log).to.not.match(/evicting/);
     });
 
-    it("respects budgets: a node that cannot be drained in time stays cordoned and as it was", async () => {
+    it("respects pod disruption budgets: a node that cannot be drained in time stays cordoned and unchanged", async () => {
         apply({ ...budget, spec: { minAvailable: 2, selector: { matchLabels: { app: "web" } } } });
         const error = await stack.fail(given("cgroupfs", 5));
-        expect(error).to.match(/error: node worker-\d could not be drained within 5 s, and stays cordoned/);
+        expect(error).to.match(/error: node worker-\d could not be drained within 5 s; it stays cordoned/);
         expect(unschedulable()).to.have.length(1);
         for (const node of names()) {
             expect(onNode(node, "grep ^cgroupDriver /var/lib/kubelet/config.yaml")).to.equal("cgroupDriver: systemd");
@@ -105,21 +105,21 @@ describe("draining", function () {
         expect(unschedulable()).to.deep.equal([]);
     });
 
-    it("leaves a node cordoned that was so before", async () => {
+    it("leaves a node cordoned that was cordoned before the drain", async () => {
         kubectl("cordon", "worker-1");
         await stack.up(given("systemd", 100));
         expect(unschedulable()).to.deep.equal(["worker-1"]);
         kubectl("uncordon", "worker-1");
     });
 
-    it("drains for the way back too, on destroy", async () => {
+    it("drains nodes on destroy too, before their cgroup driver is restored", async () => {
         await stack.destroy();
         expect(unschedulable()).to.deep.equal([]);
         expect(ready(...names())).to.equal(true);
         for (const node of names()) expect(files(node)).to.equal(filesBefore[node]);
     });
 
-    it("does the same with a kubeconfig, from the machine that runs Pulumi", () => {
+    it("drains and uncordons a node with a kubeconfig, from the machine that runs Pulumi", () => {
         const kubeconfig = readFileSync(process.env.KUBECONFIG!, "utf8");
         const run = (...words: string[]) =>
             spawnSync("sh", ["-c", drainScript, "kata-containers", ...words], {
@@ -131,6 +131,8 @@ describe("draining", function () {
         expect(unschedulable()).to.deep.equal(["worker-1"]);
         expect(run("uncordon", "worker-1", "", "60").stdout).to.contain("uncordoned");
         expect(unschedulable()).to.deep.equal([]);
-        expect(run("drain", "worker-9", "systemd", "60").stdout).to.contain("there is no node worker-9");
+        expect(run("drain", "worker-9", "systemd", "60").stdout).to.contain(
+            "skipping node worker-9: it does not exist in the cluster",
+        );
     });
 });

@@ -1,5 +1,5 @@
-// What is changed behind the package's back: a preview says so, with the reason, `up` repairs it, and then there is nothing
-// left to do.
+// Drift: changes of nodes and cluster objects by others. A preview shows them with the reason, `up` repairs them, and the next
+// preview is clean.
 
 import { remote } from "@pulumi/command";
 import { expect } from "chai";
@@ -22,10 +22,10 @@ import {
 } from "../support/lab";
 
 const [first, second] = ["worker-1", "worker-2"];
-/** The warnings and notes of the component. */
+/** The output of a run in one line, with the warnings of the component. */
 const said = ({ log }: Said) => log.replace(/\s+/g, " ");
-/** Every node's resource of that kind is updated, and nothing else. */
-const updates = (kind: string, on?: string[]) => every("update", [kind], on);
+/** An update of the resource of that kind of every node, and of nothing else. */
+const updates = (kind: "stage" | "activate" | "label", on?: string[]) => every("update", [kind], on);
 
 describe("drift", function () {
     this.timeout(10 * 60 * 1000);
@@ -47,7 +47,7 @@ describe("drift", function () {
     });
     after(async () => {
         await stack.remove();
-        // The driver that somebody else has set is theirs and stays.
+        // A cgroup driver that was set by another program is kept on destroy.
         onNode(first, "cp -a /root/kubelet.before /var/lib/kubelet/config.yaml; systemctl restart kubelet");
         for (const node of names()) {
             expect(files(node)).to.equal(filesBefore[node]);
@@ -60,7 +60,7 @@ describe("drift", function () {
         expect(changes(preview)).to.deep.equal({});
         expect(said(preview)).to.not.contain("warning");
     };
-    /** All that belongs to a kind of drift. */
+    /** Expects that a preview shows these updates and reasons, that `up` makes the same updates, and that the next preview is clean. */
     const repaired = async (did: object, ...reasons: (string | RegExp)[]) => {
         const preview = await stack.preview(asked());
         for (const reason of reasons) expect(said(preview)).to.match(new RegExp(reason));
@@ -71,7 +71,7 @@ describe("drift", function () {
     const everywhere = (script: string) => names().map((node) => onNode(node, script));
     const installed = () => everywhere("containerd config dump | grep -c 'runtimes.kata-qemu\\]'");
 
-    it("there is none, in ten previews, whatever others have changed elsewhere in the files", async () => {
+    it("reports no drift in ten previews after others changed unmanaged parts of the files", async () => {
         everywhere(`echo '# by an administrator' >>/etc/containerd/config.toml
             echo '# by an administrator' >>/var/lib/kubelet/config.yaml
             touch /etc/kata-containers/kata-qemu/configuration.toml
@@ -81,15 +81,15 @@ describe("drift", function () {
             rmdir /opt/kata-releases/mine`);
     });
 
-    it("of the runtime table: Kubespray has written containerd's files anew", async () => {
+    it("repairs a runtime table that Kubespray overwrote", async () => {
         everywhere(`find /etc/containerd -name kata-containers.toml -delete
             cp -a /root/containerd.before/. /etc/containerd; systemctl restart containerd`);
         const reason = (node: string) => `${node}: runtime table kata-qemu is missing from /etc/containerd/`;
-        await repaired(updates("runtime"), ...names().map(reason));
+        await repaired(updates("activate"), ...names().map(reason));
         expect(installed()).to.deep.equal(["1", "1"]);
     });
 
-    it("of what is in the table, of Kata's configuration, of links and the modules file", async () => {
+    it("repairs a changed runtime table, Kata configuration, link and modules file", async () => {
         onNode(
             first,
             `sed -i 's/privileged_without_host_devices = true/privileged_without_host_devices = false/' /etc/containerd/config.toml
@@ -101,74 +101,72 @@ describe("drift", function () {
             rm /usr/local/bin/containerd-shim-kata-qemu-v2`,
         );
         await repaired(
-            updates("runtime"),
-            "what is applied for the runtime kata-qemu in /etc/containerd/config.toml is changed",
-            "/opt/kata is changed, it was a link to kata-releases/3.32.0-",
+            updates("activate"),
+            "the entries for the runtime kata-qemu in /etc/containerd/config.toml were changed",
+            "/opt/kata was changed, it was a link to kata-releases/3.32.0-",
             "/etc/modules-load.d/kata-containers.conf is missing",
-            "worker-2: .*/etc/kata-containers/kata-qemu/configuration.toml is changed",
+            "worker-2: .*/etc/kata-containers/kata-qemu/configuration.toml was changed",
             "/usr/local/bin/containerd-shim-kata-qemu-v2 is missing",
         );
-        onNode(first, "rm /opt/kata.before-kata-containers");
+        onNode(first, "rm /opt/kata.kata-containers-displaced");
     });
 
-    it("of the release tree: files are gone, or changed, or all of it", async () => {
+    it("repairs a release tree whose files were changed or removed", async () => {
         onNode(
             first,
             "rm /opt/kata-releases/3.32.0-*/bin/qemu-system-x86_64 || rm /opt/kata-releases/3.32.0-*/share/defaults/kata-containers/*",
         );
         onNode(second, "echo >>$(ls -d /opt/kata-releases/3.32.0-*)/bin/containerd-shim-kata-v2");
         await repaired(
-            updates("release"),
-            ...names().map(
-                (node) => `${node}: release tree /opt/kata-releases/3.32.0-[0-9a-f]{12} is not as it was unpacked`,
-            ),
+            updates("stage"),
+            ...names().map((node) => `${node}: release tree /opt/kata-releases/3.32.0-[0-9a-f]{12} has been modified`),
         );
         onNode(first, "rm -r /opt/kata-releases");
         await repaired(
-            { ...updates("release", [first]), ...updates("runtime", [first]) },
+            { ...updates("stage", [first]), ...updates("activate", [first]) },
             "worker-1: release tree /opt/kata-releases/3.32.0-[0-9a-f]{12} is missing",
         );
         expect(everywhere("ls -A /opt/kata-releases | wc -l")).to.deep.equal(["1", "1"]);
     });
 
-    it("of the cgroup driver", async () => {
+    it("repairs a changed cgroup driver of the kubelet", async () => {
         onNode(
             first,
             "sed -i 's/^cgroupDriver: .*/cgroupDriver: systemd/' /var/lib/kubelet/config.yaml; grep -q '^cgroupDriver: systemd' /var/lib/kubelet/config.yaml || echo 'cgroupDriver: systemd' >>/var/lib/kubelet/config.yaml",
         );
         await repaired(
-            updates("runtime", [first]),
+            updates("activate", [first]),
             "worker-1: cgroupDriver is systemd in /var/lib/kubelet/config.yaml, was cgroupfs",
         );
     });
 
-    it("of all that is ours: the state folder was removed", async () => {
+    it("repairs a node whose state folder was removed", async () => {
         onNode(second, "rm -r /var/lib/kata-containers-node");
         await repaired(
-            { ...updates("release", [second]), ...updates("runtime", [second]) },
-            "not installed, or by another version: worker-2",
+            { ...updates("stage", [second]), ...updates("activate", [second]) },
+            "not installed, or installed by a different package version: worker-2",
         );
     });
 
-    it("of the label and the RuntimeClass", async () => {
+    it("repairs the label of a node and the RuntimeClass", async () => {
         kubectl("label", "node", first, "katacontainers.io/kata-runtime-");
         kubectl("label", "node", second, "katacontainers.io/kata-runtime=false", "--overwrite");
         kubectl("patch", "runtimeclass", "kata-qemu", "--type=merge", "-p", '{"overhead":{"podFixed":{"cpu":"1"}}}');
         await repaired(
-            { ...updates("label"), "kata-runtime-class": "update" },
+            { ...updates("label"), "kata-kata-qemu": "update" },
             "worker-1: label katacontainers.io/kata-runtime is missing",
             'worker-2: label katacontainers.io/kata-runtime is "false", was "true"',
             "RuntimeClass kata-qemu: overhead.podFixed.cpu was changed by kubectl-patch",
         );
         kubectl("delete", "runtimeclass", "kata-qemu");
-        await repaired({ "kata-runtime-class": "replace" }, "RuntimeClass kata-qemu: is missing");
+        await repaired({ "kata-kata-qemu": "replace" }, "RuntimeClass kata-qemu: is missing");
         expect(kubectl("get", "runtimeclass", "kata-qemu", "-o", "jsonpath={.overhead.podFixed.cpu}")).to.equal("10m");
         expect(
             kubectl("get", "nodes", "-l", "katacontainers.io/kata-runtime=true", "-o", "name").split("\n"),
         ).to.have.length(2);
     });
 
-    it("of the label and the RuntimeClass is what `pulumi refresh` sees, and nothing else", async () => {
+    it("shows the drift of labels and the RuntimeClass, and no other drift, to pulumi refresh", async () => {
         await stack.up(asked({ drift: "off" }));
         await stack.refresh();
         await clean(asked({ drift: "off" }));
@@ -178,14 +176,14 @@ describe("drift", function () {
         await stack.refresh();
         expect(changes(await stack.up(asked({ drift: "off" })))).to.include({
             "kata-worker-1-label": "update",
-            "kata-runtime-class": "create",
+            "kata-kata-qemu": "create",
         });
         expect(onNode(second, "ls /etc/modules-load.d")).to.not.contain("kata-containers");
         await stack.up(asked());
         await clean();
     });
 
-    it("of another kind: sandboxes that still run an old release are reported", async () => {
+    it("reports sandboxes that still run an old release", async () => {
         startPod("old", first, "kata-qemu");
         const next = args("4.1.0", { kubelet: { cgroupDriver: "cgroupfs", changeUnderRunningPods: true } });
         await stack.up(next);
@@ -196,55 +194,55 @@ describe("drift", function () {
         await stack.up(asked());
     });
 
-    describe("of a node that cannot be looked at", () => {
+    describe("with an unreachable node", () => {
         const elsewhere = (more: object, drift: KataContainersArgs["drift"] = undefined) => {
-            const given = asked({ qemu: { debug: true }, drift });
+            const given = asked({ debug: true, drift });
             Object.assign(given.nodes[second]!.connection, more);
             return given;
         };
         const debugged = () =>
             everywhere("grep -c '^enable_debug = true' /etc/kata-containers/kata-qemu/configuration.toml || :");
-        const others = updates("runtime", [first]);
+        const others = updates("activate", [first]);
 
-        it("stays as it is with a warning, and is gone on with when it is back", async () => {
+        it("skips an unreachable node with a warning, and updates it once it is back", async () => {
             const unreachable = elsewhere({ port: 1, dialErrorLimit: 0 });
             const up = await stack.up(unreachable);
             expect(changes(up)).to.deep.equal(others);
-            expect(said(up)).to.match(/warning: worker-2: connect ECONNREFUSED \S+:1; it cannot be looked at/);
+            expect(said(up)).to.match(/warning: worker-2: connect ECONNREFUSED \S+:1; unreachable, skipping it/);
             expect(debugged()[1]).to.equal("0");
-            expect(changes(await stack.up(elsewhere({})))).to.deep.equal(updates("runtime", [second]));
+            expect(changes(await stack.up(elsewhere({})))).to.deep.equal(updates("activate", [second]));
             expect(debugged()[1]).to.not.equal("0");
             await stack.up(asked());
         });
 
-        it("or is an error before anything is changed", async () => {
+        it("reports an unreachable node as an error with drift: enforce, and changes nothing", async () => {
             const error = await errorOf(stack.preview(elsewhere({ port: 1 }, "enforce")));
             expect(error)
-                .to.contain('KataContainers "kata" cannot look at every node')
+                .to.contain('KataContainers "kata" could not reach all nodes; nothing was changed')
                 .and.contain("worker-2: connect ECONNREFUSED");
             expect(error).to.not.contain("worker-1:");
             expect(await stack.fail(elsewhere({ port: 1, dialErrorLimit: 0 }, "enforce"))).to.contain("ECONNREFUSED");
             expect(debugged()).to.deep.equal(["0", "0"]);
         });
 
-        it("has another host key: always an error", async () => {
+        it("reports a different host key as an error at every preview", async () => {
             const error = await errorOf(stack.preview(elsewhere({ hostKey: connection(first).hostKey })));
-            expect(error).to.match(/worker-2: \S+ presents another host key than the one given/);
+            expect(error).to.match(/worker-2: \S+ presents a host key that differs from hostKey/);
         });
 
-        it("is slow: it is not waited for without end", async () => {
+        it("gives up on a node that does not answer within the limit", async () => {
             onNode(second, "kill -STOP $(systemctl show -p MainPID --value ssh)");
             try {
                 const preview = await stack.preview(elsewhere({ perDialTimeout: 2 }));
                 expect(changes(preview)).to.deep.equal(others);
                 expect(said(preview)).to.contain("worker-2: Timed out while waiting for handshake");
             } finally {
-                // The connection that is open already still works.
+                // The test's open connection still works.
                 onNode(second, "kill -CONT $(systemctl show -p MainPID --value ssh)");
             }
         });
 
-        it("has an address that is not known yet", async () => {
+        it("skips a node whose address is not known yet", async () => {
             const given = () => {
                 const { host, ...rest } = connection(second);
                 const machine = new remote.Command("machine", {
@@ -262,7 +260,7 @@ describe("drift", function () {
         });
     });
 
-    it("is not looked for where that is off", async () => {
+    it("does not probe nodes with drift: off", async () => {
         await stack.up(asked({ drift: "off" }));
         onNode(first, "rm /etc/modules-load.d/kata-containers.conf");
         await clean(asked({ drift: "off" }));
@@ -270,7 +268,7 @@ describe("drift", function () {
         await stack.up(asked());
     });
 
-    it("shows no secret", async () => {
+    it("shows no secret in the output or the state of a preview", async () => {
         const preview = await stack.preview(asked());
         expect(preview.log + stack.state()).to.not.match(/PRIVATE KEY|hunter/);
     });

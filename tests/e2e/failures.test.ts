@@ -1,11 +1,11 @@
-// What goes wrong on a node: one error that says where, what and what to do, and the node as before.
+// Failures on a node: one error that names the node, the step, the finding and the fix, and the node is as it was before.
 
 import { execFileSync } from "node:child_process";
 import { expect } from "chai";
-import type { KataContainersArgs } from "../../src";
+import { type KataContainersArgs, Shim } from "../../src";
 import { args, connection, files, inventory, nodes, onNode, TestStack, times } from "../support/lab";
 
-describe("a node where something is wrong", function () {
+describe("failures", function () {
     this.timeout(10 * 60 * 1000);
     const node = "worker-1";
     let stack: TestStack;
@@ -26,10 +26,10 @@ describe("a node where something is wrong", function () {
         expect(error).to.not.contain("PRIVATE KEY");
         expect(files(node)).to.equal(filesBefore);
     };
-    /** The release as it is, but for what is given. */
+    /** The arguments with changes to the release. */
     const release = (more: object) => wrong({ release: { ...args("3.32.0").release, ...more } });
 
-    it("a wrong sum", () =>
+    it("refuses an archive with a wrong checksum", () =>
         refuses(
             release({ sha256: { amd64: "0".repeat(64) } }),
             "release",
@@ -37,7 +37,7 @@ describe("a node where something is wrong", function () {
             /release\.sha256/,
         ));
 
-    it("a truncated download", () => {
+    it("refuses a truncated archive", () => {
         const archiveUrl = inventory()
             .releases.url.replace("{version}", "3.32.0")
             .replace("{archive}", "kata-static-3.32.0-amd64.tar.zst");
@@ -53,15 +53,15 @@ describe("a node where something is wrong", function () {
         );
     });
 
-    it("a server that is gone", () =>
+    it("reports a download server that does not answer", () =>
         refuses(
             release({ url: "http://127.0.0.1:1/{archive}" }),
             "release",
-            /could not be read whole: curl: \(7\)/,
+            /download of \S+ incomplete: curl: \(7\)/,
             /a mirror or a path on the node/,
         ));
 
-    it("no KVM, with the host checks enforced", () =>
+    it("refuses a node without KVM and vhost_vsock with hostChecks: enforce", () =>
         refuses(
             wrong({ hostChecks: "enforce" }),
             "host checks",
@@ -69,21 +69,21 @@ describe("a node where something is wrong", function () {
             /hostChecks/,
         ));
 
-    it("no room", async () => {
+    it("reports a full disk, and leaves no file behind", async () => {
         onNode(node, "mount -t tmpfs -o size=1m none /opt");
         try {
             const error = await stack.fail(wrong({}));
             expect(error).to.contain("the disk is full");
-            expect(error).to.contain("make room in /opt/kata-releases");
+            expect(error).to.contain("free space in /opt/kata-releases");
         } finally {
             onNode(node, "umount /opt");
         }
         expect(files(node)).to.equal(filesBefore);
     });
 
-    describe("after the release is there", () => {
-        // A failed Runtime leaves the Release of its node in the stack, so the release itself stays.
-        const runtimeRefuses = async (given: KataContainersArgs, step: string, finding: RegExp, remedy: RegExp) => {
+    describe("of activate", () => {
+        // The stage command of the node succeeds and stays in the stack, so the release tree stays on the node.
+        const activateRefuses = async (given: KataContainersArgs, step: string, finding: RegExp, remedy: RegExp) => {
             const untouched = times(node);
             const error = await stack.fail(given);
             expect(error).to.contain(`error: node ${node}, step "${step}": `);
@@ -92,23 +92,23 @@ describe("a node where something is wrong", function () {
             return untouched;
         };
 
-        it("a containerd that does not run", async () => {
+        it("reports a containerd that is not running", async () => {
             onNode(node, "systemctl stop containerd");
             try {
-                await runtimeRefuses(wrong({}), "containerd", /containerd does not run on this node/, /start it/);
+                await activateRefuses(wrong({}), "containerd", /containerd does not run on this node/, /start it/);
             } finally {
                 onNode(node, "systemctl start containerd");
             }
         });
 
-        it("a configuration that cannot be edited safely", async () => {
+        it("refuses a containerd configuration that cannot be edited safely", async () => {
             onNode(
                 node,
                 `cp -a /etc/containerd/config.toml /root/config.toml
                 printf '\\n[plugins."io.containerd.grpc.v1.cri".containerd]\\nruntimes = { runc = { runtime_type = "io.containerd.runc.v2" } }\\n' >>/etc/containerd/config.toml`,
             );
             try {
-                await runtimeRefuses(
+                await activateRefuses(
                     wrong({}),
                     "containerd configuration",
                     /config\.toml cannot be edited safely: line \d+: plugins.*runtimes is an inline table/,
@@ -119,18 +119,18 @@ describe("a node where something is wrong", function () {
             }
         });
 
-        it("a setting whose table the release has not", async () => {
+        it("refuses a setting whose table does not exist in the release's configuration", async () => {
             const settings = { "netmon.path": "/x" };
-            const untouched = await runtimeRefuses(
-                wrong({ qemu: { settings } }),
+            const untouched = await activateRefuses(
+                wrong({ runtimeClasses: { "kata-qemu": { settings } } }),
                 "Kata configuration",
                 /names the table "netmon"/,
-                /its tables are: hypervisor\.qemu .*runtime/,
+                /use one of its tables: hypervisor\.qemu .*runtime/,
             );
             expect(times(node)).to.equal(untouched);
         });
 
-        /** A unit that does something before it starts, for the time of a test. */
+        /** Runs a test while a unit runs a script before each start. */
         const beforeStart = async (unit: string, script: string, test: () => Promise<void>) => {
             onNode(
                 node,
@@ -147,55 +147,61 @@ END
                 onNode(node, `rm -r /run/systemd/system/${unit}.service.d && systemctl daemon-reload`);
             }
         };
-        const isPutBack = async (given: KataContainersArgs, finding: string, words: string) => {
+        const rollsBack = async (given: KataContainersArgs, finding: string, words: string) => {
             const untouched = files(node);
             const error = await stack.fail(given);
             expect(error).to.contain(`error: node ${node}, step "change": ${finding}`);
             expect(error).to.contain(words);
-            expect(error).to.contain("the node is as it was before, containerd and the kubelet are well");
+            expect(error).to.contain("rolled back; containerd and the kubelet are healthy");
             expect(files(node)).to.equal(untouched);
         };
 
-        it("a containerd that does not start with the new configuration is put back", () =>
+        it("rolls back a node whose containerd does not start with the new configuration", () =>
             beforeStart(
                 "containerd",
                 "! grep -q kata-qemu /etc/containerd/config.toml || { echo no such luck >&2; exit 1; }",
-                () => isPutBack(wrong({}), "containerd is not well with the new configuration", "no such luck"),
+                () =>
+                    rollsBack(
+                        wrong({}),
+                        "containerd is unhealthy with the new configuration; rolling back",
+                        "no such luck",
+                    ),
             ));
 
-        it("a containerd whose CRI dies after it has started is put back", () =>
+        it("rolls back a node whose CRI plugin fails after containerd started", () =>
             beforeStart(
                 "containerd",
                 `cd /var/lib/containerd
                 if grep -q kata-qemu /etc/containerd/config.toml; then { mv -n io.containerd.grpc.v1.cri cri || mkdir cri; } && touch io.containerd.grpc.v1.cri
                 elif [ -e cri ]; then rm io.containerd.grpc.v1.cri && mv cri io.containerd.grpc.v1.cri; fi`,
                 () =>
-                    isPutBack(
+                    rollsBack(
                         wrong({}),
-                        "containerd is not well with the new configuration",
+                        "containerd is unhealthy with the new configuration; rolling back",
                         "failed to recover state",
                     ),
             ));
 
-        it("a kubelet that refuses the driver is put back, and containerd with it", () =>
+        it("rolls back a node whose kubelet refuses the cgroup driver, and its containerd too", () =>
             beforeStart(
                 "kubelet",
                 "! grep -q '^cgroupDriver: systemd' /var/lib/kubelet/config.yaml || { echo no such driver >&2; exit 1; }",
                 () =>
-                    isPutBack(
+                    rollsBack(
                         wrong({ kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true } }),
-                        "the kubelet is not well with the new configuration",
+                        "the kubelet is unhealthy with the new configuration; rolling back",
                         "no such driver",
                     ),
             ));
 
-        it("another stack that wants the node too", async () => {
+        it("refuses a node that is managed by another stack", async () => {
             const program = onNode(node, "sha256sum /var/lib/kata-containers-node/node.sh");
             const other = await TestStack.create("other");
             try {
-                const error = await other.fail(wrong({ runtimeClass: { name: "other" } }));
+                const runtimeClasses = { other: { shim: Shim.Qemu, handler: "kata-qemu" } };
+                const error = await other.fail(wrong({ runtimeClasses }));
                 expect(error).to.contain(
-                    `error: node ${node}, step "owner": this node belongs to organization/e2e/failures/kata, and organization/e2e/other/kata wants it too`,
+                    `error: node ${node}, step "owner": this node is managed by organization/e2e/failures/kata; organization/e2e/other/kata cannot manage it too`,
                 );
             } finally {
                 await other.remove();
@@ -203,24 +209,26 @@ END
             expect(onNode(node, "sha256sum /var/lib/kata-containers-node/node.sh")).to.equal(program);
         });
 
-        it("and then goes through where nothing is wrong any more", async () => {
+        it("installs Kata once the causes of all failures are fixed", async () => {
             const { outputs } = await stack.up(wrong({}));
-            expect(outputs.nodeStatuses[node]).to.include({ kataVersion: "3.32.0" });
+            expect(outputs.nodeStatuses[node]!.kataVersions).to.deep.equal({ "kata-qemu": "3.32.0" });
         });
     });
 
-    describe("reached in other ways", () => {
+    describe("of connections", () => {
         const through = async (more: object) => {
             const { privateKey: _, ...rest } = connection(node);
             const given = { ...wrong({}), nodes: { [node]: { connection: { ...rest, ...more } } } };
             const { did, outputs } = await stack.up(given);
-            expect(did[`kata-${node}-runtime`]).to.equal("update");
-            expect(outputs.nodeStatuses[node]).to.include({ kataVersion: "3.32.0" });
+            expect(did[`kata-${node}-activate`]).to.equal("update");
+            expect(outputs.nodeStatuses[node]!.kataVersions).to.deep.equal({ "kata-qemu": "3.32.0" });
         };
-        it("a user with passwordless sudo", () => through({ user: "kata", privateKey: connection(node).privateKey }));
-        it("a password", () => through({ user: "kata", password: "kata-lab" }));
-        it("a bastion", () => through({ privateKey: connection(node).privateKey, proxy: connection("worker-2") }));
-        it("an SSH agent", async () => {
+        it("connects as a user with passwordless sudo", () =>
+            through({ user: "kata", privateKey: connection(node).privateKey }));
+        it("connects with a password", () => through({ user: "kata", password: "kata-lab" }));
+        it("connects through a bastion", () =>
+            through({ privateKey: connection(node).privateKey, proxy: connection("worker-2") }));
+        it("connects with the key of an SSH agent", async () => {
             const started = execFileSync("ssh-agent", ["-s"], { encoding: "utf8" });
             const [, socket] = /SSH_AUTH_SOCK=([^;]+)/.exec(started)!;
             const [, pid] = /SSH_AGENT_PID=(\d+)/.exec(started)!;
@@ -234,14 +242,14 @@ END
             }
             await through({ privateKey: connection(node).privateKey });
         });
-        it("but not where the host key is another's", async () => {
+        it("refuses to connect to a node with a different host key", async () => {
             const given = wrong({});
             given.nodes[node]!.connection = {
                 ...connection(node),
                 hostKey: connection("worker-2").hostKey,
                 dialErrorLimit: 0,
             };
-            expect(await stack.fail(given)).to.contain("presents another host key than the one given");
+            expect(await stack.fail(given)).to.contain("presents a host key that differs from hostKey");
             expect(await stack.fail({ ...given, drift: "off" })).to.match(/host key mismatch/);
         });
     });

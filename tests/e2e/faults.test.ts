@@ -1,17 +1,20 @@
-// Every change is a transaction: whatever happens before any of its steps, the node is as asked or as it was, and the next
-// run ends with what was asked.
+// Every change of a node is a transaction: after a fault before any of its commands the node is as asked or as it was, and
+// the next run completes the change. A row of the matrix is a failpoint, a column a fault.
 
 import { expect } from "chai";
 import { FaultyNode, type Kind, kinds } from "../support/faults";
 import { containerOf, kubectl, nodes, ready, startPod } from "../support/lab";
+import { everything, faultPairs, seed } from "../support/sample";
 
-describe("a fault before any step", function () {
+const sampled = everything ? "everything" : `KATA_TEST_SEED=${seed}`;
+
+describe(`the fault matrix (${sampled})`, function () {
     this.timeout(40 * 60 * 1000);
-    const table: { [step: string]: { [column: string]: string } } = {};
+    const table: { [failpoint: string]: { [kind: string]: string } } = {};
 
     after(() => {
         console.table(table);
-        console.log(`${Object.values(table).flatMap(Object.values).length} cells`);
+        console.log(`${Object.values(table).flatMap(Object.values).length} cells (${sampled})`);
     });
 
     const everyNode = async (matrix: (name: string, containerd: string) => Promise<string[]>) => {
@@ -22,12 +25,12 @@ describe("a fault before any step", function () {
         expect(ready(...Object.keys(nodes()))).to.equal(true);
     };
 
-    it("leaves the node as it was or as asked, and the next run finishes", () =>
+    it("leaves a node as it was or as asked after a fault before any failpoint, and the next run completes the change", () =>
         everyNode((name, containerd) => matrix(containerd, new FaultyNode(name), kinds, () => true)));
 
-    it("and so where the kubelet changes as well", () => {
+    it("leaves a node as it was or as asked after a fault in a change that includes the kubelet", () => {
         const kubelet = { cgroupDriver: "systemd" as const, changeUnderRunningPods: true };
-        const concerned = (step: string) => /kubelet|restart/.test(step);
+        const concerned = (failpoint: string) => /kubelet|restart/.test(failpoint);
         return everyNode((name, containerd) =>
             matrix(
                 `${containerd}, driver`,
@@ -42,7 +45,7 @@ describe("a fault before any step", function () {
         title: string,
         node: FaultyNode,
         kinds: readonly Kind[],
-        concerned: (step: string) => boolean,
+        concerned: (failpoint: string) => boolean,
     ): Promise<string[]> {
         const { name } = node;
         const red: string[] = [];
@@ -54,40 +57,45 @@ describe("a fault before any step", function () {
                 : containerOf(`faults-${name}`).replace(/^containerd:\/\/(\w+).*/, "$1");
         let container = containerOfPod();
         node.prepare();
-        const bare = node.look().picture;
+        const bare = node.inspect().snapshot;
         expect(await node.stage()).to.include({ status: 0 });
-        const activation = { name: "activate", run: node.activate, steps: await node.steps(node.activate) };
-        const asked = node.look().picture;
-        const removal = { name: "deactivate", run: node.deactivate, steps: await node.steps(node.deactivate) };
-        const was = node.look().picture;
+        const activatePoints = await node.failpoints(node.activate);
+        const asked = node.inspect().snapshot;
+        const deactivatePoints = await node.failpoints(node.deactivate);
+        const was = node.inspect().snapshot;
+        const changes = {
+            activate: { run: node.activate, from: was, to: asked },
+            deactivate: { run: node.deactivate, from: asked, to: was },
+        };
 
-        /** Where the node is after a fault. The run that follows finishes the change. */
-        const cell = async (change: typeof activation, from: string, to: string, kind: Kind, step: number) => {
-            const { status, output } = await node.fault(kind, step, change.run);
+        /** A fault, the state of the node after it, and the run that completes the change. */
+        const cell = async (action: keyof typeof changes, kind: Kind, failpoint: string) => {
+            const { run, from, to } = changes[action];
+            const { status, output } = await node.fault(kind, failpoint, run);
             let where = "joined";
-            let ills = "";
-            // Where only the caller is gone the work goes on, and the next run joins it.
+            let problem = "";
+            // Where only the caller is gone the work continues, and the next run joins it.
             if (kind !== "connection") {
-                const now = node.look(kind === "power" ? undefined : container);
-                where = now.picture === from ? "as it was" : now.picture === to ? "as asked" : "between";
-                ills = now.ills;
+                const now = node.inspect(kind === "power" ? undefined : container);
+                where = now.snapshot === from ? "as it was" : now.snapshot === to ? "as asked" : "between";
+                problem = now.unhealthy;
             }
             const told = status === 0 ? ["as asked"] : ["as it was"];
             const allowed = {
                 connection: ["joined"],
-                // Until the next run; but containerd accepts its configuration, and all is well.
+                // "between" until the next run; but containerd accepts its configuration, and everything is healthy.
                 program: ["as it was", "as asked", "between"],
                 power: ["as it was", "as asked"],
                 disk: told,
                 service: told,
             }[kind];
-            const again = await change.run();
-            if (again.output.includes("putting the node back") && kind === "connection") where = "lost";
-            const end = node.look(kind === "power" ? undefined : container);
-            const finished = again.status === 0 && end.picture === to ? "" : `\nnot finished: ${again.output}`;
-            const problem = (allowed.includes(where) ? "" : `\nit is ${where}: ${output}`) + ills + end.ills + finished;
-            const what = change.steps[step - 1]!.replace("/var/lib/kata-containers-node", "…");
-            const row = `${title} ${change.name} ${String(step).padStart(2)} ${what}`;
+            const again = await run();
+            if (kind === "connection" && /rolling (it )?back/.test(again.output)) where = "lost";
+            const end = node.inspect(kind === "power" ? undefined : container);
+            if (!allowed.includes(where)) problem += `\nit is ${where}: ${output}`;
+            problem += end.unhealthy;
+            if (again.status !== 0 || end.snapshot !== to) problem += `\nnot completed: ${again.output}`;
+            const row = `${title} ${action} ${failpoint.replace("/var/lib/kata-containers-node", "…")}`;
             table[row] ??= {};
             table[row]![kind] = problem ? "RED" : where;
             if (problem) {
@@ -95,31 +103,30 @@ describe("a fault before any step", function () {
                 console.log(red.at(-1));
             }
         };
+        const pairs = faultPairs(
+            kinds,
+            activatePoints.filter(concerned),
+            deactivatePoints.filter(concerned),
+            everything ? undefined : { perKind: 2, seed, node: title },
+        );
         for (const kind of kinds) {
             if (kind === "disk") node.smallDisk();
-            // There and back, so that each change begins where the other ended.
-            const there = numbers(activation.steps, concerned);
-            const back = numbers(removal.steps, concerned);
-            for (let i = 0; i < Math.max(there.length, back.length); i++) {
-                await cell(activation, was, asked, kind, there[Math.min(i, there.length - 1)]!);
-                await cell(removal, asked, was, kind, back[Math.min(i, back.length - 1)]!);
+            for (const pair of pairs.filter((pair) => pair.kind === kind)) {
+                await cell("activate", kind, pair.activate);
+                await cell("deactivate", kind, pair.deactivate);
             }
             if (kind === "disk") node.bigDisk();
             if (kind === "power") {
-                // The power took the containers as well.
+                // The containers lost power as well.
                 kubectl("delete", "pod", `faults-${name}`, "--wait=true", "--timeout=60s");
                 startPod(`faults-${name}`, name);
                 container = containerOfPod();
             }
         }
         await node.unstage();
-        expect(node.look().picture).to.equal(bare);
+        expect(node.inspect().snapshot).to.equal(bare);
         node.restore();
         kubectl("delete", "pod", `faults-${name}`, "--wait=true");
         return red;
     }
 });
-
-/** The numbers of the steps that count, from 1. */
-const numbers = (steps: string[], concerned: (step: string) => boolean) =>
-    steps.flatMap((step, i) => (concerned(step) ? [i + 1] : []));

@@ -1,4 +1,4 @@
-// One lab for all end-to-end tests.
+// Starts one lab for all tests of a mocha run, and takes it down at the end.
 
 import { down, up } from "../support/lab";
 

@@ -1,4 +1,4 @@
-// A life on two real nodes, one with containerd 1.6, one with 2.x: up, pods, changes, destroy.
+// The whole life of a component on two real nodes, one with containerd 1.6 and one with 2.x: up, pods, changes, destroy.
 
 import { expect } from "chai";
 import {
@@ -24,7 +24,7 @@ const services = (node: string) =>
     onNode(node, "systemctl show -p ActiveEnterTimestampMonotonic --value containerd kubelet").split(/\s+/);
 const kataConfiguration = (node: string) => onNode(node, "cat /etc/kata-containers/kata-qemu/configuration.toml");
 const shimLog = (node: string) => onNode(node, "tail -n 1 /run/kata-miniature/shim.log");
-describe("KataContainers on real nodes", function () {
+describe("the lifecycle on real nodes", function () {
     this.timeout(10 * 60 * 1000);
     let stack: TestStack;
     let filesBefore: { [node: string]: string };
@@ -39,11 +39,11 @@ describe("KataContainers on real nodes", function () {
         await stack.remove();
     });
 
-    const checkStatuses = ({ nodeStatuses }: Outputs, kataVersion: string, more: object = {}) => {
+    const checkStatuses = ({ nodeStatuses }: Outputs, version: string, more: object = {}) => {
         for (const node of names()) {
-            const { containerdVersion, ...status } = nodeStatuses[node]!;
-            expect(status).to.deep.include({ kataVersion, kvm: false, ...more });
-            expect(containerdVersion).to.match(new RegExp(`^${nodes()[node]!.containerd.replace(".", "\\.")}`));
+            const { containerRuntimeVersion, ...status } = nodeStatuses[node]!;
+            expect(status).to.deep.include({ kataVersions: { "kata-qemu": version }, kvm: false, ...more });
+            expect(containerRuntimeVersion.startsWith(`containerd://${nodes()[node]!.containerd}`)).to.equal(true);
         }
     };
 
@@ -51,11 +51,11 @@ describe("KataContainers on real nodes", function () {
         const up = await stack.up(args("2.2.2"));
         const { outputs } = up;
         expect(changes(up)).to.deep.equal({
-            ...every("create", ["release", "runtime", "label"]),
+            ...every("create", ["stage", "activate", "label"]),
             "kata-owner": "create",
-            "kata-runtime-class": "create",
+            "kata-kata-qemu": "create",
         });
-        expect(outputs.runtimeClassName).to.equal("kata-qemu");
+        expect(outputs.runtimeClassNames).to.deep.equal({ "kata-qemu": "kata-qemu" });
         checkStatuses(outputs, "2.2.2", { cgroupDriver: "cgroupfs", sandboxes: {} });
         const { handler, overhead, scheduling } = JSON.parse(kubectl("get", "runtimeclass", "kata-qemu", "-o", "json"));
         expect({ handler, overhead, scheduling }).to.deep.equal({
@@ -65,7 +65,7 @@ describe("KataContainers on real nodes", function () {
         });
     });
 
-    it("runs a pod through the handler on every node, with the overhead", () => {
+    it("runs a pod through the handler on every node, with the pod overhead", () => {
         for (const node of names()) {
             startPod(`kata-${node}`, node, "kata-qemu");
             const log = JSON.parse(shimLog(node));
@@ -79,22 +79,20 @@ describe("KataContainers on real nodes", function () {
         }
     });
 
-    it("does nothing where nothing changed, and nothing on the node where the command runs again", async () => {
+    it("leaves the nodes untouched by a second up, even if the commands run again", async () => {
         expect(changes(await stack.up(args("2.2.2")))).to.deep.equal({});
         const untouched = names().map(times);
         const again = args("2.2.2");
         for (const { connection } of Object.values(again.nodes)) connection.perDialTimeout = 16;
-        expect(changes(await stack.up(again))).to.deep.equal(every("update", ["release", "runtime"]));
+        expect(changes(await stack.up(again))).to.deep.equal(every("update", ["stage", "activate"]));
         expect(names().map(times)).to.deep.equal(untouched);
         await stack.up(args("2.2.2"));
     });
 
-    it("turns debug on and off for every component, restarting nothing", async () => {
+    it("turns debug on and off for hypervisor, agent and shim without a restart", async () => {
         const running = names().map(services);
         for (const debug of [true, false]) {
-            expect(changes(await stack.up(args("2.2.2", { qemu: { debug } })))).to.deep.equal(
-                every("update", ["runtime"]),
-            );
+            expect(changes(await stack.up(args("2.2.2", { debug })))).to.deep.equal(every("update", ["activate"]));
             for (const node of names()) {
                 const lines = kataConfiguration(node)
                     .split("\n")
@@ -106,13 +104,12 @@ describe("KataContainers on real nodes", function () {
     });
 
     it("changes the version under a running sandbox, which keeps its files", async () => {
-        const { outputs } = await stack.up(
-            args("3.32.0", { qemu: { settings: { "hypervisor.qemu.default_memory": 1024 } } }),
-        );
+        const settings = { "hypervisor.qemu.default_memory": 1024 };
+        const { outputs } = await stack.up(args("3.32.0", { runtimeClasses: { "kata-qemu": { settings } } }));
         checkStatuses(outputs, "3.32.0", { sandboxes: { "2.2.2": 1 } });
         for (const node of names()) {
             expect(kataConfiguration(node)).to.match(/^default_memory = 1024$/m);
-            expect(kubectl("exec", `kata-${node}`, "--", "echo", "well")).to.equal("well");
+            expect(kubectl("exec", `kata-${node}`, "--", "echo", "alive")).to.equal("alive");
             startPod(`kata2-${node}`, node, "kata-qemu");
             expect(JSON.parse(shimLog(node)).executable).to.match(/3\.32\.0-/);
             kubectl("delete", "pod", `kata2-${node}`, "--wait=true");
@@ -121,12 +118,12 @@ describe("KataContainers on real nodes", function () {
         checkStatuses(next.outputs, "4.1.0", { sandboxes: { "2.2.2": 1 } });
         const trees = (node: string) => onNode(node, "ls /opt/kata-releases").replace(/-\w+/g, "");
         for (const node of names()) {
-            expect(kubectl("exec", `kata-${node}`, "--", "echo", "well")).to.equal("well");
+            expect(kubectl("exec", `kata-${node}`, "--", "echo", "alive")).to.equal("alive");
             expect(trees(node)).to.equal("2.2.2\n3.32.0\n4.1.0");
             removePods(node, `kata-${node}`);
         }
-        // The one before is kept, to go back to; the one before that goes when nobody uses it any more.
-        await stack.up(args("4.1.0", { qemu: { debug: true } }));
+        // The previous release is kept for a return to it; an older one is removed once no sandbox uses it.
+        await stack.up(args("4.1.0", { debug: true }));
         expect(names().map(trees)).to.deep.equal(names().map(() => "3.32.0\n4.1.0"));
         const { overhead } = JSON.parse(kubectl("get", "runtimeclass", "kata-qemu", "-o", "json"));
         expect(overhead.podFixed).to.deep.equal({ cpu: "250m", memory: "320Mi" });
@@ -137,9 +134,10 @@ describe("KataContainers on real nodes", function () {
         }
     });
 
-    it("installs 3.7.0, and 4.1.0 with the Go runtime", async () => {
+    it("installs Kata 3.7.0, and 4.1.0 with the Go shim", async () => {
         checkStatuses((await stack.up(args("3.7.0"))).outputs, "3.7.0");
-        checkStatuses((await stack.up(args("4.1.0", { qemu: { runtime: "go" } }))).outputs, "4.1.0");
+        const go = args("4.1.0", { runtimeClasses: { "kata-qemu": { shim: "qemu" } } });
+        checkStatuses((await stack.up(go)).outputs, "4.1.0");
         for (const node of names()) {
             startPod(`kata-${node}`, node, "kata-qemu");
             expect(JSON.parse(shimLog(node)).executable).to.match(/4\.1\.0-[0-9a-f]{12}\/bin\//);
@@ -148,8 +146,8 @@ describe("KataContainers on real nodes", function () {
     });
 
     it("replaces the RuntimeClass when the handler changes", async () => {
-        const { did } = await stack.up(args("4.1.0", { runtimeClass: { handler: "kata" } }));
-        expect(did["kata-runtime-class"]).to.match(/replace/);
+        const { did } = await stack.up(args("4.1.0", { runtimeClasses: { "kata-qemu": { handler: "kata" } } }));
+        expect(did["kata-kata-qemu"]).to.match(/replace/);
         expect(kubectl("get", "runtimeclass", "kata-qemu", "-o", "jsonpath={.handler}")).to.equal("kata");
         for (const node of names()) {
             startPod(`kata-${node}`, node, "kata-qemu");
@@ -158,19 +156,19 @@ describe("KataContainers on real nodes", function () {
         }
     });
 
-    it("keeps no credential in clear, in the state", () => {
+    it("keeps no credential in clear text in the state", () => {
         const state = stack.state();
         expect(state).to.not.contain("PRIVATE KEY");
         expect(state).to.contain("kata-containers:index:KataContainers");
     });
 
-    it("leaves every node as it was, byte for byte, with its runc pods running", async () => {
+    it("leaves every node as it was after destroy, byte for byte, with its runc pods running", async () => {
         await stack.destroy();
         expect(kubectl("get", "runtimeclass", "-o", "name")).to.equal("");
         for (const node of names()) {
             expect(files(node)).to.equal(filesBefore[node]);
             expect(containerOf(`runc-${node}`)).to.equal(runc[node]);
-            expect(kubectl("exec", `runc-${node}`, "--", "echo", "well")).to.equal("well");
+            expect(kubectl("exec", `runc-${node}`, "--", "echo", "alive")).to.equal("alive");
             expect(kubectl("get", "node", node, "-o", "jsonpath={.metadata.labels}")).to.not.contain("katacontainers");
         }
         expect(ready(...names())).to.equal(true);

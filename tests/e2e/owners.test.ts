@@ -1,7 +1,8 @@
-// Renames, moves, two owners, an existing RuntimeClass, a machine that is gone.
+// Owners of a node and of the RuntimeClass: renames, moves, two owners, an existing RuntimeClass, a decommissioned machine.
 
 import { ComponentResource } from "@pulumi/pulumi";
 import { expect } from "chai";
+import { Shim } from "../../src";
 import { apply, args, bootNode, changes, files, killNode, kubectl, names, onNode, TestStack } from "../support/lab";
 
 const runtimeClass = (...path: string[]) =>
@@ -30,13 +31,15 @@ describe("owners", function () {
     });
 
     const moved = () => new ComponentResource("test:index:Platform", "platform");
+    /** The same runtime on the nodes under another RuntimeClass. */
+    const another = { runtimeClasses: { kata: { shim: Shim.Qemu, handler: "kata-qemu" } } };
 
-    it("a rename and a move with aliases run nothing at all", async () => {
+    it("runs nothing on a rename or a move with aliases", async () => {
         await stack.up(given());
         const renamed = { name: "virtual", opts: { aliases: [{ name: "kata" }] } };
         const did = (await stack.up(given(), renamed)).did;
         expect(Object.values(did).filter((op) => op !== "same")).to.deep.equal([]);
-        // The aliases have done their work.
+        // From here on the aliases are no longer needed.
         expect(changes(await stack.up(given(), { name: "virtual" }))).to.deep.equal({});
         const place = { name: "virtual", parent: moved, opts: { aliases: [{ parent: undefined }] } };
         const again = (await stack.up(given(), place)).did;
@@ -44,7 +47,7 @@ describe("owners", function () {
         expect(owners()).to.equal("organization/e2e/owners/kata");
     });
 
-    it("a rename without aliases stops at the RuntimeClass, and can be taken back or finished", async () => {
+    it("stops a rename without aliases at the RuntimeClass; the rename can then be reverted or completed", async () => {
         await stack.up(given());
         const error = await stack.fail(given(), { name: "virtual" });
         expect(error).to.match(/kata-containers\/owner|already exists/);
@@ -52,8 +55,8 @@ describe("owners", function () {
         await stack.up(given());
         expect(installed()).to.equal("1");
         expect(owners()).to.equal("organization/e2e/owners/kata");
-        // Another name for the RuntimeClass lets it through, here up to a release that fails.
-        const other = given({ runtimeClass: { name: "kata" } });
+        // With another RuntimeClass the rename continues, here up to a release that fails.
+        const other = given(another);
         const cut = given({ ...other, release: { ...other.release, sha256: { amd64: "0".repeat(64) } } });
         expect(await stack.fail(cut, { name: "virtual" })).to.contain("the sha256 of");
         await stack.up(given());
@@ -62,18 +65,17 @@ describe("owners", function () {
         expect(installed()).to.equal("1");
         expect(owners()).to.equal("organization/e2e/owners/virtual");
         expect(runtimeClasses()).to.equal("runtimeclass.node.k8s.io/kata");
-        expect((await stack.up(other, { name: "virtual" })).did["virtual-worker-1-runtime"]).to.equal("same");
+        expect((await stack.up(other, { name: "virtual" })).did["virtual-worker-1-activate"]).to.equal("same");
     });
 
-    it("a move without aliases ends with the node as asked", async () => {
+    it("keeps the node installed through a move without aliases", async () => {
         await stack.up(given());
-        const other = given({ runtimeClass: { name: "kata" } });
-        await stack.up(other, { parent: moved });
+        await stack.up(given(another), { parent: moved });
         expect(installed()).to.equal("1");
         expect(owners()).to.equal("organization/e2e/owners/kata in test:index:Platform");
     });
 
-    describe("a RuntimeClass that is there already", () => {
+    describe("of an existing RuntimeClass", () => {
         const theirs = (overhead: object) =>
             apply({
                 apiVersion: "node.k8s.io/v1",
@@ -82,49 +84,49 @@ describe("owners", function () {
                 handler: "kata-qemu",
                 overhead: { podFixed: overhead },
             });
+        const adopting = (more = {}) => ({ runtimeClasses: { "kata-qemu": { adopt: true, ...more } } });
         afterEach(async () => {
             await stack.destroy();
             kubectl("delete", "runtimeclass", "kata-qemu", "--ignore-not-found");
         });
 
-        it("is adopted, kept up, and given back", async () => {
+        it("adopts an existing RuntimeClass, updates it, and releases it on destroy", async () => {
             theirs({ cpu: "250m", memory: "160Mi" });
-            await stack.up(given({ runtimeClass: { adopt: true } }));
+            await stack.up(given(adopting()));
             expect(runtimeClass(".overhead.podFixed")).to.equal('{"cpu":"10m","memory":"290Mi"}');
             expect(runtimeClass(".metadata.labels")).to.equal('{"from":"elsewhere"}');
-            await stack.up(given({ runtimeClass: { adopt: true }, qemu: { overhead: { cpu: "20m" } } }));
+            await stack.up(given(adopting({ overhead: { cpu: "20m" } })));
             expect(runtimeClass(".overhead.podFixed.cpu")).to.equal("20m");
             await stack.destroy();
             expect(runtimeClass(".metadata.labels")).to.equal('{"from":"elsewhere"}');
             expect(runtimeClass(".scheduling")).to.equal("");
         });
 
-        it("must have the same handler", async () => {
+        it("refuses to adopt a RuntimeClass with another handler", async () => {
             theirs({ cpu: "250m" });
-            expect(await stack.fail(given({ runtimeClass: { adopt: true, handler: "kata" } }))).to.contain(
-                'runtimeClass.handler: must be "kata-qemu"',
+            expect(await stack.fail(given(adopting({ handler: "kata" })))).to.contain(
+                'runtimeClasses["kata-qemu"].handler: must be "kata-qemu"',
             );
         });
 
-        it("must be there, and not be of our own making", async () => {
-            const adopting = given({ runtimeClass: { adopt: true } });
-            expect(await stack.fail(adopting)).to.match(/handler: Required value/);
+        it("refuses to adopt a RuntimeClass that is missing or that the component made itself", async () => {
+            expect(await stack.fail(given(adopting()))).to.match(/handler: Required value/);
             await stack.up(given());
-            expect(await stack.fail(adopting)).to.match(/handler: Required value|required field/);
+            expect(await stack.fail(given(adopting()))).to.match(/handler: Required value|required field/);
             expect(runtimeClass(".handler")).to.equal("kata-qemu");
             await stack.up(given());
         });
     });
 
-    it("a machine that is gone is taken out in two steps, without a connection to it", async () => {
+    it("removes a decommissioned machine in two steps, without a connection to it", async () => {
         const gone = "worker-2";
         await stack.up(given({}, names()));
         killNode(gone);
         try {
-            const marked = given({ qemu: { debug: true } }, names());
+            const marked = given({ debug: true }, names());
             marked.nodes[gone]!.gone = true;
-            expect(changes(await stack.up(marked))).to.deep.equal({ [`kata-${node}-runtime`]: "update" });
-            const without = await stack.up(given({ qemu: { debug: true } }));
+            expect(changes(await stack.up(marked))).to.deep.equal({ [`kata-${node}-activate`]: "update" });
+            const without = await stack.up(given({ debug: true }));
             expect(without.outputs.nodeStatuses).to.have.all.keys(node);
             expect(stack.state()).to.not.contain(`kata-${gone}-`);
         } finally {

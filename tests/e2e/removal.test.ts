@@ -1,4 +1,4 @@
-// Taking Kata away while pods still use it.
+// The removal of Kata from a node while pods still use it.
 
 import { expect } from "chai";
 import { args, changes, containerOf, files, kubectl, onNode, startPod, TestStack } from "../support/lab";
@@ -6,7 +6,7 @@ import { args, changes, containerOf, files, kubectl, onNode, startPod, TestStack
 describe("removal while sandboxes run", function () {
     this.timeout(10 * 60 * 1000);
     for (const node of ["worker-1", "worker-2"]) {
-        it(`is refused, naming the pods, and done by force (${node})`, async () => {
+        it(`refuses to remove Kata from ${node} while sandboxes run, names their pods, and obeys forceRemoval`, async () => {
             const stack = await TestStack.create("removal");
             const before = files(node);
             try {
@@ -19,16 +19,16 @@ describe("removal while sandboxes run", function () {
                 const error = await stack.failDestroy();
                 expect(error).to.match(/sandboxes still run on Kata Containers: default\/kata-[12] default\/kata-[12]/);
                 expect(error).to.contain("forceRemoval");
-                expect(kubectl("exec", "kata-1", "--", "echo", "well")).to.equal("well");
+                expect(kubectl("exec", "kata-1", "--", "echo", "alive")).to.equal("alive");
 
-                // The label and the RuntimeClass went first.
+                // The label and the RuntimeClass were removed first.
                 const forced = await stack.up(args("3.32.0", { forceRemoval: true }, [node]));
-                expect(changes(forced)[`kata-${node}-runtime`]).to.equal("update");
+                expect(changes(forced)[`kata-${node}-activate`]).to.equal("update");
                 await stack.destroy();
                 expect(files(node)).to.equal(before);
                 expect(onNode(node, "readlink /proc/[0-9]*/exe | grep ^/opt/kata || :")).to.equal("");
                 expect(containerOf("runc")).to.equal(runc);
-                expect(kubectl("exec", "runc", "--", "echo", "well")).to.equal("well");
+                expect(kubectl("exec", "runc", "--", "echo", "alive")).to.equal("alive");
             } finally {
                 kubectl("delete", "pods", "--all", "--wait=true", "--force", "--grace-period=0");
                 await stack.remove();

@@ -1,4 +1,4 @@
-// Nodes on which somebody else installed Kata before: taken over under a running pod, and given back.
+// Nodes on which Kubespray or kata-deploy installed Kata before: taken over under a running pod, and restored.
 
 import { expect } from "chai";
 import { apply, args, files, inventory, kubectl, onNode, removePods, startPod, TestStack } from "../support/lab";
@@ -7,7 +7,7 @@ const shim = (node: string) => JSON.parse(onNode(node, "tail -n 1 /run/kata-mini
 const theirs = /^\/opt\/kata\/bin\/containerd-shim-kata-v2$/;
 const ours = /^\/opt\/kata-releases\/3\.32\.0-[0-9a-f]{12}\/bin\/containerd-shim-kata-v2$/;
 
-/** A release as both of them put it there: unpacked over the root of the node. */
+/** Unpacks a release over the root of the node, as both of them do. */
 const release = (version: string, archive: string) => {
     const url = inventory().releases.url.replace("{version}", version).replace("{archive}", archive);
     return `curl -s ${url} | tar -C / -x${archive.endsWith("xz") ? "J" : ' -I "zstd -d" -'}f - --no-same-owner`;
@@ -51,7 +51,7 @@ ConfigPath = "/opt/kata/share/defaults/kata-containers/configuration-qemu.toml"
     .join("")}
 END`;
 
-describe("a node where Kata was installed before", function () {
+describe("an existing installation", function () {
     this.timeout(10 * 60 * 1000);
     let stack: TestStack;
 
@@ -71,9 +71,10 @@ describe("a node where Kata was installed before", function () {
             startPod("theirs", node, "kata-qemu");
             expect(shim(node)).to.match(theirs);
 
-            const { outputs } = await stack.up(args("3.32.0", { runtimeClass: { adopt: true } }, [node]));
-            expect(outputs.nodeStatuses[node]!.kataVersion).to.equal("3.32.0");
-            expect(kubectl("exec", "theirs", "--", "echo", "well")).to.equal("well");
+            const adopt = args("3.32.0", { runtimeClasses: { "kata-qemu": { adopt: true } } }, [node]);
+            const { outputs } = await stack.up(adopt);
+            expect(outputs.nodeStatuses[node]!.kataVersions).to.deep.equal({ "kata-qemu": "3.32.0" });
+            expect(kubectl("exec", "theirs", "--", "echo", "alive")).to.equal("alive");
             startPod("ours", node, "kata-qemu");
             expect(shim(node)).to.match(ours);
             expect(
@@ -99,16 +100,16 @@ describe("a node where Kata was installed before", function () {
         }
     };
 
-    it("by Kubespray: its folder, its runtime table and its wrapper are set aside and come back", () =>
+    it("displaces the folder, the runtime table and the wrapper of Kubespray, and restores them on destroy", () =>
         takenOver("worker-1", kubespray()));
 
-    it("by kata-deploy, with a drop-in", () =>
+    it("displaces the installation of kata-deploy with a drop-in file, and restores it on destroy", () =>
         takenOver(
             "worker-2",
             `${kataDeploy("/etc/containerd/conf.d/kata-deploy.toml")}\nsystemctl restart containerd`,
         ));
 
-    it("by kata-deploy, with a file in /opt/kata that is imported by its name", () =>
+    it("displaces the installation of kata-deploy with an imported file in /opt/kata, and restores it on destroy", () =>
         takenOver(
             "worker-2",
             `${kataDeploy("/opt/kata/containerd/config.d/kata-deploy.toml")}

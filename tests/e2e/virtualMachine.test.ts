@@ -1,4 +1,4 @@
-// What a container cannot show: a kernel of its own, with modules, KVM and cgroup v2, and the host checks enforced.
+// A node with its own kernel, which a container does not have: modules, KVM, cgroup v2, and enforced host checks.
 
 import { expect } from "chai";
 import { FaultyNode } from "../support/faults";
@@ -20,7 +20,7 @@ import {
 describe("a virtual machine as a node", function () {
     this.timeout(20 * 60 * 1000);
     const node = "machine-1";
-    // An emulated machine takes a minute for all that containers show as well, such as drift.
+    // An emulated machine is slow, so features that the container nodes cover, such as drift, are off.
     const given = () =>
         args("3.32.0", { hostChecks: "enforce", kubelet: { cgroupDriver: "systemd" }, drift: "off" }, [node]);
     const modules = () => onNode(node, "lsmod").match(/^(vhost_vsock|vhost_net|kvm_amd)\b/gm) ?? [];
@@ -35,30 +35,30 @@ describe("a virtual machine as a node", function () {
     });
     after(() => stack.remove());
 
-    it("is as it was when its power went in the middle of a change, before anyone runs anything", async () => {
+    it("rolls an interrupted change back at boot after a power cut, without another run", async () => {
         const faulty = new FaultyNode(node, given());
         faulty.prepare();
         expect(await faulty.stage()).to.include({ status: 0 });
-        const { picture } = faulty.look();
-        // containerd's file has the new driver by then, the kubelet's the old one.
+        const { snapshot } = faulty.inspect();
+        // At this point containerd's file has the new driver and the kubelet's file has the old one.
         await faulty.fault("power", "note /var/lib/kubelet/config.yaml", faulty.activate);
         expect(onNode(node, "journalctl -b -u kata-containers-node -o cat")).to.contain(
-            "an earlier run was cut off: the machine lost power; putting the node back first",
+            "an earlier run was interrupted (power failure); rolling it back first",
         );
-        const after = faulty.look();
-        expect(after.picture).to.equal(picture);
-        expect(after.ills).to.equal("");
+        const after = faulty.inspect();
+        expect(after.snapshot).to.equal(snapshot);
+        expect(after.unhealthy).to.equal("");
         expect(ready(node)).to.equal(true);
         expect(await faulty.unstage()).to.include({ status: 0 });
         faulty.restore();
         expect(files(node)).to.equal(filesBefore);
     });
 
-    it("fulfils the host checks, gets its modules, and the driver systemd on cgroup v2", async () => {
+    it("meets the host checks, loads the kernel modules, and uses the cgroup driver systemd on cgroup v2", async () => {
         const { outputs } = await stack.up(given());
         expect(outputs.nodeStatuses[node]).to.deep.equal({
-            kataVersion: "3.32.0",
-            containerdVersion: "2.3.7",
+            kataVersions: { "kata-qemu": "3.32.0" },
+            containerRuntimeVersion: "containerd://2.3.7",
             cgroupDriver: "systemd",
             kvm: true,
             sandboxes: {},
@@ -70,7 +70,7 @@ describe("a virtual machine as a node", function () {
         );
     });
 
-    it("runs a pod through the handler", () => {
+    it("runs a pod through the handler in a virtual machine", () => {
         startPod("kata-machine", node, "kata-qemu");
         expect(onNode(node, "tail -n 1 /run/kata-miniature/shim.log")).to.contain(
             '"configPath":"/etc/kata-containers/kata-qemu/configuration.toml","configExists":true',
@@ -78,7 +78,7 @@ describe("a virtual machine as a node", function () {
         removePods(node, "kata-machine");
     });
 
-    it("is the same after its power went, and the command has nothing to do", async () => {
+    it("keeps the installation over a power cut, and the next up has nothing to change", async () => {
         killNode(node);
         bootNode(node);
         expect(modules()).to.include.members(["vhost_vsock", "vhost_net"]);
@@ -86,11 +86,11 @@ describe("a virtual machine as a node", function () {
         const again = given();
         again.nodes[node]!.connection.perDialTimeout = 16;
         const { did } = await stack.up(again);
-        expect(did[`kata-${node}-runtime`]).to.equal("update");
+        expect(did[`kata-${node}-activate`]).to.equal("update");
         expect(times(node)).to.equal(untouched);
     });
 
-    it("is as it was after destroy, byte for byte", async () => {
+    it("leaves a virtual machine as it was after destroy, byte for byte", async () => {
         await stack.destroy();
         expect(files(node)).to.equal(filesBefore);
         expect(ready(node)).to.equal(true);

@@ -1,4 +1,4 @@
-// The package as npm would publish it, installed into an empty folder: what every language is tested with.
+// The package as npm would publish it, installed into an empty folder. All languages are tested with it.
 
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 
 export const checkout = join(__dirname, "../..");
 
-/** Runs a command to its end, and gives what it printed. */
+/** Runs a command and returns its standard output. */
 export async function run(folder: string, command: string, args: string[], env: NodeJS.ProcessEnv = {}) {
     try {
         const options = { cwd: folder, env: { ...process.env, ...env }, maxBuffer: 1 << 26 };
@@ -21,7 +21,7 @@ export async function run(folder: string, command: string, args: string[], env: 
 
 let folder: string | undefined;
 
-/** An empty folder into which the tarball was installed; made once. */
+/** The folder with the installed tarball; made once. */
 export async function consumer(): Promise<string> {
     if (folder) return folder;
     folder = mkdtempSync(join(tmpdir(), "kata-consumer-"));

@@ -1,4 +1,4 @@
-// The package as a plugin from a git address with a tag, as most people will add it.
+// The package as a plugin from a git address with a tag.
 
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -11,7 +11,7 @@ import { checkout } from "./consumer";
 import { address, serve } from "./gitServer";
 import { Project } from "./project";
 
-describe("from a git address", function () {
+describe("a git address", function () {
     this.timeout(15 * 60 * 1000);
     const source = `https://${address}/acme/kata-containers.git@v${version}`;
     const folder = mkdtempSync(join(tmpdir(), "kata-git-"));
@@ -39,15 +39,15 @@ describe("from a git address", function () {
         rmSync(folder, { recursive: true });
     });
 
-    it("it is added under the name of its owner, and a preview runs", async () => {
+    it("adds the package from a git address under the name of its owner, and previews a program", async () => {
         const file = join(project.folder, `sdks/acme-kata-containers/kata-containers-${version}.yaml`);
         expect(readFileSync(file, "utf8")).to.contain(`downloadUrl: git://${address}/acme/kata-containers.git`);
         const { did } = await project.preview();
-        expect(did).to.include({ kata: "create", "kata-worker-1-runtime": "create", "kata-runtime-class": "create" });
+        expect(did).to.include({ kata: "create", "kata-worker-1-activate": "create", "kata-kata-qemu": "create" });
     });
 });
 
-/** What git would commit. */
+/** Copies the files that git would commit. */
 function copyCheckout(to: string): void {
     const list = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
         cwd: checkout,

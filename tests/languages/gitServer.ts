@@ -1,4 +1,4 @@
-// A git server over HTTPS, as the one a user's git address names.
+// A git server over HTTPS.
 
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -6,10 +6,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import { join } from "node:path";
 
-/** A loopback address of its own, because a port in a plugin's address would stand in the folder's name and so in PATH. */
+/** A separate loopback address and no port, because a plugin's address becomes part of a folder's name and so of PATH. */
 export const address = "127.75.65.84";
 
-/** Serves the bare repositories in a folder. `certificate` is the file of who to trust. */
+/** Serves the bare repositories in a folder. `certificate` is the file with the certificate to trust. */
 export async function serve(folder: string): Promise<{ server: Server; certificate: string }> {
     mkdirSync(folder, { recursive: true });
     const key = join(folder, "key.pem");
@@ -24,7 +24,7 @@ export async function serve(folder: string): Promise<{ server: Server; certifica
     return { server, certificate };
 }
 
-/** Git's own server is a CGI program. */
+/** Answers with `git http-backend`, a CGI program. */
 function answer(folder: string, request: IncomingMessage, response: ServerResponse): void {
     const { pathname, search } = new URL(request.url!, "https://git");
     const backend = spawn("git", ["http-backend"], {

@@ -1,11 +1,11 @@
-// The lab, with what programs in every language need besides.
+// Starts one lab for all tests of a mocha run, with the language hosts and tools that programs in every language need.
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { config } from "chai";
 import { down, up } from "../support/lab";
 
-// What Pulumi printed, to the end.
+// Shows the whole output of Pulumi in a failed assertion.
 config.truncateThreshold = 0;
 
 export const mochaHooks = {

@@ -1,26 +1,26 @@
-// The same in every language: the example as it stands, from the tarball that npm would publish, on the lab's nodes; and
-// what a wrong program is told.
+// The same tests in every language: the errors of an invalid program, and the example on the lab's nodes. The package is
+// installed from the tarball that npm would publish.
 
 import { expect } from "chai";
 import { every, files, kubectl, names, nodes, onNode, ready, removePods, startPod } from "../support/lab";
 import { type Language, type LanguageName, languages } from "./languages";
 import { Project } from "./project";
 
-/** The problems in a list of them, in the component's own form or in the form the engine gives them. */
+/** Reads the list of problems from an error, in the form of the component or of the engine. */
 const problems = (error: string) =>
     [...error.matchAll(/^\s+- (?:property )?(\S+?)(?: {2}has a problem)?: (.*)$/gm)].map(
         ([, path, reason]) => `${path}: ${reason}`,
     );
 
 for (const name of Object.keys(languages) as LanguageName[]) {
-    describe(`in ${name}`, function () {
+    describe(`programs in ${name}`, function () {
         this.timeout(10 * 60 * 1000);
         const language: Language = languages[name];
         const configuration = (node: string) => onNode(node, "cat /etc/kata-containers/kata-qemu/configuration.toml");
         const filesBefore: { [node: string]: string } = {};
         let project: Project;
 
-        before("the package is installed", async () => {
+        before("install the package", async () => {
             for (const node of names()) filesBefore[node] = files(node);
             project = await Project.create(name);
         });
@@ -29,79 +29,83 @@ for (const name of Object.keys(languages) as LanguageName[]) {
             await project?.remove();
         });
 
-        it("a wrong program is told all that is wrong, where, and without credentials", async () => {
+        it(`reports all invalid arguments at once to a ${name} program, without credentials`, async () => {
             project.write(project.program("bad"));
             const error = await project.refusal();
-            expect(error).to.contain('KataContainers "kata" has 7 arguments that are wrong');
+            expect(error).to.contain('KataContainers "kata" has 7 invalid arguments');
             expect([...new Set(problems(error))]).to.deep.equal([
                 'nodes["worker-1"].connection.host: must be a host name or an IP address, without a port or a user',
                 'nodes["worker-2"].connection.port: must be a whole number from 1 to 65535',
                 'nodes["worker-2"].connection.privateKey: must be the private key itself in PEM form, not the name of a file',
-                'version: must be a Kata release such as "3.32.0", 2.0.0 or later; it is "1.12.1"',
-                'qemu.overhead.memory: must be a Kubernetes quantity, such as "250m" or "320Mi"; it is "much"',
-                'qemu.settings["default_memory"]: must be named by table and key, such as "hypervisor.qemu.default_memory"',
+                'version: must be a Kata release such as "4.1.0", 2.0.0 or later; it is "1.12.1"',
+                'runtimeClasses["kata-qemu"].overhead.memory: must be a Kubernetes quantity, such as "250m" or "320Mi"; it is "much"',
+                'runtimeClasses["kata-qemu"].settings["default_memory"]: must be named by table and key, such as "hypervisor.qemu.default_memory"',
                 "rollout.maxUnavailable: must be a whole number, at least 1, or a fraction between 0 and 1; it is 1.5",
             ]);
             expect(error).to.not.contain("hunter2");
         });
 
-        it("a missing argument is named", async () => {
+        it(`names a missing argument to a ${name} program`, async () => {
             project.write(project.example([[language.host, ""]]));
             expect(await project.refusal()).to.match(
-                language.noHost ?? /nodes\["worker-1"\]\.connection\.host( {2}has a problem)?: is missing/,
+                language.noHost ?? /nodes\["worker-1"\]\.connection\.host( {2}has a problem)?: is required/,
             );
         });
 
-        it("a preview needs no value that is only known later", async () => {
+        it(`previews a ${name} program whose values are not known yet`, async () => {
             project.write(project.program("later"));
             const { did } = await project.preview();
-            const resources = ["", "-runtime-class", ...["release", "runtime", "label"].map((kind) => `-NODE-${kind}`)];
-            const both = ["first", "second"].flatMap((component, index) =>
-                resources.map((resource) => component + resource.replace("NODE", `worker-${index + 1}`)),
-            );
+            const resources = (component: string, runtimeClass: string, node: string) =>
+                ["", `-${runtimeClass}`, `-${node}-stage`, `-${node}-activate`, `-${node}-label`].map(
+                    (resource) => component + resource,
+                );
+            const both = [
+                ...resources("first", "kata-qemu", "worker-1"),
+                ...resources("second", "kata-second", "worker-2"),
+            ];
             expect(did).to.include(Object.fromEntries(both.map((name) => [name, "create"])));
         });
 
-        it("the example is previewed", async () => {
+        it(`previews the ${name} example`, async () => {
             project.write(project.exampleForTheLab());
             const { did } = await project.preview();
             expect(did).to.include({
                 kata: "create",
-                "kata-runtime-class": "create",
-                ...every("create", ["release", "runtime", "label"]),
+                "kata-kata-qemu": "create",
+                ...every("create", ["stage", "activate", "label"]),
             });
         });
 
-        // The end-to-end tests do the rest in TypeScript.
+        // The end-to-end tests run all of this in TypeScript.
         if (name === "typescript") return;
 
-        it("up installs it, and a pod runs", async () => {
+        it(`installs Kata with the ${name} example, and runs a pod`, async () => {
             const { log } = await project.up();
-            const { runtimeClassName, nodeStatuses } = await project.outputs();
-            expect(runtimeClassName).to.deep.equal({ value: "kata-qemu", secret: false });
+            const { runtimeClassNames, nodeStatuses } = await project.outputs();
+            expect(runtimeClassNames).to.deep.equal({ value: { "kata-qemu": "kata-qemu" }, secret: false });
             expect(nodeStatuses!.secret).to.equal(false);
             expect(nodeStatuses!.value).to.have.all.keys(names());
             for (const node of names()) {
-                const { containerdVersion, ...status } = nodeStatuses!.value[node];
+                const { containerRuntimeVersion, ...status } = nodeStatuses!.value[node];
                 expect(status).to.deep.equal({
-                    kataVersion: "3.32.0",
+                    kataVersions: { "kata-qemu": "3.32.0" },
                     cgroupDriver: "cgroupfs",
                     kvm: false,
                     sandboxes: {},
                 });
-                expect(containerdVersion).to.equal(nodes()[node]!.containerd);
+                expect(containerRuntimeVersion).to.equal(`containerd://${nodes()[node]!.containerd}`);
                 expect(configuration(node)).to.match(/^default_memory = 1024$/m);
                 startPod(`kata-${node}`, node, "kata-qemu");
             }
             expect(log + project.state()).to.not.contain("PRIVATE KEY");
         });
 
-        it("up changes it, the runtimes alone, under running pods", async () => {
+        it(`changes a setting with the ${name} example under running pods, by activate alone`, async () => {
             project.write(project.exampleForTheLab([["1024", "2048"]]));
             const { did } = await project.up();
             expect(Object.fromEntries(Object.entries(did).filter(([, op]) => op !== "same"))).to.deep.equal({
                 kata: "update",
-                ...every("update", ["runtime"]),
+                ...every("update", ["activate"]),
             });
             const { nodeStatuses } = await project.outputs();
             for (const node of names()) {
@@ -111,17 +115,17 @@ for (const name of Object.keys(languages) as LanguageName[]) {
             }
         });
 
-        it("drift is seen, with its reason, and repaired", async () => {
+        it(`shows drift with its reason in a preview of the ${name} example, and repairs it`, async () => {
             const changes = ({ did }: { did: object }) => Object.entries(did).filter(([, op]) => op !== "same");
             onNode("worker-1", "rm /etc/modules-load.d/kata-containers.conf");
             const preview = await project.preview();
             expect(preview.log).to.contain("worker-1: /etc/modules-load.d/kata-containers.conf is missing");
-            expect(changes(preview)).to.deep.equal([["kata-worker-1-runtime", "update"]]);
+            expect(changes(preview)).to.deep.equal([["kata-worker-1-activate", "update"]]);
             await project.up();
             expect(changes(await project.preview())).to.deep.equal([]);
         });
 
-        it("destroy leaves the nodes as they were, byte for byte", async () => {
+        it(`leaves the nodes as they were after destroy of the ${name} example, byte for byte`, async () => {
             await project.destroy();
             for (const node of names()) expect(files(node)).to.equal(filesBefore[node]);
             expect(ready(...names())).to.equal(true);

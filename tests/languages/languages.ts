@@ -1,4 +1,4 @@
-// What differs between the languages.
+// The differences between the languages.
 
 import { transpileModule } from "typescript";
 
@@ -7,13 +7,13 @@ export interface Language {
     example: string;
     /** The file that holds the program. */
     file: string;
-    /** The example's line that says the version. */
+    /** The example's line with the version. */
     version: string;
-    /** What the lab needs more than that: its mirror, with the sum of a miniature release, and host checks that warn. */
+    /** The arguments that the lab needs in addition: its mirror, the checksum of a miniature release, host checks that warn. */
     forTheLab: (url: string, sha256: string) => string;
-    /** How the example gives the first node's address. */
+    /** The example's argument with the first node's address. */
     host: string;
-    /** How a program that gives none is told, where it does not get as far as the component's own checks. */
+    /** The error of a program without that argument, in languages that find it before the component's own checks do. */
     noHost?: RegExp;
 }
 

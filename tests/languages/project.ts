@@ -1,4 +1,4 @@
-// A project in some language, made from its example: what a user does with an editor and a shell.
+// A Pulumi project in one of the languages, made from its example.
 
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,10 +8,11 @@ import { errorOf, inventory, nodes } from "../support/lab";
 import { checkout, consumer, installed, run } from "./consumer";
 import { type Language, type LanguageName, languages, toJavaScript } from "./languages";
 
-/** What an operation did to each resource but the providers, by its name, and what it printed. */
+/** The result of a Pulumi command. */
 export interface Ran {
+    /** The operation on each resource but the providers, by its name. */
     did: { [name: string]: string };
-    /** The inputs of each. */
+    /** The inputs of each resource. */
     inputs: { [name: string]: any };
     log: string;
 }
@@ -20,7 +21,7 @@ export class Project {
     readonly folder = mkdtempSync(join(tmpdir(), "kata-language-"));
     private readonly language: Language;
     private stack!: Stack;
-    /** What `pulumi package add` wrote into the file that is also the program. */
+    /** The part that `pulumi package add` wrote into Pulumi.yaml, for YAML, where that file is the program. */
     private packages = "";
 
     private constructor(name: LanguageName, example = languages[name].example) {
@@ -29,7 +30,7 @@ export class Project {
         cpSync(join(checkout, "examples", example), this.folder, { recursive: true });
     }
 
-    /** A project with the package in it: installed by npm, or added as a plugin, from where npm put it or from `source`. */
+    /** Makes a project with the package: installed by npm, or added as a plugin from npm's folder or from `source`. */
     static async create(name: LanguageName, source?: string): Promise<Project> {
         const project = new Project(name);
         if (project.language.example === "typescript") {
@@ -42,7 +43,7 @@ export class Project {
         return project.withStack();
     }
 
-    /** Another example than that of the language, in TypeScript. */
+    /** Makes a project of another example, in TypeScript. */
     static async other(example: string): Promise<Project> {
         const project = new Project("typescript", example);
         await project.linkModules();
@@ -65,20 +66,20 @@ export class Project {
 
     private read = (file: string) => readFileSync(join(this.folder, file), "utf8");
 
-    /** The example, as it stands but for the changes. */
+    /** The example, with changes. */
     example(changes: [before: string, after: string][] = []): string {
         const file = this.language.file.replace("index.js", "index.ts");
         return edited(readFileSync(join(checkout, "examples", this.language.example, file), "utf8"), changes);
     }
 
-    /** The example, with the lab's addresses and mirror, and further changes. */
+    /** The example with the lab's addresses and mirror, and more changes. */
     exampleForTheLab(changes: [before: string, after: string][] = []): string {
         const { version } = this.language;
         return edited(this.example(changes), [...addresses(), [version, version + this.forTheLab()]]);
     }
     forTheLab(): string {
         const { url, checksums } = inventory().releases;
-        return this.language.forTheLab(url, checksums["3.32.0"]!.go!.amd64);
+        return this.language.forTheLab(url, checksums["3.32.0"]!.qemu!.amd64);
     }
 
     /** One of the programs in the folder `programs`. */
@@ -87,14 +88,14 @@ export class Project {
         return readFileSync(join(__dirname, "programs", name, file), "utf8");
     }
 
-    /** Another program for the project. */
+    /** Replaces the program of the project. */
     write(program: string): void {
         const { file } = this.language;
         const text = file === "index.js" ? toJavaScript(program) : program;
         writeFileSync(join(this.folder, file), text + this.packages);
     }
 
-    /** The error of a preview that must fail. */
+    /** Runs a preview that must fail, and returns its error. */
     refusal(): Promise<string> {
         return errorOf(this.preview());
     }
@@ -126,7 +127,7 @@ export class Project {
 
     outputs = (): Promise<OutputMap> => this.stack.outputs();
 
-    /** The state as it lies on disk. */
+    /** The state file. */
     state = () => this.read("state/.pulumi/stacks/kata-example/dev.json");
 
     async remove(): Promise<void> {
@@ -137,7 +138,7 @@ export class Project {
 
 export const privateKey = () => readFileSync(Object.values(nodes())[0]!.privateKeyFile, "utf8");
 
-/** The Go programs are built as the lab's tools are, so that what was compiled for those is there. */
+/** Go programs are built with the options of the lab's tools, which share the build cache. */
 export const goEnvironment = { CGO_ENABLED: "0", GOFLAGS: "-trimpath -buildvcs=false" };
 
 const addresses = (): [before: string, after: string][] =>
@@ -145,7 +146,7 @@ const addresses = (): [before: string, after: string][] =>
 
 function edited(text: string, changes: [before: string, after: string][]): string {
     for (const [before, after] of changes) {
-        if (text.split(before).length !== 2) throw new Error(`"${before}" must stand once in\n${text}`);
+        if (text.split(before).length !== 2) throw new Error(`"${before}" must occur once in\n${text}`);
         text = text.replace(before, () => after);
     }
     return text;

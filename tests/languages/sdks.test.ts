@@ -1,5 +1,5 @@
-// The schema as Pulumi's own tools see it, and the SDKs they make of it. That for Go is compiled with each program in Go:
-// `gen-sdk`, other than `package add`, gives its folder another name than its imports.
+// The schema in Pulumi's own tools, and the SDKs they generate from it. The SDK for Go is compiled with each Go program instead:
+// unlike `package add`, `gen-sdk` gives its folder a name that differs from its imports.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,25 +17,25 @@ describe("the schema", function () {
         return join(folder, language);
     };
 
-    it("is right in the eyes of `pulumi schema check`", async () => {
+    it("passes pulumi schema check", async () => {
         const said = await run(folder, "pulumi", ["schema", "check", schema]);
         expect(said).to.not.match(/warning|error/i);
     });
 
-    it("is what the installed package says of itself, as a plugin", async () => {
+    it("equals the schema that the installed package reports as a plugin", async () => {
         const said = async (source: string) =>
             JSON.parse(await run(folder, "pulumi", ["package", "get-schema", source]));
         expect(await said(await installed())).to.deep.equal(await said(schema));
     });
 
-    it("makes an SDK for Node, which compiles", async () => {
+    it("generates an SDK for Node.js that compiles", async () => {
         const sdk = await generate("nodejs");
         expect(JSON.parse(readFileSync(join(sdk, "package.json"), "utf8")).name).to.equal("@pulumi/kata-containers");
         symlinkSync(join(await consumer(), "node_modules"), join(sdk, "node_modules"));
         await run(sdk, join(checkout, "node_modules/.bin/tsc"), ["--noEmit", "--skipLibCheck"]);
     });
 
-    it("makes an SDK for Python, which compiles", async () => {
+    it("generates an SDK for Python that compiles", async () => {
         const sdk = await generate("python");
         expect(readdirSync(sdk)).to.include("pulumi_kata_containers");
         await run(sdk, "python3", ["-W", "error", "-m", "compileall", "-q", "pulumi_kata_containers"]);

@@ -1,4 +1,4 @@
-// Every version of Node that the package says it runs on: in the user's process, and as a plugin.
+// Every supported version of Node.js: in the user's process, and as a plugin.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { expect } from "chai";
 import { Project } from "./project";
 
 for (const language of ["javascript", "yaml"] as const) {
-    describe(`a program in ${language}, on Node`, function () {
+    describe(`Node.js versions with ${language}`, function () {
         this.timeout(5 * 60 * 1000);
         let project: Project;
         before(async () => {
@@ -16,7 +16,7 @@ for (const language of ["javascript", "yaml"] as const) {
         after(() => project?.remove());
 
         for (const version of ["20", "22", "24"]) {
-            it(version, async () => {
+            it(`previews a ${language} program with Node.js ${version}`, async () => {
                 const seen = join(project.folder, `node-${version}`);
                 writeFileSync(
                     join(project.folder, "seen.cjs"),
@@ -29,8 +29,8 @@ for (const language of ["javascript", "yaml"] as const) {
                 });
                 expect(did).to.include({
                     kata: "create",
-                    "kata-worker-1-runtime": "create",
-                    "kata-runtime-class": "create",
+                    "kata-worker-1-activate": "create",
+                    "kata-kata-qemu": "create",
                 });
                 expect(readFileSync(seen, "utf8")).to.match(new RegExp(`^(v${version}\\.[\\d.]+\\n)+$`));
             });

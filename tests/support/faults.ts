@@ -1,75 +1,30 @@
-// The node program with faults in it: it is run as the component runs it, and something happens just before its nth step.
-// A step is a command that the journal has to answer for; which there are is found by running the program once.
+// A node that gets the node program with the failpoints of failpoints.sh in it. The program runs as the component runs it.
 
 import { spawn } from "node:child_process";
+import { join } from "node:path";
 import type { KataContainersArgs } from "../../src";
 import { activate, deactivate, stage, unstage } from "../../src/node/commands";
-import { type Program, programOf, readProgram } from "../../src/node/program";
 import { makePlan } from "../../src/plan";
 import { args, bootNode, inventory, killNode, onNode, sshOptions } from "./lab";
+import { programWith } from "./program";
 
 export const kinds = ["connection", "program", "power", "disk", "service"] as const;
-/**
- * What happens: the connection is cut, the program is killed, the node is killed, the disk is full from now on, the
- * services refuse to start with another configuration from now on.
- */
+/** The faults. failpoints.sh says what each of them does. */
 export type Kind = (typeof kinds)[number];
-
-const last = 'main "$@" </dev/null\n';
-/** What takes the place of the commands that change something, from the opening of the journal to its end. */
-const faults = `
-FAULTS=/root/faults
-fault_point() {
-    case $1 in begin) ;; *) [ -d "$JOURNAL" ] || return 0 ;; esac
-    printf '%s\\n' "$1" >>$FAULTS/steps
-    read -r fault_kind fault_wanted <$FAULTS/wanted
-    # Some steps are in a subshell.
-    [ "$(wc -l <$FAULTS/steps)" = "$fault_wanted" ] || [ "$1" = "$fault_wanted" ] || return 0
-    echo "fault: $fault_kind before: $1" || :
-    echo none >$FAULTS/wanted
-    case $fault_kind in
-        connection)
-            # The worker's parent follows it for the caller, under an SSH server of its own.
-            fault_pid=$PPID
-            until [ "$(cat /proc/$fault_pid/comm)" = sshd ]; do fault_pid=$(awk '$1 == "PPid:" { print $2 }' /proc/$fault_pid/status); done
-            kill -KILL $fault_pid
-            ;;
-        program) kill -KILL 0 ;;
-        power)
-            touch $FAULTS/reached
-            sleep 600
-            ;;
-        disk) dd if=/dev/zero of=/small/full bs=4k 2>/dev/null || : ;;
-        service) touch $FAULTS/refuse ;;
-    esac
-}
-mkdir() { case $* in "$JOURNAL") fault_point begin ;; esac && command mkdir "$@"; }
-rm() { case $* in *"$JOURNAL"* | "-f"*.kata-containers) ;; *) fault_point "remove \${*##* }" ;; esac && command rm "$@"; }
-mv() {
-    case $* in
-        "$JOURNAL/next "*) fault_point "note $(cat "$JOURNAL/next/path")" ;;
-        "$JOURNAL "*) fault_point commit ;;
-        *) fault_point "write \${*##* }" ;;
-    esac
-    command mv "$@"
-}
-timeout() { case $* in *"systemctl restart"*) fault_point "restart \${*##* }" ;; esac && command timeout "$@"; }
-`;
-
-function withFaults(): Program {
-    const { text } = readProgram();
-    if (!text.endsWith(last)) throw new Error(`the node program must end with ${last}`);
-    return programOf(text.slice(0, -last.length) + faults + last);
-}
 
 export interface Run {
     status: number | null;
     output: string;
 }
 
-/** A node whose program has faults. */
+/** The state of a node: a list of every file that matters, and what is unhealthy ("" if all is healthy). */
+export interface Inspection {
+    snapshot: string;
+    unhealthy: string;
+}
+
 export class FaultyNode {
-    private readonly program = withFaults();
+    private readonly program = programWith(join(__dirname, "failpoints.sh"));
     private readonly owner = "organization/e2e/faults/kata";
 
     constructor(
@@ -84,7 +39,7 @@ export class FaultyNode {
 
     private run(text: string, stdin = ""): Promise<Run> {
         const { host, port, user } = inventory().nodes[this.name]!;
-        // A machine whose power went says nothing any more.
+        // A machine without power does not close its connections.
         const alive = ["-o", "ServerAliveInterval=10"];
         const child = spawn("ssh", [...sshOptions(this.name), ...alive, "-p", `${port}`, `${user}@${host}`, text]);
         let output = "";
@@ -102,25 +57,25 @@ export class FaultyNode {
     deactivate = () => this.run(deactivate(this.plan(), this.owner));
     unstage = () => this.run(unstage(this.owner));
 
-    /** Installs what the faults need: a small disk for all that is written, and services that can be told to refuse. */
+    /** Installs what the faults need on the node, such as a check before the services start. */
     prepare(): void {
         onNode(
             this.name,
-            `mkdir -p /root/faults /small
-            echo none >/root/faults/wanted
-            cat >/root/faults/configuration <<'END'
+            `mkdir -p /root/failpoints /small
+            echo none >/root/failpoints/armed
+            cat >/root/failpoints/configuration <<'END'
 cat /etc/containerd/config.toml /etc/containerd/conf.d/*.toml /var/lib/kubelet/config.yaml 2>/dev/null | sha256sum
 END
             for unit in containerd kubelet; do
                 mkdir -p /etc/systemd/system/$unit.service.d
                 printf '%s\\n' '[Service]' \\
-                    'ExecStartPre=/bin/sh -c "! [ -e /root/faults/refuse ] || [ \\"$(sh /root/faults/configuration)\\" = \\"$(cat /root/faults/good)\\" ] || { echo refused by the test >&2; exit 1; }"' \\
+                    'ExecStartPre=/bin/sh -c "! [ -e /root/failpoints/refuse ] || [ \\"$(sh /root/failpoints/configuration)\\" = \\"$(cat /root/failpoints/good)\\" ] || { echo refused by the test >&2; exit 1; }"' \\
                     >/etc/systemd/system/$unit.service.d/faults.conf
             done
             systemctl daemon-reload`,
         );
     }
-    /** For the time in which the disk is to fill up. */
+    /** Puts all folders that the program writes to on a small disk, which a fault can fill. */
     smallDisk(): void {
         onNode(
             this.name,
@@ -139,28 +94,28 @@ END
     restore(): void {
         onNode(
             this.name,
-            "rm -rf /root/faults /etc/systemd/system/*.service.d/faults.conf && rmdir /small /etc/systemd/system/containerd.service.d && systemctl daemon-reload",
+            "rm -rf /root/failpoints /etc/systemd/system/*.service.d/faults.conf && rmdir /small /etc/systemd/system/containerd.service.d && systemctl daemon-reload",
         );
     }
 
-    /** The steps of an action that changes something, which is done in full. */
-    async steps(action: () => Promise<Run>): Promise<string[]> {
-        onNode(this.name, "echo none >/root/faults/wanted && rm -f /root/faults/steps");
+    /** Runs an action that changes the node to its end, and lists the failpoints on its way. */
+    async failpoints(action: () => Promise<Run>): Promise<string[]> {
+        onNode(this.name, "cd /root/failpoints && echo none >armed && rm -f names reached");
         const { status, output } = await action();
         if (status !== 0) throw new Error(output);
-        return onNode(this.name, "cat /root/faults/steps").split("\n");
+        return onNode(this.name, "cat /root/failpoints/reached").split("\n");
     }
 
-    /** An action in which something happens before its nth step, or the step of that name. */
-    async fault(kind: Kind, step: number | string, action: () => Promise<Run>): Promise<Run> {
+    /** Runs an action with a fault at a failpoint. */
+    async fault(kind: Kind, failpoint: string, action: () => Promise<Run>): Promise<Run> {
         onNode(
             this.name,
-            `cd /root/faults && rm -f reached refuse steps && echo '${kind} ${step}' >wanted && sh configuration >good`,
+            `cd /root/failpoints && rm -f names reached power refuse && echo '${kind} ${failpoint}' >armed && sh configuration >good`,
         );
         const running = action();
         if (kind === "power") {
             const ended = running.then(() => true);
-            while (!onNode(this.name, "ls /root/faults").includes("reached")) {
+            while (!onNode(this.name, "ls /root/failpoints").split("\n").includes("power")) {
                 if (await Promise.race([ended, pause(50)])) throw new Error((await running).output);
             }
             killNode(this.name);
@@ -170,22 +125,22 @@ END
         return running;
     }
 
-    /** Every file that counts, and what is not well: nothing, if all is. What the fault has broken is mended before. */
-    look(container?: string): { picture: string; ills: string } {
-        const [picture, ills] = onNode(
+    /** Ends the fault, then inspects the node. `container` is one that must still run. */
+    inspect(container?: string): Inspection {
+        const [snapshot, unhealthy] = onNode(
             this.name,
-            `cd /root/faults && echo none >wanted && rm -f refuse /small/full
+            `cd /root/failpoints && echo none >armed && rm -f refuse /small/full
             find /etc /usr/local/bin /opt /var/lib/kubelet/config.yaml /var/lib/kata-containers-node/journal* \
                 -path '/opt/kata-releases/*/*' -prune -o -type f -size -1000k -exec sha256sum {} + \
                 -o -type l -printf '%l %p\n' -o -type d -print 2>/dev/null | sort -k 2
             echo ----
             containerd config dump >/dev/null 2>&1 || echo "containerd does not accept its configuration"
-            ctr plugins ls | awk '$2 == "cri" || $1 == "io.containerd.cri.v1" { seen = 1; if ($NF != "ok") bad = 1 } END { exit !seen || bad }' || echo "CRI is not well"
+            ctr plugins ls | awk '$2 == "cri" || $1 == "io.containerd.cri.v1" { seen = 1; if ($NF != "ok") bad = 1 } END { exit !seen || bad }' || echo "CRI is unhealthy"
             for i in $(seq 100); do [ "$(curl -s http://127.0.0.1:10248/healthz)" = ok ] && break; sleep 0.1; done
-            [ "$(curl -s http://127.0.0.1:10248/healthz)" = ok ] || echo "the kubelet is not well"
+            [ "$(curl -s http://127.0.0.1:10248/healthz)" = ok ] || echo "the kubelet is unhealthy"
             ${container ? `ctr -n k8s.io tasks ls | grep ${container} | grep -q RUNNING || echo "the container of a pod is gone"` : ""}`,
         ).split("----");
-        return { picture: picture!, ills: ills!.trim() };
+        return { snapshot: snapshot!, unhealthy: unhealthy!.trim() };
     }
 }
 

@@ -1,4 +1,4 @@
-// The lab as the tests see it: a cluster that is brought up once, its nodes over SSH, and Pulumi on it.
+// The lab for tests: a cluster that is started once, its nodes over SSH, and Pulumi stacks on it.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import type { ComponentResourceOptions, Resource } from "@pulumi/pulumi";
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
 import type { ConnectionArgs, KataContainersArgs, NodeStatus } from "../../src";
-import { KataContainers } from "../../src";
+import { KataContainers, Shim } from "../../src";
 
 const checkout = join(__dirname, "../..");
 const lab = join(checkout, "lab/lab");
@@ -19,26 +19,29 @@ export interface LabNode {
     user: string;
     privateKeyFile: string;
     hostKey: string;
+    /** The version of containerd. */
     containerd: string;
-    kind: "container" | "vm";
+    /** As in NAME=KIND: "1.6", "2.3", "vm". */
+    kind: string;
+    machine: "container" | "emulator";
 }
 export interface Inventory {
     nodes: { [name: string]: LabNode };
-    releases: { url: string; checksums: { [version: string]: { [runtime: string]: { amd64: string } } } };
+    releases: { url: string; checksums: { [version: string]: { [shim: string]: { amd64: string } } } };
 }
 let known: Inventory;
 export const inventory = (): Inventory => known;
-/** The nodes that are there from the start. */
+/** The nodes that every lab has. */
 export const nodes = (): { [name: string]: LabNode } =>
-    Object.fromEntries(Object.entries(known.nodes).filter(([, { kind }]) => kind === "container"));
+    Object.fromEntries(Object.entries(known.nodes).filter(([, { machine }]) => machine === "container"));
 
 export const names = () => Object.keys(nodes());
 
-/** What is done to the component's resources of these kinds, on every node or on those given. */
-export const every = (op: string, kinds: string[], on = names()) =>
+/** The operation on the component's resources of these kinds, for every node or for those given. */
+export const every = (op: string, kinds: ("stage" | "activate" | "label")[], on = names()) =>
     Object.fromEntries(on.flatMap((node) => kinds.map((kind) => [`kata-${node}-${kind}`, op])));
 
-/** Brings the lab up, and takes what it says of itself into the environment of this process. */
+/** Starts the lab and sets its environment variables in this process. */
 export function up(...args: string[]): void {
     command("up", ...args);
     for (const line of execFileSync(lab, ["env"], { encoding: "utf8" }).split("\n")) {
@@ -48,7 +51,7 @@ export function up(...args: string[]): void {
     known = JSON.parse(readFileSync(process.env.LAB_INVENTORY!, "utf8"));
 }
 export const command = (...args: string[]) => execFileSync(lab, args, { stdio: ["ignore", "inherit", "inherit"] });
-/** The power of a node goes. */
+/** Cuts the power of a node. */
 export function killNode(name: string): void {
     command("kill", name);
     const { host, port, user } = known.nodes[name]!;
@@ -70,7 +73,7 @@ export const sshOptions = (name: string) => [
     ...["-i", known.nodes[name]!.privateKeyFile],
 ];
 
-/** Options for a connection that stays, for the next script. */
+/** Options for a connection that stays open for the next script. */
 const shared = (name: string) => [
     ...["ControlMaster=auto", "ControlPersist=60", `ControlPath=${labFolder()}/ssh/${name}`].flatMap((o) => ["-o", o]),
     ...sshOptions(name),
@@ -88,14 +91,14 @@ export function onNode(name: string, script: string): string {
     return result.stdout.trim();
 }
 
-/** What is on a node where the package might leave something: every file with its sum, every link with its target. */
+/** Lists the places of a node where the package could leave something: every file with its sum, every link with its target. */
 export const files = (node: string) =>
     onNode(
         node,
         `find /etc /opt /usr/local /var/lib/kubelet/config.yaml /var/lib/kata-containers-node -type f -exec sha256sum {} + \
             -o -type l -printf '%l %p\\n' -o -type d -print 2>/dev/null | sort -k 2`,
     );
-/** When what is ours or was edited was last written, and since when the services run. */
+/** Tells when each managed or edited file was last written, and since when the services run. */
 export const times = (node: string) =>
     onNode(
         node,
@@ -104,13 +107,13 @@ export const times = (node: string) =>
         systemctl show -p ActiveEnterTimestampMonotonic containerd kubelet`,
     );
 
-/** Whether these nodes are Ready, now. */
+/** Tells whether these nodes are Ready now. */
 export const ready = (...names: string[]) =>
     kubectl("get", "node", ...names, "-o", 'jsonpath={..conditions[?(@.type=="Ready")].status}')
         .split(" ")
         .every((status) => status === "True");
 
-/** A pod that sleeps on a node; `runtimeClassName` makes it a Kata pod. */
+/** Starts a pod that sleeps on a node; `runtimeClassName` makes it a Kata pod. */
 export function startPod(pod: string, node: string, runtimeClassName?: string): void {
     apply({
         apiVersion: "v1",
@@ -143,7 +146,7 @@ export const containerOf = (pod: string) =>
         "jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}",
     );
 
-/** What is on every node before anything is done: its files, and the container of a runc pod that is started there. */
+/** Starts a runc pod on every node, and records its container and the files of the node. */
 export function startOnEveryNode(): { filesBefore: { [node: string]: string }; runc: { [node: string]: string } } {
     const filesBefore: { [node: string]: string } = {};
     const runc: { [node: string]: string } = {};
@@ -163,36 +166,37 @@ export function connection(name: string): ConnectionArgs {
 /** Arguments for a miniature release on the lab's nodes, which have no KVM. */
 export function args(version: string, more: Partial<KataContainersArgs> = {}, on = names()): KataContainersArgs {
     const { url, checksums } = known.releases;
-    const runtime = more.qemu?.runtime ?? (version === "4.1.0" ? "rust" : "go");
+    const [runtimeClass] = Object.values(more.runtimeClasses ?? {});
+    const shim = runtimeClass?.shim ?? (version === "4.1.0" ? Shim.QemuRuntimeRs : Shim.Qemu);
     return {
         nodes: Object.fromEntries(on.map((name) => [name, { connection: connection(name) }])),
         version,
-        release: { url, sha256: checksums[version]![runtime as string] },
+        release: { url, sha256: checksums[version]![shim as Shim] },
         hostChecks: "warn",
         ...more,
     };
 }
 
 export interface Outputs {
-    runtimeClassName: string;
+    runtimeClassNames: { [name: string]: string };
     nodeStatuses: { [node: string]: NodeStatus };
 }
 
-/** The error of what must fail. */
+/** The error of an operation that must fail. */
 export async function errorOf(operation: Promise<unknown>): Promise<string> {
     try {
         await operation;
     } catch (error) {
         return (error as Error).message;
     }
-    throw new Error("this had to fail");
+    throw new Error("the operation succeeded, but it must fail");
 }
 
-/** How the component stands in the program. */
+/** The name, the options and the parent of the component in the program. */
 export interface Place {
     name?: string;
     opts?: ComponentResourceOptions;
-    /** Makes what it belongs to. */
+    /** Makes the parent. */
     parent?: () => Resource;
 }
 
@@ -214,7 +218,7 @@ export class TestStack {
             const { name = "kata", opts, parent } = self.place;
             const args = typeof self.current === "function" ? self.current() : self.current;
             const kata = new KataContainers(name, args, { ...opts, parent: parent?.() });
-            return { runtimeClassName: kata.runtimeClassName, nodeStatuses: kata.nodeStatuses };
+            return { runtimeClassNames: kata.runtimeClassNames, nodeStatuses: kata.nodeStatuses };
         };
         const stack = await LocalWorkspace.createStack(
             { stackName: name, projectName: "e2e", program },
@@ -224,7 +228,7 @@ export class TestStack {
         return self;
     }
 
-    /** What `up` did to each resource, by its name: create, update, same, replace. */
+    /** Runs `pulumi up`. The result has the operation on each resource, by its name: create, update, same, replace. */
     async up(args: Given, place: Place = {}): Promise<Up> {
         const seen = this.watch(args, place);
         const result = await this.stack.up(seen);
@@ -232,14 +236,14 @@ export class TestStack {
         return { ...seen.said(), outputs: outputs as unknown as Outputs };
     }
 
-    /** What `up` would do. */
+    /** Runs `pulumi preview`. */
     async preview(args: Given, place: Place = {}): Promise<Said> {
         const seen = this.watch(args, place);
         await this.stack.preview(seen);
         return seen.said();
     }
 
-    /** Takes into the state what the providers see. */
+    /** Runs `pulumi refresh`. */
     async refresh(): Promise<void> {
         await this.stack.refresh();
     }
@@ -261,12 +265,12 @@ export class TestStack {
         };
     }
 
-    /** The error of an `up` that must fail. */
+    /** Runs an `up` that must fail, and returns its error. */
     fail(args: Given, place: Place = {}): Promise<string> {
         return errorOf(this.up(args, place));
     }
 
-    /** The state as it lies on disk. */
+    /** The state file. */
     state(): string {
         const stacks = join(this.folder, "state/.pulumi/stacks/e2e");
         return readFileSync(join(stacks, `${this.stack.name}.json`), "utf8");
@@ -276,12 +280,12 @@ export class TestStack {
         await this.stack.destroy();
     }
 
-    /** The error of a destroy that must fail. */
+    /** Runs a destroy that must fail, and returns its error. */
     failDestroy(): Promise<string> {
         return errorOf(this.destroy());
     }
 
-    /** For the end of a test, whatever became of it. */
+    /** Destroys the stack and removes its files, also after a failed test. */
     async remove(): Promise<void> {
         await this.destroy();
         rmSync(this.folder, { recursive: true });
@@ -295,10 +299,10 @@ export interface Said {
 export interface Up extends Said {
     outputs: Outputs;
 }
-/** The arguments, or what makes them when the program runs. */
+/** The arguments, or a function that makes them when the program runs. */
 export type Given = KataContainersArgs | (() => KataContainersArgs);
 
-/** What was done, without what stayed the same. */
+/** The operations on the component's resources, without those that stayed the same. */
 export const changes = ({ did }: Said) =>
     Object.fromEntries(
         Object.entries(did)

@@ -1,21 +1,24 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
+import { join } from "node:path";
 import { expect } from "chai";
+import { addPhases, type Phases } from "../../bench/phases";
 import { counter, noTraffic, Relay } from "../../bench/relay";
 import { spread, table } from "../../bench/statistics";
 
 describe("the bench", () => {
-    it("computes the spread of odd and even numbers of runs", () => {
+    it("computes minimum, median and maximum of odd and even numbers of runs", () => {
         expect(spread([3, 1, 2])).to.deep.equal({ min: 1, median: 2, max: 3, runs: 3 });
         expect(spread([4, 1, 2, 3])).to.deep.equal({ min: 1, median: 2.5, max: 4, runs: 4 });
         expect(spread([7])).to.deep.equal({ min: 7, median: 7, max: 7, runs: 1 });
     });
 
-    it("aligns the columns of a table", () => {
+    it("aligns the columns of tables", () => {
         expect(table(["what", "s"], [["a", "1.00"]])).to.equal("| what |    s |\n|------|-----:|\n| a    | 1.00 |");
     });
 
-    it("counts a round trip when the engine sends data after the node", () => {
+    it("counts a round trip when the engine sends after the node", () => {
         const traffic = noTraffic();
         const count = counter(traffic);
         count("up", 10);
@@ -25,7 +28,7 @@ describe("the bench", () => {
         expect(traffic).to.deep.equal({ connections: 1, bytesUp: 16, bytesDown: 7, roundTrips: 3 });
     });
 
-    it("relays data in both directions, in order and with the delay, and counts it", async () => {
+    it("relays both directions in order, with latency, and counts traffic", async () => {
         const echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)).listen(0, "127.0.0.1");
         await once(echo, "listening");
         const relay = new Relay(40);
@@ -43,5 +46,69 @@ describe("the bench", () => {
         expect(relay.take()).to.deep.equal([noTraffic()]);
         await relay.close();
         echo.close();
+    });
+
+    it("adds up the phases of the node program from the marks in its output", () => {
+        const output = [
+            "@ 101 enter program transfer",
+            "@ 103 enter configure",
+            "writing /etc/containerd/config.toml",
+            "@ 106 begin restart",
+            "@ 110 end",
+            "@ 115 enter health gate",
+            "@ 121 enter configure",
+        ].join("\n");
+        const took: Phases = { configure: 1000 };
+        addPhases(took, output, 100, 128);
+        expect(took).to.deep.equal({
+            connect: 1,
+            "program transfer": 2,
+            configure: 1000 + 3 + 5,
+            restart: 4,
+            "health gate": 6,
+            report: 7,
+        });
+    });
+
+    it("marks the phases of the node program past pipes and redirections, and keeps the status of timed commands", () => {
+        const script = `
+            . ${join(__dirname, "../../bench/timings.sh")}
+            date() { echo 1; }
+            step owner
+            step "containerd configuration"
+            step "health before"
+            { tar -cf - timings.sh; } | cat >/dev/null
+            tar -xf missing 2>/dev/null || echo "tar failed"
+            timeout 5 sh -c 'exit 3' systemctl restart x || echo "restart: $?"
+            timeout 5 true systemctl restart x
+            say "containerd is healthy"
+            say "another line"
+            rm -rf /var/lib/kata-containers-node/work`;
+        for (const shell of [["dash"], ["bash", "--posix"], ["busybox", "sh"]] as [string, ...string[]][]) {
+            const output = execFileSync(shell[0], [...shell.slice(1), "-c", script], {
+                cwd: join(__dirname, "../../bench"),
+                encoding: "utf8",
+            });
+            expect(output.trim().split("\n"), shell[0]).to.deep.equal([
+                "@ 1 enter probe the node",
+                "@ 1 enter configure",
+                "@ 1 enter health gate",
+                "@ 1 begin download, checksum, unpack",
+                "@ 1 end",
+                "@ 1 begin download, checksum, unpack",
+                "@ 1 end",
+                "tar failed",
+                "@ 1 begin restart",
+                "@ 1 end",
+                "restart: 3",
+                "@ 1 begin restart",
+                "@ 1 end",
+                "@ 1 enter health gate",
+                "@ 1 enter configure",
+                "containerd is healthy",
+                "another line",
+                "@ 1 enter report",
+            ]);
+        }
     });
 });

@@ -5,7 +5,7 @@ export interface EmptyArgs {
     text?: pulumi.Input<string>;
 }
 
-/** A component with nothing in it: what any component package costs. */
+/** An empty component: the minimum for any component package. */
 export class Empty extends pulumi.ComponentResource {
     constructor(name: string, args: EmptyArgs, opts?: pulumi.ComponentResourceOptions) {
         super("empty-component:index:Empty", name, args, opts);

@@ -1,4 +1,4 @@
-// Package remote is the module of that name in the plugin.
+// Package remote is the plugin's module of that name.
 package remote
 
 import (
@@ -15,7 +15,7 @@ func (c *Command) Annotate(a infer.Annotator) {
 	a.Describe(c, "A command to run on a remote host over SSH. The commands of its life are create, update and delete.")
 }
 
-// CommandInputs are what a program gives.
+// CommandInputs are the inputs in a Pulumi program.
 type CommandInputs struct {
 	Connection             *Connection       `pulumi:"connection" provider:"secret"`
 	Environment            map[string]string `pulumi:"environment,optional"`
@@ -41,7 +41,7 @@ func (c *CommandInputs) Annotate(a infer.Annotator) {
 	a.Describe(&c.Triggers, "Values that replace the resource when one of them changes.")
 }
 
-// CommandState is what the engine keeps.
+// CommandState is stored in the engine's state.
 type CommandState struct {
 	CommandInputs
 	Stdout string `pulumi:"stdout"`
@@ -53,7 +53,7 @@ func (s *CommandState) Annotate(a infer.Annotator) {
 	a.Describe(&s.Stderr, "The standard error of the last command that ran.")
 }
 
-// Logging says which streams of a command are shown while it runs.
+// Logging selects the streams of a command that are shown while it runs.
 type Logging string
 
 const (
@@ -84,7 +84,7 @@ func (Command) Create(
 	return resp, resp.Output.run(ctx, req.Inputs.Create)
 }
 
-// Update runs the command update, or create where there is none. An error leaves the old state in the engine.
+// Update runs the command update, or create if there is none. An error leaves the old state in the engine.
 func (Command) Update(
 	ctx context.Context, req infer.UpdateRequest[CommandInputs, CommandState],
 ) (resp infer.UpdateResponse[CommandState], err error) {
@@ -99,7 +99,7 @@ func (Command) Update(
 	return resp, resp.Output.run(ctx, text)
 }
 
-// Delete runs the command delete as the engine's state has it, on the host that the state names.
+// Delete runs the command delete of the engine's state, on the host of that state.
 func (Command) Delete(ctx context.Context, req infer.DeleteRequest[CommandState]) (infer.DeleteResponse, error) {
 	return infer.DeleteResponse{}, req.State.run(ctx, req.State.Delete)
 }

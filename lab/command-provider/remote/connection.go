@@ -25,7 +25,7 @@ const (
 	maxPause   = 5 * time.Second
 )
 
-// Endpoint is one SSH server and the ways to log in to it.
+// Endpoint is an SSH server with its credentials.
 type Endpoint struct {
 	Host               *string  `pulumi:"host"`
 	User               *string  `pulumi:"user,optional"`
@@ -56,7 +56,7 @@ func (e *Endpoint) Annotate(a infer.Annotator) {
 	a.Describe(&e.HostKey, "The host's public key; any key is taken where it is not given.")
 }
 
-// Connection is where a command runs, reached directly or through one other host.
+// Connection is the host of a command, reached directly or through one proxy.
 type Connection struct {
 	Endpoint
 	Proxy *ProxyConnection `pulumi:"proxy,optional"`
@@ -67,7 +67,7 @@ func (c *Connection) Annotate(a infer.Annotator) {
 	a.Describe(&c.Proxy, "A host to go through.")
 }
 
-// ProxyConnection is a host to go through.
+// ProxyConnection is a proxy.
 type ProxyConnection struct {
 	Endpoint
 }
@@ -80,8 +80,8 @@ func (e Endpoint) address() string {
 	return net.JoinHostPort(*e.Host, strconv.Itoa(int(*e.Port)))
 }
 
-// clientConfig gathers the ways to log in. The library tries one method of each name, so where a private key is given
-// the agent's keys are never tried; still an agent that does not answer is an error.
+// clientConfig collects the credentials. The library tries one method of each name, so with a private key the agent's keys
+// are never tried. An agent that does not answer is an error even then.
 func (e Endpoint) clientConfig() (*ssh.ClientConfig, error) {
 	config := &ssh.ClientConfig{
 		User:            *e.User,
@@ -134,7 +134,7 @@ func (e Endpoint) signer() (ssh.Signer, error) {
 	return ssh.ParsePrivateKey([]byte(*e.PrivateKey))
 }
 
-// dial connects and logs in. Every failure is tried again, also one that cannot mend itself, such as a wrong key.
+// dial connects and logs in. Like the original, it retries every failure, even one that is permanent, such as a wrong key.
 func (c *Connection) dial(ctx context.Context) (*ssh.Client, error) {
 	config, err := c.clientConfig()
 	if err != nil {
@@ -165,7 +165,7 @@ func (c *Connection) dialThroughProxy(ctx context.Context, config *ssh.ClientCon
 	if err != nil {
 		return nil, err
 	}
-	// A failed login closes the tunnel, so the further tries fail too. They are made all the same, as by the original.
+	// A failed login closes the tunnel, so all retries fail too. The original makes them anyway.
 	return retry(ctx, "Dial", c.Endpoint, func() (*ssh.Client, error) {
 		conn, channels, requests, err := ssh.NewClientConn(tunnel, c.address(), config)
 		if err != nil {
@@ -175,7 +175,7 @@ func (c *Connection) dialThroughProxy(ctx context.Context, config *ssh.ClientCon
 	})
 }
 
-// retry calls dial until it succeeds, it has failed once more than the endpoint's limit, or the context ends.
+// retry calls dial until it succeeds, has failed once more than the endpoint's limit, or the context ends.
 func retry[T any](ctx context.Context, what string, e Endpoint, dial func() (T, error)) (T, error) {
 	limit, pause := *e.DialErrorLimit, firstPause
 	for failures := 0; ; failures++ {

@@ -13,14 +13,14 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// run runs one command on the host and puts its output in the state. It does nothing where there is no command.
+// run runs one command on the host and stores its output in the state. It does nothing if there is no command.
 //
-// Nothing can stop the command from here: the context ends the tries to connect, and no more.
+// A running command cannot be stopped: the context only ends the attempts to connect.
 func (s *CommandState) run(ctx context.Context, text *string) error {
 	if text == nil {
 		return nil
 	}
-	// The connection is not closed: the original leaves it open until the plugin ends, and the node sees as many.
+	// Like the original, keep the connection open until the plugin ends, so that the node has as many connections.
 	client, err := s.Connection.dial(ctx)
 	if err != nil {
 		return err
@@ -59,12 +59,12 @@ func (s *CommandState) run(ctx context.Context, text *string) error {
 	return nil
 }
 
-// refused is the original's text, line by line.
+// refused is the text of the original, line by line.
 const refused = `Unable to set '%s'. This only works if your SSH server is configured to accept
 	these variables via AcceptEnv. Alternatively, if a Bash-like shell runs the command on the remote host, you could
 	prefix the command itself with the variables in the form 'VAR=value command'`
 
-// setEnvironment asks the server for variables. One that it refuses is an error, save those of the last output.
+// setEnvironment sends variables to the server. A refused one is an error, except those of the previous output.
 func (s *CommandState) setEnvironment(ctx context.Context, session *ssh.Session) error {
 	for name, value := range s.Environment {
 		if err := session.Setenv(name, value); err != nil {
@@ -93,7 +93,7 @@ func (s *CommandState) logs(stream Logging) bool {
 	return s.Logging == nil || *s.Logging == logBoth || *s.Logging == stream
 }
 
-// lockedBuffer takes both streams, which come from two goroutines.
+// lockedBuffer collects both streams, which two goroutines write.
 type lockedBuffer struct {
 	mu sync.Mutex
 	bytes.Buffer
@@ -105,10 +105,10 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	return b.Buffer.Write(p)
 }
 
-// lineLog shows the lines written to it as passing status messages.
+// lineLog shows the lines written to it as temporary status messages.
 //
-// Reading ends for good at a line of 64 KiB, the scanner's limit, and then the writer waits for ever. That is what
-// the original does, and what a program must be protected from.
+// Like the original, it stops reading at a line of 64 KiB, the scanner's limit, and then the writer blocks forever. The node
+// program must never print such a line.
 type lineLog struct {
 	*io.PipeWriter
 	done chan struct{}

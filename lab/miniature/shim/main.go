@@ -1,7 +1,7 @@
-// The shim of the miniature Kata release. It takes the place of containerd-shim-kata-v2 in tests: containerd starts it
-// by the same name and hands it the same options, it notes what it was handed, and then it runs the pod on runc.
+// The shim of the miniature Kata release, a replacement for containerd-shim-kata-v2 in tests: containerd starts it by the
+// same name and passes the same options; it logs them and runs the pod on runc.
 //
-// It is built on containerd 1.7, because a shim of that line starts under containerd 1.6 as well as under 2.3.
+// It is built with containerd 1.7, because such a shim works with containerd 1.6 and with 2.3.
 package main
 
 import (
@@ -16,20 +16,20 @@ import (
 	"github.com/containerd/containerd/runtime/v2/shim"
 )
 
-// What this shim stands for; set when it is built.
+// The Kata release and the shim that this one replaces; set at build time.
 var (
 	release = "unknown"
-	runtime = "go"
+	name    = "qemu"
 )
 
 func about() string {
-	return "miniature release for tests: installs and wires like Kata Containers " + release +
+	return "miniature release for tests: installed and configured like Kata Containers " + release +
 		", runs pods on runc, virtualizes nothing"
 }
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
-		fmt.Printf("containerd-shim-kata-v2 (%s runtime) %s (%s)\n", runtime, release, about())
+		fmt.Printf("containerd-shim-kata-v2 (%s) %s (%s)\n", name, release, about())
 		return
 	}
 	plugin.Register(&plugin.Registration{

@@ -21,15 +21,15 @@ import (
 	"github.com/containerd/typeurl/v2"
 )
 
-// Where a test finds on the node, one JSON object a line, what the shims were handed.
+// The log of all shims on a node, for tests: one JSON object per container.
 const logFile = "/run/kata-miniature/shim.log"
 
-// service is runc's task service behind Kata's options.
+// service is runc's task service with the options of Kata's shim.
 type service struct {
 	taskapi.TaskService
 }
 
-// record is a line of the log.
+// record is one line of the log.
 type record struct {
 	About         string          `json:"about"`
 	Time          time.Time       `json:"time"`
@@ -37,7 +37,7 @@ type record struct {
 	ID            string          `json:"id"`
 	Sandbox       string          `json:"sandbox"`
 	Release       string          `json:"release"`
-	Runtime       string          `json:"runtime"`
+	Shim          string          `json:"shim"`
 	Executable    string          `json:"executable"`
 	PID           int             `json:"pid"`
 	ConfigPath    string          `json:"configPath"`
@@ -53,7 +53,7 @@ func (s *service) RegisterTTRPC(server *ttrpc.Server) error {
 	return nil
 }
 
-// Create notes what containerd handed over, and runs the container on runc with options that runc knows.
+// Create logs what containerd passed, and runs the container on runc with runc's own options.
 func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*taskapi.CreateTaskResponse, error) {
 	entry, err := inspect(ctx, r)
 	if err != nil {
@@ -73,11 +73,11 @@ func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*ta
 	return s.TaskService.Create(ctx, r)
 }
 
-// inspect gathers what the shim was handed. Like Kata's, it refuses a configuration that cannot be read or that names
-// files that are not there.
+// inspect collects what containerd passed. Like Kata's shim, it refuses a configuration that it cannot read or that names
+// missing files.
 func inspect(ctx context.Context, r *taskapi.CreateTaskRequest) (*record, error) {
 	entry := &record{
-		About: about(), Time: time.Now(), ID: r.ID, Release: release, Runtime: runtime, PID: os.Getpid(),
+		About: about(), Time: time.Now(), ID: r.ID, Release: release, Shim: name, PID: os.Getpid(),
 	}
 	var err error
 	if entry.Executable, err = os.Executable(); err != nil {
@@ -91,7 +91,7 @@ func inspect(ctx context.Context, r *taskapi.CreateTaskRequest) (*record, error)
 		return entry, err
 	}
 	entry.Sandbox = spec.Annotations["io.kubernetes.cri.sandbox-id"]
-	// slice:prefix:name is how containerd names a cgroup of the systemd driver.
+	// With the systemd cgroup driver, containerd passes slice:prefix:name.
 	slice, _, named := strings.Cut(spec.Linux.CgroupsPath, ":")
 	entry.SystemdCgroup = named && strings.HasSuffix(slice, ".slice")
 	if entry.ConfigPath, err = configPath(r); err != nil || entry.ConfigPath == "" {
@@ -100,7 +100,7 @@ func inspect(ctx context.Context, r *taskapi.CreateTaskRequest) (*record, error)
 	return entry, entry.load()
 }
 
-// spec is what is needed of a container's OCI specification.
+// spec is the part of a container's OCI specification that the shim uses.
 type spec struct {
 	Annotations map[string]string `json:"annotations"`
 	Linux       struct {
@@ -120,18 +120,18 @@ func configPath(r *taskapi.CreateTaskRequest) (string, error) {
 	if len(r.Options.GetValue()) == 0 {
 		return "", nil
 	}
-	handed, err := typeurl.UnmarshalAny(r.Options)
+	unpacked, err := typeurl.UnmarshalAny(r.Options)
 	if err != nil {
 		return "", err
 	}
-	kata, ok := handed.(*runtimeoptions.Options)
+	kata, ok := unpacked.(*runtimeoptions.Options)
 	if !ok {
-		return "", fmt.Errorf("options of type %q, not of Kata's", r.Options.TypeUrl)
+		return "", fmt.Errorf("options have type %q, not that of Kata", r.Options.TypeUrl)
 	}
 	return kata.ConfigPath, nil
 }
 
-// load reads the configuration and looks for the files of its hypervisor.
+// load reads the configuration and checks that the files of its hypervisor exist.
 func (e *record) load() error {
 	if _, err := os.Stat(e.ConfigPath); err != nil {
 		return err
@@ -146,7 +146,7 @@ func (e *record) load() error {
 	hypervisors, _ := e.Config["hypervisor"].(map[string]any)
 	qemu, ok := hypervisors["qemu"].(map[string]any)
 	if !ok {
-		return fmt.Errorf("%s: no table hypervisor.qemu", e.ConfigPath)
+		return fmt.Errorf("%s: table hypervisor.qemu is missing", e.ConfigPath)
 	}
 	for _, key := range []string{"path", "kernel", "image", "virtio_fs_daemon"} {
 		file, _ := qemu[key].(string)

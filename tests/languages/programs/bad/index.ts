@@ -6,6 +6,6 @@ new KataContainers("kata", {
         "worker-2": { connection: { host: "192.0.2.12", port: 70000, privateKey: "hunter2" } },
     },
     version: "1.12.1",
-    qemu: { overhead: { memory: "much" }, settings: { default_memory: 1024 } },
+    runtimeClasses: { "kata-qemu": { overhead: { memory: "much" }, settings: { default_memory: 1024 } } },
     rollout: { maxUnavailable: 1.5 },
 });

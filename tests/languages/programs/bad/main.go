@@ -17,9 +17,11 @@ func main() {
 				}},
 			},
 			Version: pulumi.String("1.12.1"),
-			Qemu: &katacontainers.QemuArgs{
-				Overhead: &katacontainers.OverheadArgs{Memory: pulumi.String("much")},
-				Settings: pulumi.Map{"default_memory": pulumi.Int(1024)},
+			RuntimeClasses: map[string]katacontainers.RuntimeClassArgs{
+				"kata-qemu": {
+					Overhead: &katacontainers.OverheadArgs{Memory: pulumi.String("much")},
+					Settings: pulumi.Map{"default_memory": pulumi.Int(1024)},
+				},
 			},
 			Rollout: &katacontainers.RolloutArgs{MaxUnavailable: pulumi.Float64Ref(1.5)},
 		})

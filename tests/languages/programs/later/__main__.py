@@ -6,11 +6,11 @@ first = KataContainers(
     "first",
     nodes={"worker-1": {"connection": {"host": "192.0.2.11", "private_key": private_key}}},
 )
-known = first.node_statuses["worker-1"].containerd_version
+known = first.node_statuses["worker-1"].container_runtime_version
 KataContainers(
     "second",
     nodes={"worker-2": {"connection": {"host": known, "port": 2222, "private_key": private_key}}},
     version=known,
-    runtime_class={"name": "kata-second", "labels": {"version": known}},
+    runtime_classes={"kata-second": {"shim": "qemu", "labels": {"version": known}}},
     rollout={"max_unavailable": 2},
 )

@@ -17,14 +17,14 @@ func main() {
 		if err != nil {
 			return err
 		}
-		known := first.NodeStatuses.MapIndex(pulumi.String("worker-1")).ContainerdVersion()
+		known := first.NodeStatuses.MapIndex(pulumi.String("worker-1")).ContainerRuntimeVersion()
 		_, err = katacontainers.NewKataContainers(ctx, "second", &katacontainers.KataContainersArgs{
 			Nodes: map[string]katacontainers.NodeArgs{
 				"worker-2": {Connection: katacontainers.ConnectionArgs{Host: known, Port: pulumi.Float64(2222), PrivateKey: privateKey}},
 			},
 			Version: known,
-			RuntimeClass: &katacontainers.RuntimeClassArgs{
-				Name: pulumi.String("kata-second"), Labels: map[string]pulumi.StringInput{"version": known},
+			RuntimeClasses: map[string]katacontainers.RuntimeClassArgs{
+				"kata-second": {Shim: katacontainers.ShimQemu, Labels: map[string]pulumi.StringInput{"version": known}},
 			},
 			Rollout: &katacontainers.RolloutArgs{MaxUnavailable: pulumi.Float64Ref(2)},
 		})

@@ -6,7 +6,7 @@ import com.pulumi.katacontainers.KataContainers;
 import com.pulumi.katacontainers.KataContainersArgs;
 import com.pulumi.katacontainers.inputs.ConnectionArgs;
 import com.pulumi.katacontainers.inputs.NodeArgs;
-import com.pulumi.katacontainers.inputs.QemuArgs;
+import com.pulumi.katacontainers.inputs.RuntimeClassArgs;
 import java.util.Map;
 
 public class App {
@@ -19,10 +19,13 @@ public class App {
                     "worker-1", node("192.0.2.11", privateKey),
                     "worker-2", node("192.0.2.12", privateKey)))
                 .version("3.32.0")
-                .qemu(QemuArgs.builder().settings(Map.of("hypervisor.qemu.default_memory", Output.of(1024))).build())
+                .runtimeClasses(Map.of(
+                    "kata-qemu", RuntimeClassArgs.builder()
+                        .settings(Map.of("hypervisor.qemu.default_memory", Output.of(1024)))
+                        .build()))
                 .build());
 
-            ctx.export("runtimeClassName", kata.runtimeClassName());
+            ctx.export("runtimeClassNames", kata.runtimeClassNames());
             ctx.export("nodeStatuses", kata.nodeStatuses());
         });
     }

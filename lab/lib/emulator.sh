@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# Nodes with a kernel of their own: QEMU machines in emulation, made from the same root filesystem plus Debian's kernel. They
-# have what a container lacks: kernel modules, /dev/kvm, cgroup v2, and a power cut that loses what was not synced.
+# Nodes that are QEMU machines in emulation, with the root filesystem of a container plus Debian's kernel.
 
 VM_PACKAGES="
     qemu-img qemu-utils
@@ -9,13 +8,11 @@ VM_PACKAGES="
     mke2fs e2fsprogs
 "
 
-# prepare_vm: VM_ROOT is the root filesystem of such a node.
-prepare_vm() {
+emulator_prepare() {
     declare -g VM_ROOT
     install_packages "$VM_PACKAGES"
-    cached vm "the root filesystem of a virtual machine: a node's, and Debian's kernel (2 to 3 minutes)" \
+    cached vm "the root filesystem of a virtual machine: a node's and Debian's kernel (2 to 3 minutes)" \
         "${NODE_ROOT##*/}" -- make_vm_root
-    # shellcheck disable=SC2034 # for mount_node
     VM_ROOT=$REPLY
 }
 
@@ -23,22 +20,24 @@ prepare_vm() {
 make_vm_root() {
     NODE_PACKAGES+=,udev,initramfs-tools,linux-image-amd64
     make_node_root "$1"
-    # The modules that the root filesystem needs, instead of those of any machine: a quarter of the size.
+    # Only the modules that the root filesystem needs: a quarter of the size.
     echo MODULES=list >"$1/etc/initramfs-tools/conf.d/lab"
     printf '%s\n' virtio_pci virtio_blk ext4 >>"$1/etc/initramfs-tools/modules"
     chroot "$1" update-initramfs -u
-    # Else udev loads it at boot, and nobody sees whether what installs Kata does.
+    # Otherwise udev loads it at boot, and a test cannot tell whether installing Kata does.
     echo blacklist kvm_amd >"$1/etc/modprobe.d/lab.conf"
     chroot "$1" systemctl disable -q lab-node
     chroot "$1" systemctl enable -q systemd-networkd
-    # A concession to containers.
+    # Only containers need this setting.
     sed -i '/^enforceNodeAllocatable:/d' "$1/var/lib/kubelet/config.yaml"
 }
 
-is_vm() { [ "$(node_kind "$1")" = vm ]; }
+emulator_base() { echo "$VM_ROOT"; }
+emulator_slowness() { echo 5; }
+emulator_may_lower_oom_score() { true; }
 
-# A device on the bridge, where the machine is the other end.
-make_vm_network() { # NODE
+# A tap device on the bridge; the machine is its other end.
+emulator_network() { # NODE
     local device
     device="$(bridge)-$(node_index "$1")"
     ip tuntap add dev "$device" mode tap
@@ -46,22 +45,17 @@ make_vm_network() { # NODE
     ip route add "$(node_pods "$1")" via "$(node_address "$1")"
 }
 
-# use_containerd_vm ROOT: without the concession to this machine.
-use_containerd_vm() (
-    # shellcheck disable=SC2317 # called there
-    may_lower_oom_score() { true; }
-    use_containerd_2.3 "$1"
-)
+# Its own network configuration has the routes to all possible nodes.
+emulator_route_pods() { :; } # NODE OTHER
 
-# finish_vm NODE: its address, and its disk, from its root filesystem as it stands.
-finish_vm() {
+# emulator_finish NODE: writes its network configuration, and makes its disk from the root filesystem.
+emulator_finish() {
     local folder=$LAB_DIR/nodes/$1 root index
     root=$(node_root "$1")
     {
         printf '[Match]\nName=en*\n\n[Network]\nAddress=%s/24\nGateway=%s\n' "$(node_address "$1")" "$(host_address)"
-        # Nothing to wait for at boot.
+        # These two would delay the boot.
         printf '%s\n' LinkLocalAddressing=no IPv6AcceptRA=no
-        # Where the pods of the others are, whether they are there yet or not.
         for ((index = 0; index < NODE_LIMIT; index++)); do
             [ "$index" = "$(node_index "$1")" ] ||
                 printf '\n[Route]\nDestination=%s\nGateway=%s\n' "$(pods_of $index)" "$(address_of $index)"
@@ -69,14 +63,14 @@ finish_vm() {
     } >"$root/etc/systemd/network/lab.network"
     cp "$root/vmlinuz" "$root/initrd.img" "$folder"
     mke2fs -q -t ext4 -L root -d "$root" "$folder/disk" 8G >"$LAB_DIR/log/$1-disk.log" 2>&1 ||
-        fail "no disk for $1" "$LAB_DIR/log/$1-disk.log"
+        fail "could not make the disk of $1" "$LAB_DIR/log/$1-disk.log"
     umount "$root"
     rm -r "$folder/upper" "$folder/work"
 }
 
-# boot_vm NODE. One processor, as two hung once under QEMU 7.2. Whatever the machine has written is in this machine's own
-# page cache and outlives QEMU, so that syncing the file as well (cache=writeback) would only take time.
-boot_vm() {
+# emulator_boot NODE: with one processor, because two hung under QEMU 7.2. cache=unsafe is safe enough: what the machine has
+# written is in the page cache of this host, which outlives QEMU.
+emulator_boot() {
     local folder=$LAB_DIR/nodes/$1 mac
     printf -v mac '52:54:00:%02x:00:%02x' "$(lab_number)" "$(node_index "$1")"
     start "node-$1" qemu-system-x86_64 -name "$(bridge)-$1" -nodefaults -display none -serial stdio \
@@ -86,4 +80,10 @@ boot_vm() {
         -drive "file=$folder/disk,format=raw,if=virtio,cache=unsafe" \
         -netdev "tap,id=net,ifname=$(bridge)-$(node_index "$1"),script=no,downscript=no" \
         -device "virtio-net-pci,netdev=net,mac=$mac,romfile="
+}
+
+emulator_kill() { # NODE
+    local pid
+    ! pid=$(pid_of "node-$1") || kill -KILL "$pid"
+    wait_until 20 is_gone "node-$1" || fail "node $1 does not stop" "$LAB_DIR/log/node-$1.log"
 }
