@@ -227,11 +227,11 @@ describe("KataContainers", () => {
         });
     });
 
-    it("reports the node whose last line of output is not its status", async () => {
+    it("reports the node whose activate command does not end with its status", async () => {
         const { component } = await deploy({ nodes: oneNode }, { stdout: "all is fine" });
         const message = await resolved(component.nodeStatuses).catch((error) => error.message);
         expect(message).to.equal(
-            "node worker-1: the last line of output must be its status in JSON, but is: all is fine",
+            "node worker-1: the output of its -activate resource must end with its status in JSON, but ends with: all is fine; run pulumi up with --replace for that resource",
         );
     });
 

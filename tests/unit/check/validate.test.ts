@@ -555,7 +555,9 @@ describe("validation", () => {
         const other = (changed: object) => ({
             nodes: { a: { connection }, b: { connection: { ...connection, ...changed } } },
         });
-        expect(described(other({ port: 22 }))).to.deep.equal(['nodes["b"].connection: has the same address as "a"']);
+        expect(described(other({ port: 22 }))).to.deep.equal([
+            'nodes["b"].connection: has the same address as "a": name each machine only once',
+        ]);
         expect(described(other({ port: 2222 }))).to.deep.equal([]);
         expect(described(other({ proxy: { host: "p", password: "p" } }))).to.deep.equal([]);
         expect(described(other({ port: pulumi.output(22) }))).to.deep.equal([]);
