@@ -37,7 +37,7 @@ describe("the reference", () => {
         ]);
     });
 
-    it("lists as integer exactly the numbers that validation requires to be whole", () => {
+    it("the reference lists as integer exactly the numbers that validation requires to be whole", () => {
         for (const { path } of reference.arguments().filter(({ type }) => type === "integer")) {
             const args = structuredClone(everyArgument);
             const steps = path

@@ -563,7 +563,7 @@ describe("validation", () => {
         expect(described(other({ port: pulumi.output(22) }))).to.deep.equal([]);
     });
 
-    it("reports all problems at once", () => {
+    it("validation reports all problems at once", () => {
         expect(
             pathsOf({
                 nodes: { A: { connection: { host: "", port: 0 } } },
@@ -685,7 +685,7 @@ const anyArguments = fc.oneof(
 );
 
 describe("validation of arbitrary arguments", () => {
-    it("never throws, and gives every problem a path and a reason", () => {
+    it("validation never throws, and gives every problem a path and a reason", () => {
         fc.assert(
             fc.property(fc.string(), anyArguments, (name, args) => {
                 for (const { path, reason } of problems(name, args, noAgent)) {
@@ -697,7 +697,7 @@ describe("validation of arbitrary arguments", () => {
         );
     });
 
-    it("never carries a value of a connection, a kubeconfig or a url", () => {
+    it("a validation error never contains a value of a connection, a kubeconfig or a url", () => {
         const secrets = fc
             .string({ minLength: 12, unit: fc.constantFrom(..."xyz-@: ") })
             .map((text) => `hunter${text}`);
