@@ -7,7 +7,7 @@
 # cut_short FILE: "yes" if its last line has no newline.
 cut_short() { if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo yes; fi; }
 
-# unmark FILE: prints the file without our edits. A line that someone changed after us is kept as it is now.
+# unmark FILE: prints the file without the managed edits. An edited line that somebody changed later keeps that change.
 unmark() {
     if ! grep -q '^#kata-containers:' "$1"; then
         cat "$1"
@@ -31,7 +31,7 @@ unmark() {
         END { if (sep != "" && !cut_short && ENVIRON["E_CUT_SHORT"] == "") out = out "\n"; printf "%s", out }' "$1"
 }
 
-# edits FILE: prints our edits alone. The owner of the file decides where in it they stand.
+# edits FILE: prints only the managed edits. Their position in the file does not matter.
 edits() {
     awk '
         inside { print; if (/^#kata-containers:end/) inside = 0; next }

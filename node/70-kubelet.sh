@@ -31,7 +31,7 @@ cgroup_driver() {
     echo "$driver"
 }
 
-# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested and without our edits if
+# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested, or unedited if
 # not.
 prepare_kubelet() {
     local unmarked="$WORK_DIR/kubelet.unmarked" value

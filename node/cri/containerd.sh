@@ -108,7 +108,7 @@ ConfigPath = "$KATA_CONFIG_PATH"
 TABLES
 }
 
-# runc_runtimes FILE: the names of the runtimes that are runc, as containerd understands its configuration without ours.
+# runc_runtimes FILE: the names of the runtimes that are runc, as containerd understands its unedited configuration.
 runc_runtimes() {
     dump "$1" 2>/dev/null | awk "$TOML_AWK"'
         END {
@@ -120,8 +120,8 @@ runc_runtimes() {
         }'
 }
 
-# prepare_imported HANDLER: $WORK_DIR/imported gets the other files of the drop-in folder, without a runtime of our
-# name, because they may be read after ours. With an empty HANDLER it gets them as they were.
+# prepare_imported HANDLER: $WORK_DIR/imported gets the other files of the drop-in folder, without a runtime named
+# HANDLER, because they may be read after the managed file. With an empty HANDLER it gets the unedited files.
 prepare_imported() {
     local file
     rm -rf "$WORK_DIR/imported"
@@ -138,7 +138,7 @@ prepare_imported() {
     done
 }
 
-# disable_foreign FILE NAME: prints FILE with somebody else's runtime of our name disabled, if there is one.
+# disable_foreign FILE NAME: prints FILE with somebody else's runtime named $HANDLER disabled, if there is one.
 disable_foreign() {
     if toml_tables "$1" | grep -qF "containerd.runtimes.$HANDLER" || imports_from_kata "$1"; then
         mark "$1" "$2" "" "" ""
@@ -247,7 +247,7 @@ mark_containerd() {
 # --- Checks before the change ---
 
 # check_containerd: asks containerd, before anything is changed, whether it accepts $WORK_DIR/main and, with a drop-in
-# folder, that folder with ours as it will be. $WORK_DIR/dump gets the configuration as containerd then understands it.
+# folder, the future content of that folder. $WORK_DIR/dump gets the configuration as containerd then understands it.
 check_containerd() {
     local candidate="$WORK_DIR/candidate.toml"
     step "containerd configuration"
@@ -279,7 +279,7 @@ require_runtimes() {
     done
 }
 
-# require_handler: a file that is imported by name may still define a runtime of our name, which would be used.
+# require_handler: a file that is imported by name may still define a runtime named $HANDLER, and would take precedence.
 require_handler() {
     local path
     path=$(toml_get "$WORK_DIR/dump" "$CRI_DUMP_TABLE.runtimes.\"$HANDLER\".options" ConfigPath)
@@ -331,7 +331,7 @@ want_containerd() {
     for file in "$WORK_DIR"/imported/*.toml; do
         if [ -f "$file" ]; then want_edits "$file" "${DROP_IN%/*}/${file##*/}"; fi
     done
-    # A file that would be empty held nothing but our block, so it did not exist before.
+    # A file that would be empty contained only the managed block, so it did not exist before.
     if [ -s "$WORK_DIR/main" ]; then want_edits "$WORK_DIR/main" "$CONTAINERD_CONFIG"; else plan remove "$CONTAINERD_CONFIG" ""; fi
 }
 containerd_planned() { planned "$CONTAINERD_CONFIG" || { [ -n "$DROP_IN" ] && grep -qF "$TAB${DROP_IN%/*}/" "$WORK_DIR/plan"; }; }
