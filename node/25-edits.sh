@@ -7,7 +7,7 @@
 # cut_short FILE: "yes" if its last line has no newline.
 cut_short() { if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo yes; fi; }
 
-# unmark FILE: prints the file without the managed edits. An edited line that somebody changed later keeps that change.
+# unmark FILE: prints the file without our edits. A line that someone changed after us is kept as it is now.
 unmark() {
     if ! grep -q '^#kata-containers:' "$1"; then
         cat "$1"

@@ -22,7 +22,7 @@ displaced_of() { printf '%s.kata-containers-displaced' "$1"; }
 want_file() { # FILE PATH
     if ! { [ -f "$2" ] && cmp -s "$1" "$2"; }; then plan file "$2" "$1"; fi
 }
-want_edits() { # FILE PATH, a file of others: only the managed edits are compared
+want_edits() { # FILE PATH, a file of others: only our edits in it count
     if ! { [ -f "$2" ] && [ "$(edits "$1")" = "$(edits "$2")" ]; }; then plan file "$2" "$1"; fi
 }
 want_managed_file() { # FILE PATH

@@ -4,7 +4,7 @@
 find_kubelet() {
     step "kubelet"
     KUBELET_PID=$(kubelet_pid)
-    [ -n "$KUBELET_PID" ] || fail "the kubelet is not running on this node" \
+    [ -n "$KUBELET_PID" ] || fail "the kubelet does not run on this node" \
         "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
     KUBELET=$(readlink "/proc/$KUBELET_PID/exe")
     KUBELET_UNIT=$(unit_of "$KUBELET_PID")

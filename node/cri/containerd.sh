@@ -5,7 +5,7 @@ find_containerd() {
     local pid
     step "containerd"
     pid=$(container_runtime_pid)
-    [ -n "$pid" ] || fail "containerd is not running on this node" \
+    [ -n "$pid" ] || fail "containerd does not run on this node" \
         "this package needs containerd 1.6 or later as the node's container runtime; start it, or remove this node from \`nodes\`"
     CONTAINERD=$(readlink "/proc/$pid/exe")
     CONTAINERD=${CONTAINERD% (deleted)}
@@ -108,7 +108,7 @@ ConfigPath = "$KATA_CONFIG_PATH"
 TABLES
 }
 
-# runc_runtimes FILE: the names of the runtimes that are runc, as containerd understands its unedited configuration.
+# runc_runtimes FILE: the names of the runtimes that are runc, as containerd understands its configuration without ours.
 runc_runtimes() {
     dump "$1" 2>/dev/null | awk "$TOML_AWK"'
         END {
@@ -138,7 +138,7 @@ prepare_imported() {
     done
 }
 
-# disable_foreign FILE NAME: prints FILE with somebody else's runtime named $HANDLER disabled, if there is one.
+# disable_foreign FILE NAME: prints FILE with somebody else's runtime of our name disabled, if there is one.
 disable_foreign() {
     if toml_tables "$1" | grep -qF "containerd.runtimes.$HANDLER" || imports_from_kata "$1"; then
         mark "$1" "$2" "" "" ""
@@ -156,7 +156,7 @@ mark() {
     local file="$1" name="$2"
     shift 2
     mark_containerd "$file" "$@" 2>"$WORK_DIR/refused" || fail "$name cannot be edited safely: $(cat "$WORK_DIR/refused")" \
-        "write that entry as a table of its own, [plugins.\"$CRI_PLUGIN\".containerd.runtimes.NAME], then run pulumi again"
+        "write that entry as a table of its own, [plugins.\"$CRI_PLUGIN\".containerd.runtimes.NAME], and run this again"
 }
 
 # awk functions of mark_containerd.
@@ -279,7 +279,7 @@ require_runtimes() {
     done
 }
 
-# require_handler: a file that is imported by name may still define a runtime named $HANDLER, and would take precedence.
+# require_handler: a file that is imported by name may still define a runtime of our name, which would be used.
 require_handler() {
     local path
     path=$(toml_get "$WORK_DIR/dump" "$CRI_DUMP_TABLE.runtimes.\"$HANDLER\".options" ConfigPath)
@@ -331,7 +331,7 @@ want_containerd() {
     for file in "$WORK_DIR"/imported/*.toml; do
         if [ -f "$file" ]; then want_edits "$file" "${DROP_IN%/*}/${file##*/}"; fi
     done
-    # A file that would be empty contained only the managed block, so it did not exist before.
+    # A file that would be empty held nothing but our block, so it did not exist before.
     if [ -s "$WORK_DIR/main" ]; then want_edits "$WORK_DIR/main" "$CONTAINERD_CONFIG"; else plan remove "$CONTAINERD_CONFIG" ""; fi
 }
 containerd_planned() { planned "$CONTAINERD_CONFIG" || { [ -n "$DROP_IN" ] && grep -qF "$TAB${DROP_IN%/*}/" "$WORK_DIR/plan"; }; }

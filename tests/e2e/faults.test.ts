@@ -74,7 +74,7 @@ describe(`the fault matrix (${sampled})`, function () {
             const { status, output } = await node.fault(kind, failpoint, run);
             let where = "joined";
             let problem = "";
-            // If only the caller is gone, the work continues, and the next run waits for it.
+            // If only the caller is gone, the work continues and the next run joins it.
             if (kind !== "connection") {
                 const now = node.inspect(kind === "power" ? undefined : container);
                 where = now.snapshot === from ? "as it was" : now.snapshot === to ? "as asked" : "between";
