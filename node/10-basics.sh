@@ -1,8 +1,8 @@
 #!/bin/sh
-# The node program of the Pulumi package `kata-containers`: it installs Kata Containers on this Kubernetes node beside runc,
+# The node program of the Pulumi package `kata-containers`: it installs Kata Containers on this Kubernetes node next to runc,
 # and removes it again.
 #
-#   stage       downloads a release and unpacks it beside the others; changes nothing that runs
+#   stage       downloads a release and unpacks it next to the others; changes nothing that runs
 #   activate    switches the node to the release: Kata's configuration, containerd, the kubelet's cgroup driver
 #   deactivate  restores the files of containerd and the kubelet and everything that was displaced
 #   unstage     removes the releases and this program
@@ -32,7 +32,7 @@ PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # ctr and crictl read defaults from the environment; those of an administrator must not redirect them.
 unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 
-# All global variables. Everything else is a parameter or `local`. An assignment never stands in front of a function call
+# All global variables. Everything else is a parameter or `local`. An assignment never precedes a function call
 # (NAME=value function): in bash before 5.1 run as sh, the variable keeps that value after the call.
 #
 # constants                TAB NEWLINE SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT KATA_MODULES

@@ -1,5 +1,5 @@
 # TOML, read and edited line by line, so that comments and the order are kept. Inside awk, a key path is the list of its
-# parts, each behind the separator SEP and written as between double quotes; in arguments it is written as in TOML:
+# parts, each preceded by the separator SEP and escaped as between double quotes; in arguments it is written as in TOML:
 # plugins."io.containerd.grpc.v1.cri".cni
 #
 # toml_index() sets for each line i: at[i], the table that the line is in; head[i], the table that begins there;

@@ -31,7 +31,7 @@ unmark() {
         END { if (sep != "" && !cut_short && ENVIRON["E_CUT_SHORT"] == "") out = out "\n"; printf "%s", out }' "$1"
 }
 
-# edits FILE: prints our edits alone. The owner of the file decides where in it they stand.
+# edits FILE: prints only the managed edits. Their position in the file does not matter.
 edits() {
     awk '
         inside { print; if (/^#kata-containers:end/) inside = 0; next }

@@ -58,7 +58,7 @@ carry_out_plan() {
     local kind path argument
     note "$STATE_DIR/managed"
     note "$STATE_DIR/folders"
-    # The list of managed paths grows before the change and shrinks after it, so that no managed path is ever forgotten.
+    # Paths are added to the list of managed paths before the change and removed after it, so that the list is never incomplete.
     add_lines "$STATE_DIR/managed" <"$WORK_DIR/managed"
     while IFS="$TAB" read -r kind path argument; do
         case $kind in

@@ -1,4 +1,4 @@
-# The release trees, beside each other under /opt/kata-releases: download, unpack, fingerprint, prune.
+# The release trees in /opt/kata-releases, one folder each: download, unpack, fingerprint, prune.
 
 # choose_release: sets TREE, the folder of the release for this machine's architecture.
 choose_release() {
@@ -189,8 +189,8 @@ report_progress() {
     done
 }
 
-# tree_fingerprint FOLDER: a sum over everything about its files that can be read without opening them. All trees that are
-# unpacked from one archive have the same.
+# tree_fingerprint FOLDER: a hash over the names, types, modes, sizes and modification times of its files. All trees that
+# are unpacked from one archive have the same fingerprint.
 tree_fingerprint() { (cd "$1" && find . ! -type d -exec stat -c '%n %f %s %Y' {} + | sort | sha256sum | cut -c 1-64); }
 
 # tree_is_intact TREE: as it was unpacked.
@@ -212,8 +212,8 @@ sandboxes() {
         while read -r pid tree; do printf '%s\t%s\n' "$tree" "$(flag "$pid" -id)"; done
 }
 
-# prune KEEP...: removes every tree that is neither named nor in use. It is renamed first, because half a tree must not
-# look like one.
+# prune KEEP...: removes every tree that is neither named nor in use. It is renamed first, because an incomplete tree must
+# not look complete.
 prune() {
     local tree name
     for tree in "$RELEASES_DIR"/*; do

@@ -4,7 +4,7 @@
 find_kubelet() {
     step "kubelet"
     KUBELET_PID=$(kubelet_pid)
-    [ -n "$KUBELET_PID" ] || fail "the kubelet is not running on this node" \
+    [ -n "$KUBELET_PID" ] || fail "the kubelet does not run on this node" \
         "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
     KUBELET=$(readlink "/proc/$KUBELET_PID/exe")
     KUBELET_UNIT=$(unit_of "$KUBELET_PID")
@@ -31,7 +31,7 @@ cgroup_driver() {
     echo "$driver"
 }
 
-# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested and without our edits if
+# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested, or unedited if
 # not.
 prepare_kubelet() {
     local unmarked="$WORK_DIR/kubelet.unmarked" value

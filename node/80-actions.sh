@@ -21,7 +21,7 @@ claim() {
     printf '%s\n' "$OWNER" | add_lines "$STATE_DIR/owners"
     flush "$STATE_DIR/owners" "$STATE_DIR"
 }
-# release_claim: removes our claim if another one is left, and fails if ours is the only one.
+# release_claim: removes the claim of OWNER if another one is left, and fails if it is the only one.
 release_claim() {
     local other
     other=$(other_owner)

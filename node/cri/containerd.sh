@@ -5,7 +5,7 @@ find_containerd() {
     local pid
     step "containerd"
     pid=$(container_runtime_pid)
-    [ -n "$pid" ] || fail "containerd is not running on this node" \
+    [ -n "$pid" ] || fail "containerd does not run on this node" \
         "this package needs containerd 1.6 or later as the node's container runtime; start it, or remove this node from \`nodes\`"
     CONTAINERD=$(readlink "/proc/$pid/exe")
     CONTAINERD=${CONTAINERD% (deleted)}
@@ -120,8 +120,8 @@ runc_runtimes() {
         }'
 }
 
-# prepare_imported HANDLER: $WORK_DIR/imported gets the other files of the drop-in folder, without a runtime of our
-# name, because they may be read after ours. With an empty HANDLER it gets them as they were.
+# prepare_imported HANDLER: $WORK_DIR/imported gets the other files of the drop-in folder, without a runtime named
+# HANDLER, because they may be read after the managed file. With an empty HANDLER it gets the unedited files.
 prepare_imported() {
     local file
     rm -rf "$WORK_DIR/imported"
@@ -156,7 +156,7 @@ mark() {
     local file="$1" name="$2"
     shift 2
     mark_containerd "$file" "$@" 2>"$WORK_DIR/refused" || fail "$name cannot be edited safely: $(cat "$WORK_DIR/refused")" \
-        "write that entry as a table of its own, [plugins.\"$CRI_PLUGIN\".containerd.runtimes.NAME], then run pulumi again"
+        "write that entry as a table of its own, [plugins.\"$CRI_PLUGIN\".containerd.runtimes.NAME], and run this again"
 }
 
 # awk functions of mark_containerd.
@@ -247,7 +247,7 @@ mark_containerd() {
 # --- Checks before the change ---
 
 # check_containerd: asks containerd, before anything is changed, whether it accepts $WORK_DIR/main and, with a drop-in
-# folder, that folder with ours as it will be. $WORK_DIR/dump gets the configuration as containerd then understands it.
+# folder, the future content of that folder. $WORK_DIR/dump gets the configuration as containerd then understands it.
 check_containerd() {
     local candidate="$WORK_DIR/candidate.toml"
     step "containerd configuration"

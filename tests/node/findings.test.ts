@@ -1,4 +1,4 @@
-// Nodes that the program refuses, as far as the nodes of the lab cannot be made like that.
+// Nodes that the program refuses and that the lab cannot provide.
 
 import { expect } from "chai";
 import { inEveryShell } from "../support/shells";
