@@ -18,12 +18,12 @@
 #   /etc/systemd/system/kata-containers-node.service   runs `recover` at boot, if a change was interrupted
 #   /var/lib/kata-containers-node/           this program, the names of its owners, the journal of a change in progress
 #   /run/kata-containers-node/               its lock and its logs
-# In files of others (the configurations of containerd and the kubelet) every changed line stands behind a comment that
-# begins with `#kata-containers:` and holds the original, so that it can be undone, also by hand.
+# In files of others (the configurations of containerd and the kubelet) every change is marked with a comment that begins
+# with `#kata-containers:` and contains the original line, so that it can be undone, also by hand.
 #
 # The program needs a POSIX shell with `local`, awk and the tools that every Kubernetes node has.
 #
-# This file: the global variables and the helpers that know nothing of nodes.
+# This file: the global variables and general helpers.
 
 set -eu
 umask 022

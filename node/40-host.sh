@@ -11,7 +11,7 @@ architecture() {
 
 has_kvm() { [ -c /dev/kvm ]; }
 
-# cgroup_version: a hybrid machine counts as 1, because its controllers are there.
+# cgroup_version: 1 on a hybrid machine, because its controllers use version 1.
 cgroup_version() { if [ -f /sys/fs/cgroup/cgroup.controllers ]; then echo 2; else echo 1; fi; }
 
 # module_available NAME: loaded, built in or loadable.

@@ -21,7 +21,7 @@ download_release() {
     local url="$1" staging="$RELEASES_DIR/.staging" attempt=1 problem retry remedy finding
     step "release"
     if tree_is_intact "$TREE"; then
-        say "Kata Containers $VERSION is already here: $RELEASES_DIR/$TREE"
+        say "Kata Containers $VERSION is already unpacked in $RELEASES_DIR/$TREE"
         return
     fi
     if [ -d "$RELEASES_DIR/$TREE" ]; then say "$RELEASES_DIR/$TREE has been modified; downloading it again"; fi
@@ -59,10 +59,10 @@ require_tools() { # URL
         "set release.url to an archive of the Kata Containers project"
     for tool in "$decompress" tar sha256sum mkfifo; do
         have "$tool" || fail "$tool is not installed on this node" \
-            "install it, for instance: apt-get install $tool, or dnf install $tool"
+            "install the package that contains it; for xz, that is xz-utils on Debian and Ubuntu"
     done
     case $1 in
-        /*) [ -r "$1" ] || fail "the file $1 does not exist on this node" "copy the archive there, or change release.url" ;;
+        /*) [ -r "$1" ] || fail "the file $1 does not exist on this node or is not readable" "copy the archive there, or change release.url" ;;
         *) have curl || have wget || fail "neither curl nor wget is installed on this node" \
                 "install one, or copy the archive to the node and set release.url to its path" ;;
     esac
@@ -184,7 +184,7 @@ report_progress() {
         now=$(sed -n 's/^rchar: //p' "/proc/$1/io" 2>/dev/null) || return 0
         [ -n "$now" ] || return 0
         size=$(sed -n 's/^[Cc]ontent-[Ll]ength: *\([0-9]*\).*/\1/p' "$WORK_DIR/headers" 2>/dev/null | tail -n 1) || size=""
-        say "$((now / 1048576))${size:+ of $((size / 1048576))} MiB, $(((now - last) / 5242880)) MiB/s"
+        say "downloading: $((now / 1048576))${size:+ of $((size / 1048576))} MiB, $(((now - last) / 5242880)) MiB/s"
         last=$now
     done
 }

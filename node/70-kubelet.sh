@@ -4,7 +4,7 @@
 find_kubelet() {
     step "kubelet"
     KUBELET_PID=$(kubelet_pid)
-    [ -n "$KUBELET_PID" ] || fail "the kubelet does not run on this node" \
+    [ -n "$KUBELET_PID" ] || fail "the kubelet is not running on this node" \
         "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
     KUBELET=$(readlink "/proc/$KUBELET_PID/exe")
     KUBELET_UNIT=$(unit_of "$KUBELET_PID")
@@ -38,7 +38,7 @@ prepare_kubelet() {
     step "kubelet configuration"
     if [ -z "$KUBELET_CONFIG" ]; then
         [ -z "$CGROUP_DRIVER" ] || fail "the kubelet has no configuration file (--config)" \
-            "give it one, or remove kubelet.cgroupDriver"
+            "start it with --config, or remove kubelet.cgroupDriver"
         return 0
     fi
     unmark "$KUBELET_CONFIG" >"$unmarked"

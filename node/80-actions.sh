@@ -109,7 +109,7 @@ do_deactivate() {
     # Kubernetes forgets a pod a moment before its sandbox ends.
     if [ "$FORCE" != true ] && ! within 30 no_sandboxes; then
         fail "sandboxes still run on Kata Containers: $(sandbox_names)" \
-            "delete these pods, then run this again; or set forceRemoval to kill their sandboxes"
+            "delete these pods, then run pulumi again; or set forceRemoval and run pulumi up, then remove Kata again"
     fi
     choose_form
     cp "$WORK_DIR/main.unmarked" "$WORK_DIR/main"
@@ -132,16 +132,17 @@ do_unstage() {
     if release_claim; then return; fi
     if [ -s "$STATE_DIR/managed" ]; then
         # A -stage resource that is replaced by itself.
-        say "still active, keeping it"
+        say "Kata Containers is still active; keeping its releases"
         return
     fi
     step "releases"
     prune
-    rmdir "$RELEASES_DIR" 2>/dev/null || say "kept $RELEASES_DIR"
+    rmdir "$RELEASES_DIR" 2>/dev/null || say "kept $RELEASES_DIR, which is not empty"
     rm -rf "$STATE_DIR"
 }
 
 print_status() {
+    step "status"
     printf '{"kataVersions":{%s:%s},"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s}}\n' \
         "$(json_string "$HANDLER")" "$(json_string "$(version_of "$(active_tree)")")" \
         "$(json_string "containerd://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \

@@ -5,7 +5,7 @@ find_containerd() {
     local pid
     step "containerd"
     pid=$(container_runtime_pid)
-    [ -n "$pid" ] || fail "containerd does not run on this node" \
+    [ -n "$pid" ] || fail "containerd is not running on this node" \
         "this package needs containerd 1.6 or later as the node's container runtime; start it, or remove this node from \`nodes\`"
     CONTAINERD=$(readlink "/proc/$pid/exe")
     CONTAINERD=${CONTAINERD% (deleted)}
@@ -156,7 +156,7 @@ mark() {
     local file="$1" name="$2"
     shift 2
     mark_containerd "$file" "$@" 2>"$WORK_DIR/refused" || fail "$name cannot be edited safely: $(cat "$WORK_DIR/refused")" \
-        "write that entry as a table of its own, [plugins.\"$CRI_PLUGIN\".containerd.runtimes.NAME], and run this again"
+        "write that entry as a table of its own, [plugins.\"$CRI_PLUGIN\".containerd.runtimes.NAME], then run pulumi again"
 }
 
 # awk functions of mark_containerd.
@@ -297,7 +297,7 @@ check_removed_runtimes() {
         if grep -qxF "$runtime" "$WORK_DIR/runtimes"; then continue; fi
         pods=$(running_on "$(runtime_entry "$WORK_DIR/dump.now" "$runtime" runtime_type)" | pod_names)
         [ -z "$pods" ] || fail "runtime $runtime is still in use by $pods" \
-            "delete these pods, then run this again; or keep the runtime by keeping its handler"
+            "delete these pods, then run pulumi again; or keep the runtime by keeping its handler"
         say "removing runtime $runtime from containerd"
     done
 }

@@ -22,7 +22,8 @@ export function lateError(name: string, problems: Problem[]): pulumi.RunError {
 /** The error for nodes that a probe cannot reach. */
 export function unreachableError(name: string, errors: string[]): pulumi.RunError {
     const message = `KataContainers ${JSON.stringify(name)} could not reach all nodes; nothing was changed:`;
-    const remedy = 'fix the connection, set `gone: true` for decommissioned machines, or set drift to "warn" or "off"';
+    const remedy =
+        'fix the connection or hostKey, set `gone: true` for decommissioned machines, or set drift to "warn"';
     return new pulumi.RunError([message, ...errors.map((error) => `  - ${error}`), remedy].join("\n"));
 }
 

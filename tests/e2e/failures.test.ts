@@ -95,7 +95,7 @@ describe("failures", function () {
         it("reports a containerd that is not running", async () => {
             onNode(node, "systemctl stop containerd");
             try {
-                await activateRefuses(wrong({}), "containerd", /containerd does not run on this node/, /start it/);
+                await activateRefuses(wrong({}), "containerd", /containerd is not running on this node/, /start it/);
             } finally {
                 onNode(node, "systemctl start containerd");
             }

@@ -72,14 +72,14 @@ inEveryShell("probing", (sandbox) => {
     it("reports a failure during the comparison as drift", async () => {
         await staged();
         const output = await stdout(`
-            find_containerd() { fail "containerd does not run on this node" "start it"; }
+            find_containerd() { fail "containerd is not running on this node" "start it"; }
             architecture() { echo amd64; }
             echo x >state/managed; sed s/stage/activate/ state/stage >state/activate
             drifted activate
             find_containerd() { false; }
             drifted activate`);
         expect(output).to.equal(
-            "containerd does not run on this node\nthe node cannot be compared with what was applied\n",
+            "containerd is not running on this node\nthe node cannot be compared with what was applied\n",
         );
     });
 
