@@ -502,7 +502,6 @@ const loginProperties = [
 const secretPaths = [
     ...endpoints.flatMap((path) => [path, ...loginProperties.map((property) => [...path, property])]),
     ["rollout", "drain", "kubeconfig"],
-    ["release", "url"],
 ];
 
 /** Arguments with the value at the path. */
@@ -511,7 +510,7 @@ function withValue([first, ...rest]: string[], value: unknown, args: any = {}): 
 }
 
 describe("secrets", () => {
-    it("errors never show a value of a connection, a kubeconfig or the URL of a release", () => {
+    it("errors never show a value of a connection or a kubeconfig", () => {
         const secret = fc.tuple(heap, heap).map(([before, after]) => `${before}S3cr3t${after}`);
         const forms: ((secret: string) => unknown)[] = [
             ...[(secret: string) => secret, (secret: string) => [secret], (secret: string) => ({ value: secret })],
