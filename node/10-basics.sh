@@ -36,7 +36,7 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # (NAME=value function): in bash before 5.1 run as sh, the variable keeps that value after the call.
 #
 # constants                TAB NEWLINE SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT KATA_MODULES
-#                          TOML_AWK MARKS_AWK CONTAINERD_AWK
+#                          DISTRIBUTIONS TOML_AWK MARKS_AWK CONTAINERD_AWK
 # this run                 WORK_DIR STEP EXPLAINED PROBING
 # arguments (parse)        ACTION OWNER VERSION URL_AMD64 URL_ARM64 SHA256_AMD64 SHA256_ARM64 PROGRAM HANDLER SHIM_PATH
 #                          KATA_CONFIG SETTINGS DEBUG CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE NODE
@@ -58,6 +58,7 @@ KATA_LINK=/opt/kata
 RUN_DIR=/run/kata-containers-node
 BOOT_UNIT=/etc/systemd/system/kata-containers-node.service
 KATA_MODULES="vhost_vsock vhost_net"
+DISTRIBUTIONS="" # each file in distributions/ but kubeadm.sh adds its own
 
 STEP=start    # named in errors
 EXPLAINED=""  # set when an error was printed

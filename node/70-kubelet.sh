@@ -1,16 +1,5 @@
 # The kubelet: its configuration, its cgroup driver, and whether it is healthy.
 
-# find_kubelet: sets KUBELET and the other variables of its name.
-find_kubelet() {
-    step "kubelet"
-    KUBELET_PID=$(kubelet_pid)
-    [ -n "$KUBELET_PID" ] || fail "the kubelet does not run on this node" "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
-    KUBELET=$(readlink "/proc/$KUBELET_PID/exe")
-    KUBELET_UNIT=$(unit_of "$KUBELET_PID")
-    KUBELET_CONFIG=$(kubelet_config "$KUBELET_PID")
-    if [ -L "$KUBELET_CONFIG" ]; then KUBELET_CONFIG=$(readlink -f "$KUBELET_CONFIG"); fi
-}
-
 # kubelet_entry KEY: its value in the kubelet's configuration file.
 kubelet_entry() { if [ -n "$KUBELET_CONFIG" ]; then yaml_get "$KUBELET_CONFIG" "$1"; fi; }
 

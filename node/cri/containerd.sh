@@ -1,14 +1,24 @@
 # containerd: finding it, the configuration it understands, the runtime to write into it, and whether its CRI serves.
 
-# find_containerd: sets CONTAINERD and the other variables of its name.
+# find_containerd: sets CONTAINERD and the other variables of its name, and those of find_kubelet: the container runtime is the
+# process that listens where the kubelet expects it. A service that is being restarted is waited for.
 find_containerd() {
     local pid
+    find_kubelet
     step "containerd"
-    pid=$(container_runtime_pid)
-    [ -n "$pid" ] || fail "containerd does not run on this node" "this package needs containerd 1.6 or later as the node's container runtime; start it, or remove this node from \`nodes\`"
-    CONTAINERD=$(readlink "/proc/$pid/exe")
-    CONTAINERD=${CONTAINERD% (deleted)}
+    CONTAINERD_SOCKET=$(container_runtime_socket "$KUBELET_PID")
+    case $CONTAINERD_SOCKET in
+        /*) ;;
+        *) fail "the kubelet's container runtime is at $CONTAINERD_SOCKET, which is not a Unix socket" "this package supports containerd 1.6 or later; remove this node from \`nodes\`" ;;
+    esac
+    within 10 containerd_listens ||
+        fail "the container runtime of the kubelet does not run: no process of root outside of containers listens on $CONTAINERD_SOCKET" "start it, or remove this node from \`nodes\`"
+    pid=$(listener "$CONTAINERD_SOCKET")
+    CONTAINERD=$(program_of "$pid") || fail "the container runtime has just ended" "run pulumi up again"
     CONTAINERD_UNIT=$(unit_of "$pid")
+    [ "${CONTAINERD##*/}" = containerd ] ||
+        fail "the kubelet uses $CONTAINERD (process $pid${CONTAINERD_UNIT:+ of $CONTAINERD_UNIT}) at $CONTAINERD_SOCKET, not containerd" "this package supports containerd 1.6 or later there; remove this node from \`nodes\`"
+    [ -n "$CONTAINERD_UNIT" ] || fail "containerd (process $pid) was not started by systemd" "make it a service, so that it can be restarted"
     CONTAINERD_VERSION=$("$CONTAINERD" --version | cut -d ' ' -f 3 | sed 's/^v//; s/[~+].*//')
     CONTAINERD_MAJOR=${CONTAINERD_VERSION%%.*}
     version_at_least "$CONTAINERD_VERSION" 1.6 ||
@@ -16,13 +26,13 @@ find_containerd() {
     CONTAINERD_CONFIG=$(container_runtime_config "$pid")
     # The target of a link is edited, and the link is kept.
     if [ -L "$CONTAINERD_CONFIG" ]; then CONTAINERD_CONFIG=$(readlink -f "$CONTAINERD_CONFIG"); fi
-    CONTAINERD_SOCKET=$(container_runtime_socket "$pid")
     case :$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p'): in
         *":$(shim_folder):"*) ;;
         *) fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed" "add it to the Environment of $CONTAINERD_UNIT" ;;
     esac
     have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" "install the ctr that belongs to containerd $CONTAINERD_VERSION"
 }
+containerd_listens() { [ -n "$(listener "$CONTAINERD_SOCKET")" ]; }
 
 # dump [FILE]: the configuration as containerd understands it, with everything that it imports.
 dump() { "$CONTAINERD" --config "${1:-$CONTAINERD_CONFIG}" config dump; }
@@ -343,7 +353,7 @@ cri_is_ok() {
 }
 cri_serves() {
     local pid
-    pid=$(container_runtime_pid)
+    pid=$(listener "$CONTAINERD_SOCKET")
     [ -n "$pid" ] || return 1
     # State 0A is LISTEN.
     # shellcheck disable=SC2012 # the names are numbers

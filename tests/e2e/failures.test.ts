@@ -95,7 +95,12 @@ describe("failures", function () {
         it("reports a containerd that is not running", async () => {
             onNode(node, "systemctl stop containerd");
             try {
-                await activateRefuses(wrong({}), "containerd", /containerd does not run on this node/, /start it/);
+                await activateRefuses(
+                    wrong({}),
+                    "containerd",
+                    /the container runtime of the kubelet does not run: .* listens on \/run\/containerd\/containerd\.sock/,
+                    /start it/,
+                );
             } finally {
                 onNode(node, "systemctl start containerd");
             }
@@ -212,6 +217,35 @@ END
         it("installs Kata once the causes of all failures are fixed", async () => {
             const { outputs } = await stack.up(wrong({}));
             expect(outputs.nodeStatuses[node]!.kataVersions).to.deep.equal({ "kata-qemu": "3.32.0" });
+        });
+
+        it("neither takes nor runs a program that an ordinary user calls containerd (kubelet's runtime)", async () => {
+            // The kernel calls a program that was replaced while it runs `PATH (deleted)`.
+            onNode(
+                node,
+                `systemctl stop containerd
+                su kata -c 'mkdir /tmp/fake && cd /tmp/fake && cp /bin/sleep containerd && {
+                    ./containerd 600 >/dev/null 2>&1 & rm containerd
+                    printf "#!/bin/sh\\nid >/tmp/fake/ran\\necho containerd x v1.7.0\\n" >containerd && chmod 755 containerd
+                }'
+                pgrep -x containerd >/dev/null`,
+            );
+            try {
+                const { log } = await stack.preview(wrong({}));
+                expect(log).to.contain("the container runtime of the kubelet does not run");
+                await activateRefuses(
+                    wrong({}),
+                    "containerd",
+                    /container runtime of the kubelet does not run/,
+                    /start/,
+                );
+            } finally {
+                onNode(
+                    node,
+                    "pkill -u kata -x containerd; ls /tmp/fake >/root/fake; rm -r /tmp/fake; systemctl start containerd",
+                );
+            }
+            expect(onNode(node, "cat /root/fake; rm /root/fake")).to.equal("containerd");
         });
     });
 
