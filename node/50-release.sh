@@ -197,12 +197,19 @@ active_tree() { if [ -L "$KATA_LINK" ]; then basename "$(readlink "$KATA_LINK")"
 version_of() { printf '%s\n' "$1" | sed 's/^\.gone-[0-9]*-//; s/-[0-9a-f]*$//'; } # TREE
 
 # sandboxes: the running sandboxes, one a line: tree, tab, sandbox id. Kata resolves /opt/kata when a sandbox starts, so the
-# program file of its shim shows which tree it uses.
+# program file of its shim shows which tree it uses. The kernel shows it by its real path. Any user can run that file.
 sandboxes() {
-    local pid tree
+    local pid tree releases
+    releases=$(readlink -f "$RELEASES_DIR") || return 0 # without /opt there is no release
     # shellcheck disable=SC2012 # the names are plain, and readlink would be one process for each
-    ls -ln /proc/[0-9]*/exe 2>/dev/null | sed -n "s,^.* /proc/\([0-9]*\)/exe -> $RELEASES_DIR/\([^/]*\)/.*containerd-shim-kata-v2.*,\1 \2,p" |
-        while read -r pid tree; do printf '%s\t%s\n' "$tree" "$(flag "$pid" -id)"; done
+    ls -ln /proc/[0-9]*/exe 2>/dev/null | S_RELEASES=" -> $releases/" awk '
+        (i = index($0, ENVIRON["S_RELEASES"])) && /containerd-shim-kata-v2/ {
+            n = split(substr($0, 1, i - 1), part, "/")
+            split(substr($0, i + length(ENVIRON["S_RELEASES"])), tree, "/")
+            print part[n - 1], tree[1]
+        }' | while read -r pid tree; do
+        if runs_as_root "$pid"; then printf '%s\t%s\n' "$tree" "$(flag "$pid" -id)"; fi
+    done
 }
 
 # prune KEEP...: removes every tree that is neither named nor in use. It is renamed first, because half a tree must not look

@@ -350,3 +350,42 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         await refused("containerd's PATH lacks /usr/local/bin", "Environment of containerd.service");
     });
 });
+
+inEveryShell("finding sandboxes", (sandbox) => {
+    const shims = (machine: Machine, folder: string) => {
+        const shim = (pid: number, tree: string, more: Partial<Process> = {}, id = `id-${pid}`) =>
+            machine.add(pid, {
+                name: "containerd-shim",
+                program: sandbox().path(`${folder}/${tree}/bin/containerd-shim-kata-v2`),
+                arguments: ["-namespace", "k8s.io", "-id", id],
+                ...more,
+            });
+        shim(20, "3.32.0-aaa");
+        // Some shims have a mount namespace of their own.
+        shim(21, ".gone-77-4.1.0-bbb", { other: ["mnt"] });
+        shim(22, "3.7.0-ccc", { uids: "1000 1000 1000 1000" });
+        shim(23, "3.7.0-ccc", { uids: "1000 0 0 0" });
+        shim(24, "3.7.0-ccc", { other: ["user"] });
+        shim(25, "3.7.0-ccc", { other: ["pid", "mnt"] });
+        machine.add(26, { name: "bash", program: sandbox().path(`${folder}/3.7.0-ccc/bin/qemu`) });
+        machine.add(27, { name: "shim", program: sandbox().path("elsewhere/3.7.0-ccc/containerd-shim-kata-v2") });
+    };
+    const found = async () => (await sandbox().run("sandboxes")).stdout;
+
+    it("counts the shims that root runs, and none that an ordinary user or a container runs", async () => {
+        sandbox().write("releases/keep", "");
+        shims(new Machine(sandbox()), "releases");
+        expect(await found()).to.equal("3.32.0-aaa\tid-20\n.gone-77-4.1.0-bbb\tid-21\n");
+    });
+
+    it("sees sandboxes where the releases are reached through a link, and keeps their release (opt-link)", async () => {
+        for (const tree of ["3.32.0-aaa", "3.7.0-ccc"]) sandbox().write(`disk/a+b.d/${tree}/keep`, "");
+        symlinkSync("disk/a+b.d", sandbox().path("releases"));
+        shims(new Machine(sandbox()), "disk/a+b.d");
+        expect(await found()).to.equal("3.32.0-aaa\tid-20\n.gone-77-4.1.0-bbb\tid-21\n");
+        const { stdout } = await sandbox().run("prune");
+        expect(stdout).to.contain("sandboxes run on it");
+        expect(existsSync(sandbox().path("disk/a+b.d/3.32.0-aaa"))).to.equal(true);
+        expect(existsSync(sandbox().path("disk/a+b.d/3.7.0-ccc"))).to.equal(false);
+    });
+});
