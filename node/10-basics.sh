@@ -38,7 +38,7 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # constants                TAB NEWLINE SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT KATA_MODULES
 #                          DISTRIBUTIONS TOML_AWK MARKS_AWK CONTAINERD_AWK
 # this run                 WORK_DIR STEP EXPLAINED PROBING
-# arguments (parse)        ACTION OWNER VERSION URL_AMD64 URL_ARM64 SHA256_AMD64 SHA256_ARM64 PROGRAM HANDLER SHIM_PATH
+# parse                    ACTION OWNER VERSION URL_AMD64 URL_ARM64 SHA256_AMD64 SHA256_ARM64 PROGRAM HANDLER SHIM_PATH
 #                          KATA_CONFIG SETTINGS DEBUG CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE NODE
 #                          RUNTIME_CLASS, and KATA_CONFIG_PATH, the copy of KATA_CONFIG for HANDLER
 # choose_release           TREE, the name of the release's folder
@@ -58,7 +58,7 @@ KATA_LINK=/opt/kata
 RUN_DIR=/run/kata-containers-node
 BOOT_UNIT=/etc/systemd/system/kata-containers-node.service
 KATA_MODULES="vhost_vsock vhost_net"
-DISTRIBUTIONS="" # each file in distributions/ but kubeadm.sh adds its own
+DISTRIBUTIONS="" # those that are recognized and not supported; their files add them
 
 STEP=start    # named in errors
 EXPLAINED=""  # set when an error was printed

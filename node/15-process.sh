@@ -1,12 +1,12 @@
-# Processes, systemd units, sockets, command-line flags, versions and HTTP.
+# Processes, systemd units, command-line flags, versions and HTTP.
 
-# main_pid UNIT: the id of the service's main process, 0 if it has none.
+# main_pid UNIT: the id of the service's main process, or 0.
 main_pid() { systemctl show -p MainPID --value "$1" 2>/dev/null || :; }
 
 # any_runs UNIT...: a unit may be a pattern.
 any_runs() { systemctl is-active "$@" 2>/dev/null | grep -qE '^(active|activating|reloading)'; }
 
-# processes_named NAME: the ids of the processes of that name. Any user can run one, so each must pass is_system_process.
+# processes_named NAME: the ids of the processes of that name. Any user can run one: see is_system_process.
 processes_named() { grep -lx "$1" /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n; }
 
 # runs_as_root PID: with all its user ids, in the user and process namespaces of the machine.
@@ -20,42 +20,26 @@ runs_as_root() {
 # shellcheck disable=SC3013
 is_system_process() { runs_as_root "$1" && [ "/proc/$1/ns/mnt" -ef /proc/1/ns/mnt ]; }
 
-# program_of PID: the program file of a system process. The id may pass to a process of another user, so that is asked last.
+# program_of PID: the program file of a system process. The id may pass to another process, so that is asked last.
 program_of() {
     local program
     program=$(readlink "/proc/$1/exe") && is_system_process "$1" || return 1
     printf '%s\n' "${program% (deleted)}"
 }
 
-# unit_of PID: the service that a process belongs to. The kubelet may have left the cgroup of its service (kubeletCgroups).
+# unit_of PID: the service that a process belongs to. The kubelet may have left its service's cgroup (kubeletCgroups).
 unit_of() {
     local unit
-    unit=$(grep -v ':/user\.slice' "/proc/$1/cgroup" | sed -nE 's,^[0-9]+:(name=systemd)?:/(.*/)?([^/]+\.service)(/.*)?$,\3,p' | head -n 1)
-    [ -n "$unit" ] || unit=$(systemctl show -p Id -p MainPID '*.service' 2>/dev/null |
-        awk -F = -v pid="$1" '$1 == "Id" { id = $2 } $1 == "MainPID" { main = $2 } main == pid && id != "" { print id; exit } NF == 0 { id = main = "" }')
+    unit=$(grep -v ':/user\.slice' "/proc/$1/cgroup" |
+        sed -nE 's,^[0-9]+:(name=systemd)?:/(.*/)?([^/]+\.service)(/.*)?$,\3,p' | head -n 1)
+    [ -n "$unit" ] || unit=$(systemctl show -p Id -p MainPID '*.service' 2>/dev/null | awk -v pid="$1" '
+        BEGIN { RS = ""; FS = "\n" }
+        $1 == "MainPID=" pid { print substr($2, 4) }
+        $2 == "MainPID=" pid { print substr($1, 4) }' | head -n 1)
     printf '%s' "$unit"
 }
 
-# listener SOCKET: the id of the system process that listens on the Unix socket at that path; empty if there is none.
-listener() {
-    local socket inode path pid
-    socket=$(readlink -f "$1") && [ -S "$socket" ] || return 0
-    # A process may have bound the path through a link: /var/run is one.
-    awk -v name="/${socket##*/}" '$4 == "00010000" && substr($8, length($8) - length(name) + 1) == name { print $7, $8 }' /proc/net/unix |
-        while read -r inode path; do [ "$(readlink -f "$path")" != "$socket" ] || echo "socket:[$inode]"; done >"$WORK_DIR/listening"
-    [ -s "$WORK_DIR/listening" ] || return 0
-    # shellcheck disable=SC2012 # the names are numbers
-    ls -ln /proc/[0-9]*/fd 2>/dev/null | awk '
-        NR == FNR { listening[$1] = 1; next }
-        /\/fd:$/ { n = split($0, part, "/"); pid = part[n - 1] }
-        $NF in listening { print pid }' "$WORK_DIR/listening" - |
-        while read -r pid; do
-            # systemd holds the sockets that it activates services by.
-            if [ "$pid" != 1 ] && is_system_process "$pid"; then printf '%s' "$pid" && break; fi
-        done
-}
-
-# flag PID NAME...: the value of a command-line flag, `--name value` or `--name=value`, by any of its names. The last one counts.
+# flag PID NAME...: the value of a command-line flag, `--name value` or `--name=value`. The last one counts.
 flag() {
     local pid="$1" word name found="" value=""
     shift

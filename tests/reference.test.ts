@@ -1,54 +1,59 @@
-// The reference that people read, in docs/reference.md, says all of every argument and is that of today.
+// The reference in docs/reference.md and the table of variables in docs/kubespray.md are complete and up to date.
 
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "chai";
 import { everyArgument } from "../docs/everyArgument";
-import { file, markdown, parts, Reference, schema } from "../docs/reference";
+import { file, kubesprayFile, markdown, parts, Reference, schema, variables, withVariables } from "../docs/reference";
 import { problems } from "../src/check/validate";
 
 describe("the reference", () => {
     const reference = new Reference(schema());
     const simple = reference.arguments().filter(({ type }) => /number|text|true|one of|by/.test(type));
-    const wrong = (args: unknown) => problems("kata", args, { sshAgent: false });
+    const found = (args: unknown) => problems("kata", args, { sshAgent: false });
 
-    it("is the one in docs/reference.md", () => {
-        expect(readFileSync(file, "utf8"), "write it anew: npm run schema").to.equal(markdown(schema()));
+    it("is the same as in docs/reference.md", () => {
+        expect(readFileSync(file, "utf8"), "update it with: npm run schema").to.equal(markdown(schema()));
     });
 
-    it("has an example of every argument, and they are right", () => {
+    it("has a valid example of every argument", () => {
         const shown = reference.arguments().filter(({ type }) => !type.includes("as in"));
         const without = shown.filter(({ example }) => example === undefined);
         expect(without.map(({ path }) => path)).to.deep.equal([]);
-        expect(wrong(everyArgument)).to.deep.equal([]);
+        expect(found(everyArgument)).to.deep.equal([]);
     });
 
-    it("says the default of every argument that has one", () => {
+    it("states the default of every argument that has one", () => {
         const without = simple.filter(({ required, description }) => !required && !parts(description).default);
         expect(without.map(({ path }) => path)).to.deep.equal([
-            ...["", ".proxy"].flatMap((proxy) =>
+            ...[".proxy", ""].flatMap((proxy) =>
                 ["password", "privateKey", "privateKeyPassword", "hostKey"].map(
                     (name) => `nodes.NAME.connection${proxy}.${name}`,
                 ),
             ),
             "release.sha256.amd64",
             "release.sha256.arm64",
-            "runtimeClass.tolerations[].value",
+            "runtimeClasses.NAME.tolerations[].value",
         ]);
     });
 
-    it("says that a number is whole, and it has to be", () => {
+    it("lists exactly those numbers as whole that are checked to be whole", () => {
         for (const { path } of reference.arguments().filter(({ type }) => type === "a whole number")) {
             const args = structuredClone(everyArgument);
-            const steps = path.replace("NAME", "worker-1").replace("[]", ".0").split(".");
+            const steps = path
+                .replace("nodes.NAME", "nodes.worker-1")
+                .replace("runtimeClasses.NAME", "runtimeClasses.kata-qemu")
+                .replace("[]", ".0")
+                .split(".");
             let inside: any = args;
             for (const step of steps.slice(0, -1)) inside = inside[step];
             inside[steps.at(-1)!] = 1.5;
-            expect(wrong(args)[0]?.reason, path).to.match(/^must be a whole number/);
+            expect(found(args)[0]?.reason, path).to.match(/^must be a whole number/);
         }
     });
 
     it("names the Kubespray variables", () => {
-        const variables = simple.flatMap(({ description }) => parts(description).kubespray ?? []).join(" ");
+        const named = reference.arguments().flatMap(({ description }) => parts(description).kubespray ?? []);
         for (const variable of [
             "kata_containers_version",
             "kata_containers_download_url",
@@ -58,7 +63,26 @@ describe("the reference", () => {
             "kubelet_cgroup_driver",
             "serial",
         ]) {
-            expect(variables).to.contain(`\`${variable}\``);
+            expect(named.join(" ")).to.contain(`\`${variable}\``);
         }
+    });
+});
+
+describe("the table of Kubespray variables", () => {
+    it("is the same as in docs/kubespray.md", () => {
+        const page = readFileSync(kubesprayFile, "utf8");
+        expect(page).to.match(/^<!-- begin: variables -->\n\|[\s\S]*\|\n<!-- end: variables -->$/m);
+        expect(page, "update it with: npm run schema").to.equal(withVariables(page, schema()));
+    });
+
+    it("has every variable that examples/kubespray reads", () => {
+        const example = readFileSync(join(__dirname, "../examples/kubespray/fromKubespray.ts"), "utf8");
+        const read = [
+            ...[...example.matchAll(/\btext\(\w+, "(\w+)"\)/g)].map(([, name]) => name!),
+            ...[...example.matchAll(/\bkata\("(\w+)"\)/g)].map(([, name]) => `kata_containers_${name}`),
+        ];
+        expect(read).to.include.members(["ansible_host", "kata_containers_version", "kubelet_cgroup_driver"]);
+        const table = variables(schema());
+        expect(read.filter((name) => !table.includes(`\`${name}\``))).to.deep.equal([]);
     });
 });

@@ -1,11 +1,12 @@
-// The schema that Pulumi infers from the sources is the package's interface in every other language. It is kept in
-// schema.json, so that a change of it is seen; `npm run schema` writes it anew.
+// The schema that Pulumi infers from the sources is the interface of the package in every other language. It is stored in
+// schema.json, so that changes are visible in a diff; `npm run schema` writes it.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Analyzer } from "@pulumi/pulumi/provider/experimental/analyzer";
 import { generateSchema } from "@pulumi/pulumi/provider/experimental/schema";
 import { expect } from "chai";
+import { connectionDefaults } from "../src/args";
 import { defaultVersion } from "../src/kata/releases";
 
 const root = join(__dirname, "..");
@@ -40,19 +41,19 @@ describe("the schema", () => {
         }
     });
 
-    it("is the one in schema.json", () => {
-        expect(schema, "write it anew: npm run schema").to.deep.equal(read("schema.json"));
+    it("is the same as in schema.json", () => {
+        expect(schema, "update it with: npm run schema").to.deep.equal(read("schema.json"));
     });
 
-    it("has one component, with the outputs it is meant to have", () => {
+    it("has one component with its outputs", () => {
         expect(Object.keys(schema.resources)).to.deep.equal(["kata-containers:index:KataContainers"]);
         const [component] = Object.values(schema.resources);
-        expect(Object.keys(component!.properties).sort()).to.deep.equal(["nodeStatuses", "runtimeClassName"]);
+        expect(Object.keys(component!.properties).sort()).to.deep.equal(["nodeStatuses", "runtimeClassNames"]);
         expect(component!.description).to.match(/^Kata Containers on the nodes/);
     });
 
     it("describes every property and every enum value", () => {
-        const bare: string[] = [];
+        const undescribed: string[] = [];
         const visit = (path: string, value: unknown) => {
             if (typeof value !== "object" || value === null) {
                 return;
@@ -60,17 +61,32 @@ describe("the schema", () => {
             for (const [key, child] of Object.entries(value)) {
                 const inside = `${path}/${key}`;
                 if (/\/(inputProperties|properties|enum)$/.test(path) && !child.description) {
-                    bare.push(inside);
+                    undescribed.push(inside);
                 }
                 visit(inside, child);
             }
         };
         visit("", schema);
-        expect(bare).to.deep.equal([]);
+        expect(undescribed).to.deep.equal([]);
     });
 
-    it("says the default version that the table of releases gives", () => {
-        expect(JSON.stringify(schema)).to.contain(`Defaults to \`${defaultVersion}\`, the newest`);
+    it("states the default version of the table of releases", () => {
+        expect(JSON.stringify(schema)).to.contain(`Defaults to \`${defaultVersion}\`. Kubespray`);
+    });
+
+    it("includes the inherited members of a connection, with their descriptions", () => {
+        const members = (type: string) => schema.types[`kata-containers:index:${type}`]!.properties!;
+        const { proxy, ...inherited } = members("Connection");
+        expect(proxy).not.to.equal(undefined);
+        expect(Object.keys(inherited)).to.have.length(10);
+        expect(inherited).to.deep.equal(members("ProxyConnection"));
+    });
+
+    it("states the defaults of a connection that the code applies", () => {
+        const members = schema.types["kata-containers:index:Connection"]!.properties!;
+        for (const [name, value] of Object.entries(connectionDefaults)) {
+            expect(members[name]!.description, name).to.contain(`Defaults to \`${value}\``);
+        }
     });
 
     it("has no text that Pulumi made of a link", () => {

@@ -1,24 +1,47 @@
 # containerd: finding it, the configuration it understands, the runtime to write into it, and whether its CRI serves.
 
-# find_containerd: sets CONTAINERD and the other variables of its name, and those of find_kubelet: the container runtime is the
-# process that listens where the kubelet expects it. A service that is being restarted is waited for.
+# listener SOCKET: the id of the system process that listens on the Unix socket at that path, or nothing.
+listener() {
+    local socket inode path pid
+    socket=$(readlink -f "$1") && [ -S "$socket" ] || return 0
+    # A process may have bound the path through a link: /var/run is one.
+    awk -v name="/${socket##*/}" '
+        $4 == "00010000" && substr($8, length($8) - length(name) + 1) == name { print $7, $8 }' /proc/net/unix |
+        while read -r inode path; do
+            [ "$(readlink -f "$path")" != "$socket" ] || echo "socket:[$inode]"
+        done >"$WORK_DIR/listening"
+    [ -s "$WORK_DIR/listening" ] || return 0
+    # shellcheck disable=SC2012 # the names are numbers
+    ls -ln /proc/[0-9]*/fd 2>/dev/null | awk '
+        NR == FNR { listening[$1] = 1; next }
+        /\/fd:$/ { n = split($0, part, "/"); pid = part[n - 1] }
+        $NF in listening { print pid }' "$WORK_DIR/listening" - |
+        while read -r pid; do
+            # systemd holds the sockets by which it activates services.
+            if [ "$pid" != 1 ] && is_system_process "$pid"; then printf '%s' "$pid" && break; fi
+        done
+}
+
+# find_containerd: sets CONTAINERD and the other variables of its name, and those of find_kubelet: the container runtime
+# is the process that listens where the kubelet expects it. A service that is being restarted is waited for.
 find_containerd() {
-    local pid
+    local pid remedy="this package supports containerd 1.6 or later there; remove this node from \`nodes\`"
     find_kubelet
     step "containerd"
     CONTAINERD_SOCKET=$(container_runtime_socket "$KUBELET_PID")
     case $CONTAINERD_SOCKET in
         /*) ;;
-        *) fail "the kubelet's container runtime is at $CONTAINERD_SOCKET, which is not a Unix socket" "this package supports containerd 1.6 or later; remove this node from \`nodes\`" ;;
+        *) fail "the kubelet expects its container runtime at $CONTAINERD_SOCKET, which is not a Unix socket" "$remedy" ;;
     esac
-    within 10 containerd_listens ||
-        fail "the container runtime of the kubelet does not run: no process of root outside of containers listens on $CONTAINERD_SOCKET" "start it, or remove this node from \`nodes\`"
+    within 10 containerd_listens || fail "the container runtime of the kubelet does not run:\
+ no process of root outside of containers listens on $CONTAINERD_SOCKET" "start it, or remove this node from \`nodes\`"
     pid=$(listener "$CONTAINERD_SOCKET")
     CONTAINERD=$(program_of "$pid") || fail "the container runtime has just ended" "run pulumi up again"
     CONTAINERD_UNIT=$(unit_of "$pid")
-    [ "${CONTAINERD##*/}" = containerd ] ||
-        fail "the kubelet uses $CONTAINERD (process $pid${CONTAINERD_UNIT:+ of $CONTAINERD_UNIT}) at $CONTAINERD_SOCKET, not containerd" "this package supports containerd 1.6 or later there; remove this node from \`nodes\`"
-    [ -n "$CONTAINERD_UNIT" ] || fail "containerd (process $pid) was not started by systemd" "make it a service, so that it can be restarted"
+    [ "${CONTAINERD##*/}" = containerd ] || fail "the kubelet uses $CONTAINERD\
+ (process $pid${CONTAINERD_UNIT:+ of $CONTAINERD_UNIT}) at $CONTAINERD_SOCKET, not containerd" "$remedy"
+    [ -n "$CONTAINERD_UNIT" ] ||
+        fail "containerd (process $pid) was not started by systemd" "make it a service, so that it can be restarted"
     CONTAINERD_VERSION=$("$CONTAINERD" --version | cut -d ' ' -f 3 | sed 's/^v//; s/[~+].*//')
     CONTAINERD_MAJOR=${CONTAINERD_VERSION%%.*}
     version_at_least "$CONTAINERD_VERSION" 1.6 ||
@@ -28,9 +51,11 @@ find_containerd() {
     if [ -L "$CONTAINERD_CONFIG" ]; then CONTAINERD_CONFIG=$(readlink -f "$CONTAINERD_CONFIG"); fi
     case :$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p'): in
         *":$(shim_folder):"*) ;;
-        *) fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed" "add it to the Environment of $CONTAINERD_UNIT" ;;
+        *) fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed" \
+                "add it to the Environment of $CONTAINERD_UNIT" ;;
     esac
-    have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" "install the ctr that belongs to containerd $CONTAINERD_VERSION"
+    have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
+        "install the ctr that belongs to containerd $CONTAINERD_VERSION"
 }
 containerd_listens() { [ -n "$(listener "$CONTAINERD_SOCKET")" ]; }
 
@@ -42,8 +67,9 @@ in_k8s() { timeout 20 ctr --address "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/n
 
 # --- The form of the configuration ---
 
-# choose_form: decides by containerd's version and main file how the runtime is written. Sets CRI_PLUGIN, the CRI plugin's name
-# in this version of the file; CRI_DUMP_TABLE, its table in a dump; DROP_IN, the file for the runtime, or "" for the main file.
+# choose_form: decides by containerd's version and main file how the runtime is written. Sets CRI_PLUGIN, the CRI
+# plugin's name in this version of the file; CRI_DUMP_TABLE, its table in a dump; DROP_IN, the file for the runtime, or
+# "" for the main file.
 choose_form() {
     local main="$WORK_DIR/main.unmarked" config_version
     if [ -e "$CONTAINERD_CONFIG" ]; then unmark "$CONTAINERD_CONFIG" >"$main"; else : >"$main"; fi
@@ -58,7 +84,8 @@ choose_form() {
     fi
     config_version=$(toml_get "$main" "" version)
     if needs_version "$main"; then config_version=$(newest_version); fi
-    [ "${config_version:-1}" != 1 ] || fail "$CONTAINERD_CONFIG has configuration version 1" "migrate it with: containerd config migrate"
+    [ "${config_version:-1}" != 1 ] || fail "$CONTAINERD_CONFIG has configuration version 1" \
+        "migrate it with: containerd config migrate"
     case $config_version in
         2) CRI_PLUGIN=io.containerd.grpc.v1.cri ;;
         *) CRI_PLUGIN=io.containerd.cri.v1.runtime ;;
@@ -68,8 +95,8 @@ choose_form() {
 needs_version() { [ -z "$(toml_get "$1" "" version)$(toml_tables "$1")" ]; }
 newest_version() { if [ "$CONTAINERD_MAJOR" = 1 ]; then echo 2; else echo 3; fi; }
 
-# imported_folder FILE: the folder whose *.toml the main file imports, if any. (`containerd config default` shows such an import,
-# but containerd makes it only if the main file has it.)
+# imported_folder FILE: the folder whose *.toml the main file imports, if any. (`containerd config default` shows such
+# an import, but containerd makes it only if the main file has it.)
 imported_folder() { toml_get "$1" "" imports | tr "\"'" '\n' | sed -n 's,^\(/.*\)/\*\.toml$,\1,p' | head -n 1; }
 
 # --- The configuration to write ---
@@ -100,8 +127,8 @@ prepare_containerd() {
     fi
 }
 
-# runtime_tables: the handler's runtime. Its shim is found by the link on the PATH: only containerd 2.x reads runtime_path, and it
-# loses, at its next restart, each sandbox whose runtime_path no longer exists.
+# runtime_tables: the handler's runtime. Its shim is found by the link on the PATH: only containerd 2.x reads
+# runtime_path, and it loses, at its next restart, each sandbox whose runtime_path no longer exists.
 runtime_tables() {
     cat <<TABLES
 [plugins."$CRI_PLUGIN".containerd.runtimes.$HANDLER]
@@ -125,8 +152,8 @@ runc_runtimes() {
         }'
 }
 
-# prepare_imported HANDLER: $WORK_DIR/imported gets the other files of the drop-in folder, without a runtime of our name, because
-# they may be read after ours. With an empty HANDLER it gets them as they were.
+# prepare_imported HANDLER: $WORK_DIR/imported gets the other files of the drop-in folder, without a runtime of our
+# name, because they may be read after ours. With an empty HANDLER it gets them as they were.
 prepare_imported() {
     local file
     rm -rf "$WORK_DIR/imported"
@@ -212,10 +239,10 @@ function set_cgroup(runtime,    i, options, head_line) {
 }
 '
 
-# mark_containerd FILE CGROUP TABLES VERSION_LINE: prints a configuration file with the runtime's TABLES added and anything else
-# named $HANDLER disabled. CGROUP is what every runc runtime gets as SystemdCgroup, "" to leave it. VERSION_LINE is what an empty
-# file must begin with, or "". Imports from $KATA_LINK are disabled as well, because it is about to be displaced. Exit status 4:
-# the file has a form that cannot be edited safely; line and reason are on stderr.
+# mark_containerd FILE CGROUP TABLES VERSION_LINE: prints a configuration file with the runtime's TABLES added and
+# anything else named $HANDLER disabled. CGROUP is what every runc runtime gets as SystemdCgroup, "" to leave it.
+# VERSION_LINE is what an empty file must begin with, or "". Imports from $KATA_LINK are disabled as well, because it is
+# about to be displaced. Exit status 4: the file has a form that cannot be edited safely; line and reason are on stderr.
 mark_containerd() {
     E_CUT_SHORT=$(cut_short "$1") E_PLUGIN=$CRI_PLUGIN E_HANDLER=$HANDLER E_MAJOR=$CONTAINERD_MAJOR E_KATA=$KATA_LINK/ \
         E_CGROUP=$2 E_TABLES=$3 E_VERSION=$4 awk "$TOML_AWK$MARKS_AWK$CONTAINERD_AWK"'
@@ -251,8 +278,8 @@ mark_containerd() {
 
 # --- Checks before the change ---
 
-# check_containerd: asks containerd, before anything is changed, whether it accepts $WORK_DIR/main and, with a drop-in folder, that
-# folder with ours as it will be. $WORK_DIR/dump gets the configuration as containerd then understands it.
+# check_containerd: asks containerd, before anything is changed, whether it accepts $WORK_DIR/main and, with a drop-in
+# folder, that folder with ours as it will be. $WORK_DIR/dump gets the configuration as containerd then understands it.
 check_containerd() {
     local candidate="$WORK_DIR/candidate.toml"
     step "containerd configuration"
@@ -263,13 +290,14 @@ check_containerd() {
         if [ -f "$WORK_DIR/drop-in" ]; then cp "$WORK_DIR/drop-in" "$WORK_DIR/folder/${DROP_IN##*/}"; fi
         sed "s,${DROP_IN%/*}/\*\.toml,$WORK_DIR/folder/*.toml," "$WORK_DIR/main" >"$candidate"
     fi
-    # What is about to be restored to /opt/kata is still displaced.
+    # The folder that is about to be restored to /opt/kata is still displaced.
     if exists "$(displaced_of "$KATA_LINK")"; then
         sed "s,$KATA_LINK/,$(displaced_of "$KATA_LINK")/,g" "$candidate" >"$WORK_DIR/candidate"
         mv "$WORK_DIR/candidate" "$candidate"
     fi
     dump "$candidate" >"$WORK_DIR/dump" 2>"$WORK_DIR/dump.err" ||
-        fail "containerd does not accept the prepared configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" "check whether it accepts the current one: containerd --config $CONTAINERD_CONFIG config dump"
+        fail "containerd does not accept the prepared configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" \
+            "check whether it accepts the current one: containerd --config $CONTAINERD_CONFIG config dump"
     dump_now
 }
 
@@ -278,7 +306,8 @@ require_runtimes() {
     local runtime
     for runtime in "$@" "$(default_runtime "$WORK_DIR/dump")"; do
         [ -n "$(runtime_entry "$WORK_DIR/dump" "$runtime" runtime_type)" ] ||
-            fail "with the prepared configuration containerd would have no runtime $runtime" "find the file imported by $CONTAINERD_CONFIG that redefines the runtimes"
+            fail "with the prepared configuration containerd would have no runtime $runtime" \
+                "find the file imported by $CONTAINERD_CONFIG that redefines the runtimes"
     done
 }
 
@@ -291,8 +320,8 @@ require_handler() {
             "find the file imported by $CONTAINERD_CONFIG that defines it, or choose another handler"
 }
 
-# check_removed_runtimes: nothing may run on a runtime that containerd has now and would lose: without the link to the shim and the
-# table, containerd could neither restart nor stop it.
+# check_removed_runtimes: nothing may run on a runtime that containerd has now and would lose: without the link to the
+# shim and the table, containerd could neither restart nor stop it.
 check_removed_runtimes() {
     local runtime pods
     runtimes_of "$WORK_DIR/dump" >"$WORK_DIR/runtimes"
@@ -310,7 +339,8 @@ running_on() {
     in_k8s containers ls | awk -v type="$1" 'NR == FNR { running[$1] = 1; next } $NF == type && ($1 in running) { print $1 }' "$WORK_DIR/running" -
 }
 
-# runtimes_of DUMP, default_runtime DUMP, runtime_entry DUMP RUNTIME KEY, dumped_driver DUMP: the cgroup driver of the default runtime.
+# runtimes_of DUMP, default_runtime DUMP, runtime_entry DUMP RUNTIME KEY, dumped_driver DUMP: the cgroup driver of the
+# default runtime.
 runtimes_of() { toml_tables "$1" | sed -n 's/^.*\.containerd\.runtimes\.\([A-Za-z0-9_-]*\)$/\1/p'; }
 default_runtime() {
     local name
@@ -340,10 +370,10 @@ containerd_planned() { planned "$CONTAINERD_CONFIG" || { [ -n "$DROP_IN" ] && gr
 
 # --- The running containerd ---
 
-# gate_containerd: waits until CRI serves. containerd can be `active` while its CRI is dead, so its plugins are asked instead of
-# the unit. Even after the plugin reports `ok`, containerd still recovers existing pods and may crash doing so; it opens its
-# streaming server, on a port of its own, after that. The gate writes only to memory, because it also judges a node that was
-# rolled back because its disk is full.
+# gate_containerd: waits until CRI serves. containerd can be `active` while its CRI is dead, so its plugins are asked
+# instead of the unit. Even after the plugin reports `ok`, containerd still recovers existing pods and may crash doing
+# so; it opens its streaming server, on a port of its own, after that. The gate writes only to memory, because it also
+# judges a node that was rolled back because its disk is full.
 gate_containerd() { within 60 containerd_answers && cri_is_ok && within 60 cri_serves; }
 containerd_answers() { timeout 10 ctr --address "$CONTAINERD_SOCKET" plugins ls >"$RUN_DIR/plugins" 2>/dev/null; }
 cri_is_ok() {

@@ -1,7 +1,10 @@
-# kubeadm: the kubelet is a process of its own, the service kubelet.service in general, and its flags and files say what it uses. This
-# file answers questions and decides nothing.
+# kubeadm: the kubelet is a process and a service of its own; its flags and files say what it uses. This file answers
+# questions and decides nothing.
 
 detect_kubeadm() { [ "$(systemctl show -p LoadState --value kubelet.service 2>/dev/null)" = loaded ]; }
+supported_nodes() {
+    echo "supported are nodes whose kubelet is a service of its own, as set up by kubeadm; remove this node from \`nodes\`"
+}
 
 kubelet_pid() {
     local pid
@@ -55,7 +58,10 @@ kubelet_file_entry() { # FILE KEY
         }
         # The first line that is not empty tells the two apart.
         !form && /^[ \t]*[^ \t#-]/ { form = /^[ \t]*\{/ ? "json" : "yaml" }
-        form == "json" { n = split($0, part, /[{},]/); for (i = 1; i <= n; i++) { sub(/^[ \t]+/, "", part[i]); entry(part[i]) } }
+        form == "json" {
+            n = split($0, part, /[{},]/)
+            for (i = 1; i <= n; i++) { sub(/^[ \t]+/, "", part[i]); entry(part[i]) }
+        }
         form == "yaml" { entry($0) }
         END { if (found) print value }' "$1" 2>/dev/null || :
 }

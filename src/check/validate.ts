@@ -278,7 +278,7 @@ function runtimeClassContradictions(
         [
             !isAbsent(given.shim) || shim !== undefined,
             "shim",
-            `is required, because the name of the RuntimeClass is not of the form kata-SHIM: set it to ${names}`,
+            `is required, because the name of the RuntimeClass is not kata-SHIM with a supported shim: set it to ${names}`,
         ],
         [
             !isUsable || compareVersions(shims[shim].since, version) <= 0,
@@ -286,11 +286,11 @@ function runtimeClassContradictions(
             `"${shim}" requires Kata ${shim && shims[shim].since} or later (version is ${version})`,
         ],
     ];
-    const problems = rules
+    const broken = rules
         .filter(([valid]) => !valid)
         .map(([, property, reason]) => ({ path: `${path}.${property}`, reason }));
-    if (!isUsable || problems.length > 0) {
-        return problems;
+    if (!isUsable || broken.length > 0) {
+        return broken;
     }
     return [
         ...settingTableProblems(given.settings ?? {}, shims[shim].hypervisor, `${path}.settings`),

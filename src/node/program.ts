@@ -13,7 +13,7 @@ import { gzipSync } from "fflate";
 const folder = join(__dirname, "..", "..", "node");
 
 /** The files of `node` run in the order of their numbers; these are the numbers of the files in its folders. */
-const numbers: { [folder: string]: string } = { distributions: "51", cri: "53" };
+const numbers: { [folder: string]: string } = { distributions: "51", cri: "52" };
 
 export interface Program {
     text: string;

@@ -298,7 +298,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
     it("refuses an endpoint that is not a Unix socket", async () => {
         machine.add(30, { name: "kubelet", arguments: ["--container-runtime-endpoint=tcp://127.0.0.1:5000"] });
         await refused(
-            "the kubelet's container runtime is at tcp://127.0.0.1:5000, which is not a Unix socket",
+            "the kubelet expects its container runtime at tcp://127.0.0.1:5000, which is not a Unix socket",
             "what to do",
         );
     });
@@ -313,7 +313,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             const words = `this is a node of ${name}, which this package does not support`;
             for (const state of ["active", "activating"]) {
                 for (const kubelet of [{}, { state: "not-found" }]) {
-                    const error = await refused(words, "as kubeadm and Kubespray set them up", {
+                    const error = await refused(words, "as set up by kubeadm", {
                         [unit]: { state },
                         "kubelet.service": kubelet,
                     });
@@ -321,14 +321,14 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
                 }
             }
             machine.add(30, { name: "kubelet", cgroup: `/system.slice/${name}-agent.service` });
-            await refused(words, "as kubeadm and Kubespray set them up", { [unit]: {} });
+            await refused(words, "as set up by kubeadm", { [unit]: {} });
         });
     }
 
     it("does not advise to start a kubelet.service that does not exist", async () => {
         const error = await refused(
             "the kubelet does not run on this node, and there is no kubelet.service",
-            "as kubeadm and Kubespray set them up",
+            "as set up by kubeadm",
             { "kubelet.service": { state: "not-found" } },
         );
         expect(error).to.not.contain("systemctl start");
@@ -372,7 +372,7 @@ inEveryShell("finding sandboxes", (sandbox) => {
     };
     const found = async () => (await sandbox().run("sandboxes")).stdout;
 
-    it("counts the shims that root runs, and none that an ordinary user or a container runs", async () => {
+    it("counts the shims that root runs, and no shim that an ordinary user or a container runs", async () => {
         sandbox().write("releases/keep", "");
         shims(new Machine(sandbox()), "releases");
         expect(await found()).to.equal("3.32.0-aaa\tid-20\n.gone-77-4.1.0-bbb\tid-21\n");

@@ -1,3 +1,5 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import type { Unwrap } from "@pulumi/pulumi";
 import { expect } from "chai";
 import fc from "fast-check";
@@ -36,6 +38,11 @@ describe("the table of releases", () => {
         // A newer release has confirmed checksums, but the tests do not install its layout.
         expect(isConfirmed("4.2.0")).to.equal(true);
         expect(tested).not.to.include("4.2.0");
+    });
+
+    it("lists the releases whose layout the lab installs as tested", () => {
+        const installed = readdirSync(join(__dirname, "../../lab/miniature/config"));
+        expect(installed.sort(compareVersions)).to.deep.equal(tested);
     });
 
     for (const [version, ...names] of [

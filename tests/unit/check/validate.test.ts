@@ -135,7 +135,7 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
         "a RuntimeClass whose name implies no shim",
         withClass({}, "custom"),
         'runtimeClasses["custom"].shim',
-        /is required, because the name .* not of the form kata-SHIM: set it to qemu or qemu-runtime-rs/,
+        /is required, because the name .* is not kata-SHIM with a supported shim: set it to qemu or qemu-runtime-rs/,
     ],
     [
         "a RuntimeClass whose name implies an unknown shim",

@@ -5,7 +5,7 @@ import { parse } from "smol-toml";
 import { isTomlValue, tomlLiteral } from "../../../src/kata/toml";
 import { hostile } from "../../support/arguments";
 
-describe("a TOML literal", () => {
+describe("TOML literals", () => {
     for (const [value, literal] of [
         [4096, "4096"],
         [-0, "0"],
@@ -29,12 +29,15 @@ describe("a TOML literal", () => {
         [() => 1, undefined],
         [10n, undefined],
     ] as [unknown, string | undefined][]) {
-        it(`${literal === undefined ? "does not exist for" : `is ${literal} for`} ${inspect(value)}`, () => {
-            expect(isTomlValue(value)).to.equal(literal !== undefined);
-            if (literal !== undefined) {
-                expect(tomlLiteral(value)).to.equal(literal);
-            }
-        });
+        it(
+            literal === undefined ? `has no literal for ${inspect(value)}` : `writes ${inspect(value)} as ${literal}`,
+            () => {
+                expect(isTomlValue(value)).to.equal(literal !== undefined);
+                if (literal !== undefined) {
+                    expect(tomlLiteral(value)).to.equal(literal);
+                }
+            },
+        );
     }
 
     it("keeps every text on one line and within its quotes", () => {
@@ -46,7 +49,7 @@ describe("a TOML literal", () => {
         fc.assert(fc.property(fc.string({ unit: "binary" }), onOneLine));
     });
 
-    it("is read as the same value by a TOML parser", () => {
+    it("writes literals that a TOML parser reads as the same value", () => {
         const scalar = fc.oneof(
             fc.string({ unit: "binary" }),
             fc.boolean(),

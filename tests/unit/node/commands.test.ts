@@ -23,7 +23,7 @@ const text = `${installNode}printf '%s\\0' "$@"\n`;
 const program = programOf(text);
 const owner = "acme/shop/prod/kata";
 
-describe("commands", () => {
+describe("the commands for a node", () => {
     let machine: string;
     let folder: string;
 
@@ -70,12 +70,12 @@ describe("commands", () => {
         kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true },
     });
 
-    it("run in at least one shell", () => {
+    it("finds at least one login shell on this machine", () => {
         expect(shells).to.deep.include(["sh"]);
     });
 
     for (const shell of shells) {
-        it(`pass every argument unchanged, under ${shell.join(" ")}`, () => {
+        it(`passes every argument unchanged, under ${shell.join(" ")}`, () => {
             becomeRoot();
             const hostileOwner = `acme/shop/prod/${hostile.join("")}`;
             const staged = run(stage(plan, hostileOwner, program), { shell, stdin: program.packed });
@@ -125,14 +125,14 @@ describe("commands", () => {
             ]);
         });
 
-        it(`quote any text as one word, under ${shell.join(" ")}`, () => {
+        it(`quotes any text as one word, under ${shell.join(" ")}`, () => {
             for (const text of ["", ...hostile]) {
                 const { stdout } = run(`printf '[%s]' ${quote(text)}`, { shell });
                 expect(stdout).to.equal(`[${text}]`);
             }
         });
 
-        it(`quote arbitrary texts as one word each, under ${shell.join(" ")}`, () => {
+        it(`quotes arbitrary texts as one word each, under ${shell.join(" ")}`, () => {
             const special = fc.constantFrom(..."'\"\\$`!#~*?[]{}()<>|&;=%-^ \t\n\r", "a");
             const word = fc
                 .oneof(fc.string({ unit: special }), fc.string({ unit: "binary" }))
@@ -147,7 +147,7 @@ describe("commands", () => {
         });
     }
 
-    it("become root with sudo and keep every argument and standard input", () => {
+    it("becomes root with sudo and keeps every argument and standard input", () => {
         becomeUser('shift; exec env SUDO=yes "$@"');
         const { stdout, stderr } = run(stage(plan, owner, program), { stdin: program.packed });
         expect(stderr).to.equal("");
@@ -155,7 +155,7 @@ describe("commands", () => {
         expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
     });
 
-    it("explain what to do if sudo asks for a password", () => {
+    it("explains what to do if sudo asks for a password", () => {
         becomeUser('echo "sudo: a password is required" >&2; exit 1');
         const { status, stderr } = run(stage(plan, owner, program), { stdin: program.packed });
         expect(status).to.equal(1);
@@ -165,14 +165,14 @@ describe("commands", () => {
         expect(existsSync(folder)).to.equal(false);
     });
 
-    it("make the node program readable for root only", () => {
+    it("makes the node program readable for root only", () => {
         becomeRoot();
         run(stage(plan, owner, program), { stdin: program.packed });
         expect(statSync(folder).mode & 0o777).to.equal(0o700);
         expect(statSync(join(folder, "node.sh")).mode & 0o777).to.equal(0o600);
     });
 
-    it("keep the installed node program if a new one arrives incomplete", () => {
+    it("keeps the installed node program if a new one arrives incomplete", () => {
         becomeRoot();
         run(stage(plan, owner, program), { stdin: program.packed });
         const { status, stderr } = run(stage(plan, owner, program), { stdin: program.packed.slice(0, 40) });
@@ -182,7 +182,7 @@ describe("commands", () => {
         expect(run(`ls ${folder}`).stdout).to.equal("node.sh\n");
     });
 
-    it("fail with the exit status and output of the node program", () => {
+    it("fails with the exit status and output of the node program", () => {
         becomeRoot();
         const failing = programOf(`${installNode}echo no >&2; exit 7\n`);
         const { status, stderr } = run(stage(plan, owner, failing), { stdin: failing.packed });
@@ -190,7 +190,7 @@ describe("commands", () => {
         expect(run(activate(plan, owner, program)).status).to.equal(7);
     });
 
-    it("report a missing node program, and have nothing to undo there", () => {
+    it("reports a missing node program, and has nothing to undo there", () => {
         becomeRoot();
         const activated = run(activate(plan, owner, program));
         expect(activated.status).to.equal(1);
@@ -204,13 +204,13 @@ describe("commands", () => {
         }
     });
 
-    it("carry the revision of a node that has drifted", () => {
+    it("passes the revision of a node that has drifted", () => {
         expect(stage(plan, owner, program, "0123456789ab")).to.match(/--revision=0123456789ab$/);
         expect(activate(plan, owner, program, "0123456789ab")).to.match(/--revision=0123456789ab$/);
         expect(activate(plan, owner, program, "")).not.to.contain("--revision");
     });
 
-    it("probe with the installed node program only if it is the current one", () => {
+    it("probes with the installed node program only if it is the current one", () => {
         becomeRoot();
         const revision = () => run(probe(program, "worker-1", "kata-qemu")).stdout.trim();
         const missing = revision();
@@ -227,7 +227,7 @@ describe("commands", () => {
         expect(received(revision())).to.deep.equal(["probe", "--node=worker-1", "--runtime-class=kata-qemu"]);
     });
 
-    it("show each changed argument on a line of its own", () => {
+    it("shows each changed argument on a line of its own", () => {
         const lines = (version: string) =>
             activate(makePlan({ version }), owner, program)
                 .split("\n")

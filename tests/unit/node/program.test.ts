@@ -16,10 +16,9 @@ describe("the node program", () => {
         const release = names.indexOf("50-release.sh");
         const distributions = names.filter((name) => name.startsWith("distributions/"));
         expect(distributions).to.include("distributions/kubeadm.sh");
-        expect(names.slice(release, release + distributions.length + 4)).to.deep.equal([
+        expect(names.slice(release, release + distributions.length + 3)).to.deep.equal([
             "50-release.sh",
             ...distributions,
-            "52-distribution.sh",
             "cri/containerd.sh",
             "55-sandboxes.sh",
         ]);

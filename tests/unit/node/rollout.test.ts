@@ -20,7 +20,7 @@ describe("the waves of a rollout", () => {
         });
     }
 
-    it("change every node exactly once, the canary first, and never more than maxUnavailable at once", () => {
+    it("changes every node exactly once, the canary first, and never more than maxUnavailable at once", () => {
         const limits = fc.oneof(fc.integer({ min: 1, max: 30 }), fc.double({ min: 0.001, max: 0.999, noNaN: true }));
         const nodes = fc.uniqueArray(fc.string(), { minLength: 1, maxLength: 20 });
         fc.assert(

@@ -1,4 +1,4 @@
-# How Kubernetes was set up on this node, and the kubelet that runs here. Everything else is found from the kubelet.
+# Whether this node is of a distribution that is supported, and its kubelet, from which everything else is found.
 
 # find_kubelet: sets KUBELET and the other variables of its name. A service that is being restarted is waited for.
 find_kubelet() {
@@ -6,7 +6,8 @@ find_kubelet() {
     if ! kubelet_runs; then
         refuse_other_distributions
         detect_kubeadm || fail "the kubelet does not run on this node, and there is no kubelet.service" "$(supported_nodes)"
-        within 15 kubelet_runs || fail "the kubelet does not run on this node" "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
+        within 15 kubelet_runs || fail "the kubelet does not run on this node" \
+            "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
     fi
     KUBELET=$(program_of "$KUBELET_PID") || fail "the kubelet has just ended" "run pulumi up again"
     KUBELET_UNIT=$(unit_of "$KUBELET_PID")
@@ -22,7 +23,6 @@ kubelet_runs() {
 refuse_other_distributions() {
     local name
     for name in $DISTRIBUTIONS; do
-        if "detect_$name"; then fail "this is a node of $name, which this package does not support" "$(supported_nodes)"; fi
+        ! "detect_$name" || fail "this is a node of $name, which this package does not support" "$(supported_nodes)"
     done
 }
-supported_nodes() { echo "nodes are supported whose kubelet is a service of its own, as kubeadm and Kubespray set them up; remove this node from \`nodes\`"; }
