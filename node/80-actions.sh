@@ -196,7 +196,8 @@ change_node() {
 refuse_running_containers() {
     local running
     if [ "$CHANGE_UNDER_RUNNING_PODS" = true ]; then return; fi
-    running=$(containers_running)
+    list_tasks
+    running=$(grep -c RUNNING "$WORK_DIR/tasks") || :
     [ "$running" = 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
         "drain the node, or set kubelet.changeUnderRunningPods; Kubernetes recommends to change the driver on an empty node"
 }

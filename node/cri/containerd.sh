@@ -64,6 +64,12 @@ dump() { "$CONTAINERD" --config "${1:-$CONTAINERD_CONFIG}" config dump; }
 dump_now() { dump >"$WORK_DIR/dump.now" 2>/dev/null || :; }
 
 in_k8s() { timeout 20 ctr --address "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/null; }
+# ask_k8s COMMAND: the answer decides about a change, so there must be one.
+ask_k8s() {
+    in_k8s "$@" || fail "containerd does not say which containers run" "see: ctr -n k8s.io $*; journalctl -u $CONTAINERD_UNIT"
+}
+# list_tasks: $WORK_DIR/tasks gets the tasks of all containers in pods, their sandboxes included.
+list_tasks() { ask_k8s tasks ls >"$WORK_DIR/tasks"; }
 
 # --- The form of the configuration ---
 
@@ -324,19 +330,27 @@ require_handler() {
 # shim and the table, containerd could neither restart nor stop it.
 check_removed_runtimes() {
     local runtime pods
+    if [ ! -s "$WORK_DIR/dump.now" ]; then
+        list_tasks
+        ! grep -q RUNNING "$WORK_DIR/tasks" || fail "containerd does not accept its present configuration, so the\
+ runtimes in use are not known" "find the reason: containerd --config $CONTAINERD_CONFIG config dump"
+    fi
     runtimes_of "$WORK_DIR/dump" >"$WORK_DIR/runtimes"
     for runtime in $(runtimes_of "$WORK_DIR/dump.now"); do
         if grep -qxF "$runtime" "$WORK_DIR/runtimes"; then continue; fi
-        pods=$(running_on "$(runtime_entry "$WORK_DIR/dump.now" "$runtime" runtime_type)" | pod_names)
+        list_running_on "$(runtime_entry "$WORK_DIR/dump.now" "$runtime" runtime_type)"
+        pods=$(pod_names <"$WORK_DIR/running")
         [ -z "$pods" ] || fail "runtime $runtime is still in use by $pods" \
             "delete these pods, then run this again; or keep the runtime by keeping its handler"
         say "removing runtime $runtime from containerd"
     done
 }
-# running_on TYPE: the running containers whose runtime has that type.
-running_on() {
-    in_k8s tasks ls | awk '$3 == "RUNNING" { print $1 }' >"$WORK_DIR/running"
-    in_k8s containers ls | awk -v type="$1" 'NR == FNR { running[$1] = 1; next } $NF == type && ($1 in running) { print $1 }' "$WORK_DIR/running" -
+# list_running_on TYPE: $WORK_DIR/running gets the running containers whose runtime has that type.
+list_running_on() {
+    list_tasks
+    ask_k8s containers ls >"$WORK_DIR/containers"
+    awk -v type="$1" 'NR == FNR { running[$1] = $3 == "RUNNING"; next } $NF == type && running[$1] { print $1 }' \
+        "$WORK_DIR/tasks" "$WORK_DIR/containers" >"$WORK_DIR/running"
 }
 
 # runtimes_of DUMP, default_runtime DUMP, runtime_entry DUMP RUNTIME KEY, dumped_driver DUMP: the cgroup driver of the
@@ -349,6 +363,7 @@ default_runtime() {
 }
 runtime_entry() { toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$2\"" "$3"; }
 dumped_driver() {
+    if [ ! -s "$1" ]; then echo unknown && return; fi
     case $(toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$(default_runtime "$1")\".options" SystemdCgroup) in
         true) echo systemd ;;
         *) echo cgroupfs ;;
@@ -391,9 +406,6 @@ cri_serves() {
         awk 'NR == FNR { mine[$1] = 1; next } $4 == "0A" && ($10 in mine) { found = 1 } END { exit !found }' \
             - "/proc/$pid/net/tcp" "/proc/$pid/net/tcp6"
 }
-
-# containers_running: the number of containers that run in pods on this node, their sandboxes included.
-containers_running() { in_k8s tasks ls | grep -c RUNNING || :; }
 
 # container_label LABEL: its value in the output of `ctr containers info` on stdin.
 container_label() { sed -n "s/^.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1; }

@@ -58,7 +58,7 @@ describe("failures", function () {
             release({ url: "http://127.0.0.1:1/{archive}" }),
             "release",
             /download of \S+ incomplete: curl: \(7\)/,
-            /a mirror or a path on the node/,
+            /a mirror or to a path on the node/,
         ));
 
     it("refuses a node without KVM and vhost_vsock with hostChecks: enforce", () =>
@@ -129,7 +129,7 @@ describe("failures", function () {
             const untouched = await activateRefuses(
                 wrong({ runtimeClasses: { "kata-qemu": { settings } } }),
                 "Kata configuration",
-                /names the table "netmon"/,
+                /the settings name the table "netmon"/,
                 /use one of its tables: hypervisor\.qemu .*runtime/,
             );
             expect(times(node)).to.equal(untouched);
