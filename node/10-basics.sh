@@ -103,16 +103,17 @@ excerpt() { tr -c '\11\12\40-\176' '?' | cut -c 1-500; }
 # unique: drops repeated lines and keeps the order.
 unique() { awk '!seen[$0]++'; }
 
-# within SECONDS COMMAND...: retries until the command succeeds.
+# within SECONDS COMMAND...: retries until the command succeeds. The clock may be set meanwhile, so it is not asked.
 within() {
     local deadline
-    deadline=$(($(date +%s) + $1))
+    deadline=$(($(uptime) + $1))
     shift
     until "$@"; do
-        if [ "$(date +%s)" -ge "$deadline" ]; then return 1; fi
+        if [ "$(uptime)" -ge "$deadline" ]; then return 1; fi
         sleep 0.1
     done
 }
+uptime() { sed 's/[. ].*//' /proc/uptime; }
 
 # json_string TEXT
 json_string() {

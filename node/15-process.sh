@@ -3,6 +3,18 @@
 # main_pid UNIT: the id of the service's main process, or 0.
 main_pid() { systemctl show -p MainPID --value "$1" 2>/dev/null || :; }
 
+# time_limit UNIT: the seconds within which it must have stopped and started again, from 60 to 900, however long systemd
+# would wait.
+time_limit() {
+    systemctl show -p TimeoutStartUSec -p TimeoutStopUSec "$1" 2>/dev/null | awk '
+        BEGIN { FS = "[= ]"; of["us"] = .000001; of["ms"] = .001; of["s"] = 1; of["min"] = 60; of["h"] = 3600 }
+        { for (i = 2; i <= NF; i++) { unit = $i; sub(/^[0-9.]+/, "", unit); sum += unit in of ? $i * of[unit] : 900 } }
+        END {
+            if (!NR) sum = 180
+            print (sum < 60 ? 60 : sum > 900 ? 900 : int(sum + .999))
+        }'
+}
+
 # any_runs UNIT...: a unit may be a pattern.
 any_runs() { systemctl is-active "$@" 2>/dev/null | grep -qE '^(active|activating|reloading)'; }
 

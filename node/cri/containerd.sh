@@ -389,7 +389,7 @@ containerd_planned() { planned "$CONTAINERD_CONFIG" || { [ -n "$DROP_IN" ] && gr
 # instead of the unit. Even after the plugin reports `ok`, containerd still recovers existing pods and may crash doing
 # so; it opens its streaming server, on a port of its own, after that. The gate writes only to memory, because it also
 # judges a node that was rolled back because its disk is full.
-gate_containerd() { within 60 containerd_answers && cri_is_ok && within 60 cri_serves; }
+gate_containerd() { within "$(time_limit "$CONTAINERD_UNIT")" containerd_answers && cri_is_ok && within 60 cri_serves; }
 containerd_answers() { timeout 10 ctr --address "$CONTAINERD_SOCKET" plugins ls >"$RUN_DIR/plugins" 2>/dev/null; }
 cri_is_ok() {
     awk '
