@@ -1,8 +1,5 @@
 # Processes, systemd units, command-line flags, versions and HTTP.
 
-# main_pid UNIT: the id of the service's main process, or 0.
-main_pid() { systemctl show -p MainPID --value "$1" 2>/dev/null || :; }
-
 # time_limit UNIT: the seconds within which it must have stopped and started again, from 60 to 900, however long systemd
 # would wait.
 time_limit() {
@@ -17,9 +14,6 @@ time_limit() {
 
 # any_runs UNIT...: a unit may be a pattern.
 any_runs() { systemctl is-active "$@" 2>/dev/null | grep -qE '^(active|activating|reloading)'; }
-
-# processes_named NAME: the ids of the processes of that name. Any user can run one: see is_system_process.
-processes_named() { grep -lx "$1" /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n; }
 
 # runs_as_root PID: with all its user ids, in the user and process namespaces of the machine.
 # shellcheck disable=SC3013 # every shell has -ef

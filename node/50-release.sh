@@ -15,11 +15,27 @@ by_architecture() { # AMD64 ARM64
     esac
 }
 
+# check_release_folder: programs can be executed there, and /opt/kata can become a link.
+check_release_folder() {
+    local try="$RELEASES_DIR/.try" reason mount
+    step "release"
+    mkdir -p "$RELEASES_DIR"
+    chmod 0755 "$RELEASES_DIR"
+    if reason=$({ echo '#!/bin/sh' >"$try" && chmod 0700 "$try" && "$try"; } 2>&1); then reason=""; fi
+    rm -f "$try"
+    [ -z "$reason" ] || fail "no program can be executed in $RELEASES_DIR: $(printf %s "$reason" | excerpt)" \
+        "mount its filesystem without noexec or ro, or mount another disk there"
+    mount=$(readlink -f "${KATA_LINK%/*}")/${KATA_LINK##*/}
+    ! cut -d ' ' -f 5 /proc/self/mountinfo | grep -qxF -e "$mount" ||
+        fail "$KATA_LINK is a mount point, and must become a link to the active release" \
+            "unmount it, also in /etc/fstab; the disk can be mounted at $RELEASES_DIR instead"
+}
+
 # download_release URL SHA256: unpacks the archive as $RELEASES_DIR/$TREE. An archive may set the mode of the folder
 # that it is unpacked in, so that folder is inside a staging folder that only root can read.
 download_release() {
     local url="$1" staging="$RELEASES_DIR/.staging" attempt=1 problem retry remedy finding
-    step "release"
+    check_release_folder
     if tree_is_intact "$TREE"; then
         say "Kata Containers $VERSION is already here: $RELEASES_DIR/$TREE"
         return
@@ -31,8 +47,6 @@ download_release() {
         fail "only $(($(free_space "$RELEASES_DIR") / 1024)) MiB are free for $RELEASES_DIR" \
             "free 2 GiB, or set hostChecks to \"warn\" to try anyway"
 
-    mkdir -p "$RELEASES_DIR"
-    chmod 0755 "$RELEASES_DIR"
     while :; do
         unpack_stream "$url" "$staging" || :
         problem=$(archive_problem "$url" "$2" "$staging/content/opt")
@@ -238,7 +252,7 @@ sweep() {
     for tree in "$RELEASES_DIR"/.gone-*; do
         if [ -d "$tree" ] && ! in_use "${tree##*/}"; then rm -rf "$tree"; fi
     done
-    rm -rf "$RELEASES_DIR/.staging"
+    rm -rf "$RELEASES_DIR/.staging" "$RELEASES_DIR/.try"
 }
 in_use() {
     sandboxes | cut -f 1 | grep -qxF -e "$1" || return 1

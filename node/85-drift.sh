@@ -71,6 +71,7 @@ drift_of_activate() {
     parse_recorded activate
     choose_release
     [ -d "$RELEASES_DIR/$TREE" ] || fail "release tree $RELEASES_DIR/$TREE is missing" ""
+    [ "$HOST_CHECKS" = warn ] || missing_devices
     find_containerd
     find_kubelet
     dump_now

@@ -6,9 +6,11 @@ supported_nodes() {
     echo "supported are nodes whose kubelet is a service of its own, as set up by kubeadm; remove this node from \`nodes\`"
 }
 
+# Any user can run a process of that name.
 kubelet_pid() {
     local pid
-    for pid in $(main_pid kubelet.service) $(processes_named kubelet); do
+    for pid in $(systemctl show -p MainPID --value kubelet.service 2>/dev/null) \
+        $(grep -lx kubelet /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n); do
         if is_system_process "$pid" && [ -n "$(unit_of "$pid")" ]; then printf '%s' "$pid" && return; fi
     done
 }

@@ -81,6 +81,32 @@ describe("failures", function () {
         expect(files(node)).to.equal(filesBefore);
     });
 
+    const refusesMounted = async (mount: string, umount: string, finding: string, remedy: string) => {
+        onNode(node, mount);
+        try {
+            const error = await stack.fail(wrong({}));
+            expect(error).to.contain(`error: node ${node}, step "release": ${finding}`);
+            expect(error).to.contain(remedy);
+        } finally {
+            onNode(node, umount);
+        }
+        expect(files(node)).to.equal(filesBefore);
+    };
+    it("refuses releases on a filesystem that is mounted noexec, before it downloads (opt-noexec)", () =>
+        refusesMounted(
+            "mount -t tmpfs -o noexec none /opt",
+            "umount /opt",
+            "no program can be executed in /opt/kata-releases: ",
+            "without noexec",
+        ));
+    it("refuses a /opt/kata that is a mount point, before it downloads (opt/kata a mount)", () =>
+        refusesMounted(
+            "mkdir /opt/kata && mount -t tmpfs none /opt/kata",
+            "umount /opt/kata && rmdir /opt/kata",
+            "/opt/kata is a mount point, and must become a link",
+            "unmount it",
+        ));
+
     describe("of activate", () => {
         // The stage command of the node succeeds and stays in the stack, so the release tree stays on the node.
         const activateRefuses = async (given: KataContainersArgs, step: string, finding: RegExp, remedy: RegExp) => {
