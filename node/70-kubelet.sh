@@ -52,12 +52,13 @@ prepare_kubelet() {
 want_kubelet() { if [ -n "$KUBELET_CONFIG" ]; then want_edits "$WORK_DIR/kubelet" "$KUBELET_CONFIG"; fi; }
 kubelet_planned() { [ -n "$KUBELET_CONFIG" ] && planned "$KUBELET_CONFIG"; }
 
+# kubelet_is_healthy: one that serves its health nowhere is judged by its process.
 kubelet_is_healthy() {
-    local port
-    [ -n "$(kubelet_pid)" ] || return 1
-    port=$(kubelet_entry healthzPort)
-    port=${port:-$(kubelet_health_port)}
-    [ "$port" = 0 ] || [ "$(http_get "http://127.0.0.1:$port/healthz")" = ok ]
+    local pid url
+    pid=$(kubelet_pid)
+    [ -n "$pid" ] || return 1
+    url=$(kubelet_health_url "$pid")
+    [ -z "$url" ] || [ "$(http_get "$url")" = ok ]
 }
 
 # gate_kubelet [restarted]: waits until the kubelet is healthy and, after a restart, still the same process two seconds

@@ -42,10 +42,10 @@ kubelet_setting() { # PID KEY
     {
         kubelet_config "$1"
         [ -z "$folder" ] || find "$folder" ! -type d -name '*.conf' | sort
-    } | while IFS= read -r file; do kubelet_file_entry "$file" "$2"; done | tail -n 1
+    } | while IFS= read -r file; do yaml_get "$file" "$2"; done | tail -n 1
 }
-# In YAML or JSON.
-kubelet_file_entry() { # FILE KEY
+# The last value of an entry at the top level of a file in YAML or JSON, or nothing.
+yaml_get() { # FILE KEY
     E_KEY=$2 awk '
         function entry(s,    key) {
             key = s
@@ -69,5 +69,19 @@ kubelet_file_entry() { # FILE KEY
 }
 kubelet_kubeconfig() { flag "$1" --kubeconfig; }
 
-kubelet_health_port() { echo 10248; }
+# Where it says that it is healthy; nothing if nowhere.
+kubelet_health_url() { # PID
+    local port address
+    port=$(flag "$1" --healthz-port)
+    [ -n "$port" ] || port=$(kubelet_setting "$1" healthzPort)
+    [ "$port" != 0 ] || return 0
+    address=$(flag "$1" --healthz-bind-address)
+    [ -n "$address" ] || address=$(kubelet_setting "$1" healthzBindAddress)
+    case $address in
+        "" | 0.0.0.0) address=127.0.0.1 ;;
+        ::) address="[::1]" ;;
+        *:*) address="[$address]" ;;
+    esac
+    printf 'http://%s:%s/healthz\n' "$address" "${port:-10248}"
+}
 kubelet_start_command() { echo "systemctl start kubelet"; }
