@@ -69,7 +69,7 @@ yaml_get() { # FILE KEY
 }
 kubelet_kubeconfig() { flag "$1" --kubeconfig; }
 
-# Where it says that it is healthy; nothing if nowhere.
+# The URL that tells its health, or nothing if it serves it nowhere.
 kubelet_health_url() { # PID
     local port address
     port=$(flag "$1" --healthz-port)

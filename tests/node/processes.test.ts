@@ -97,7 +97,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
 
     /** Runs a script where systemd says these things about units, and where waits end at once. */
     const run = (script: string, units: { [unit: string]: { main?: number; state?: string } } = {}) => {
-        const loaded = { "kubelet.service": {}, ...units };
+        const loaded: typeof units = { "kubelet.service": {}, ...units };
         const cases = Object.entries(loaded).map(
             ([unit, { main = 0, state = "active" }]) =>
                 `"is-active ${unit}") echo ${state} ;;
