@@ -36,7 +36,7 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # (NAME=value function): in bash before 5.1 run as sh, the variable keeps that value after the call.
 #
 # constants                TAB NEWLINE SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT KATA_MODULES
-#                          TOML_AWK MARKS_AWK CONTAINERD_AWK
+#                          DISTRIBUTIONS TOML_AWK MARKS_AWK CONTAINERD_AWK
 # this run                 WORK_DIR STEP EXPLAINED PROBING
 # parse                    ACTION OWNER VERSION URL_AMD64 URL_ARM64 SHA256_AMD64 SHA256_ARM64 PROGRAM HANDLER SHIM_PATH
 #                          KATA_CONFIG SETTINGS DEBUG CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE NODE
@@ -58,6 +58,7 @@ KATA_LINK=/opt/kata
 RUN_DIR=/run/kata-containers-node
 BOOT_UNIT=/etc/systemd/system/kata-containers-node.service
 KATA_MODULES="vhost_vsock vhost_net"
+DISTRIBUTIONS="" # those that are recognized and not supported; their files add them
 
 STEP=start    # named in errors
 EXPLAINED=""  # set when an error was printed
@@ -102,16 +103,17 @@ excerpt() { tr -c '\11\12\40-\176' '?' | cut -c 1-500; }
 # unique: drops repeated lines and keeps the order.
 unique() { awk '!seen[$0]++'; }
 
-# within SECONDS COMMAND...: retries until the command succeeds.
+# within SECONDS COMMAND...: retries until the command succeeds. The clock may be set meanwhile, so it is not asked.
 within() {
     local deadline
-    deadline=$(($(date +%s) + $1))
+    deadline=$(($(uptime) + $1))
     shift
     until "$@"; do
-        if [ "$(date +%s)" -ge "$deadline" ]; then return 1; fi
+        if [ "$(uptime)" -ge "$deadline" ]; then return 1; fi
         sleep 0.1
     done
 }
+uptime() { sed 's/[. ].*//' /proc/uptime; }
 
 # json_string TEXT
 json_string() {

@@ -50,11 +50,11 @@ function end_mark() { return "#kata-containers:end\n" }
 function replaced(old, new) { return "#kata-containers:was(" new ")# " old "\n" }
 '
 
-# mark_yaml FILE KEY VALUE: prints the YAML file with that entry at its top level.
+# mark_yaml FILE KEY VALUE: prints the YAML file with that entry at its top level. If the key is there twice, both get it.
 mark_yaml() {
     E_CUT_SHORT=$(cut_short "$1") E_KEY=$2 E_VALUE=$3 awk "$MARKS_AWK"'
         BEGIN { name = ENVIRON["E_KEY"]; new = name ": " ENVIRON["E_VALUE"] }
-        !found && match($0, "^[\"\047]?" name "[\"\047]?[ \t]*:") {
+        match($0, "^[\"\047]?" name "[\"\047]?[ \t]*:") {
             found = 1
             s = $0
             sub(/[ \t]*(#.*)?\r?$/, "", s)
@@ -66,11 +66,4 @@ mark_yaml() {
             if (NR && ENVIRON["E_CUT_SHORT"] == "") printf "\n"
             if (!found) printf "%s%s\n%s", begin_mark(), new, end_mark()
         }' "$1"
-}
-
-# yaml_get FILE KEY: the value of an entry at the top level of a YAML file, or nothing.
-yaml_get() {
-    E_KEY=$2 awk '
-        { key = $0; sub(/[ \t]*:.*/, "", key); gsub(/["\047]/, "", key) }
-        key == ENVIRON["E_KEY"] { sub(/^[^:]*:[ \t]*/, ""); sub(/[ \t]*(#.*)?\r?$/, ""); gsub(/["\047]/, ""); print; exit }' "$1"
 }

@@ -112,7 +112,7 @@ restart() {
 record_restart() { : >"$JOURNAL/restarted-$1"; }
 restart_unit() {
     systemctl reset-failed "$1" 2>/dev/null || :
-    timeout 120 systemctl restart "$1"
+    timeout "$(time_limit "$1")" systemctl restart "$1"
 }
 
 # log_excerpt UNIT SINCE: its log lines that look like failures, and its last ones.

@@ -15,11 +15,27 @@ by_architecture() { # AMD64 ARM64
     esac
 }
 
+# check_release_folder: programs can be executed there, and /opt/kata can become a link.
+check_release_folder() {
+    local try="$RELEASES_DIR/.try" reason mount
+    step "release"
+    mkdir -p "$RELEASES_DIR"
+    chmod 0755 "$RELEASES_DIR"
+    if reason=$({ echo '#!/bin/sh' >"$try" && chmod 0700 "$try" && "$try"; } 2>&1); then reason=""; fi
+    rm -f "$try"
+    [ -z "$reason" ] || fail "no program can be executed in $RELEASES_DIR: $(printf %s "$reason" | excerpt)" \
+        "mount its filesystem without noexec or ro, or mount another disk there"
+    mount=$(readlink -f "${KATA_LINK%/*}")/${KATA_LINK##*/}
+    ! cut -d ' ' -f 5 /proc/self/mountinfo | grep -qxF -e "$mount" ||
+        fail "$KATA_LINK is a mount point, and must become a link to the active release" \
+            "unmount it, also in /etc/fstab; the disk can be mounted at $RELEASES_DIR instead"
+}
+
 # download_release URL SHA256: unpacks the archive as $RELEASES_DIR/$TREE. An archive may set the mode of the folder
 # that it is unpacked in, so that folder is inside a staging folder that only root can read.
 download_release() {
     local url="$1" staging="$RELEASES_DIR/.staging" attempt=1 problem retry remedy finding
-    step "release"
+    check_release_folder
     if tree_is_intact "$TREE"; then
         say "Kata Containers $VERSION is already unpacked in $RELEASES_DIR/$TREE"
         return
@@ -31,8 +47,6 @@ download_release() {
         fail "only $(($(free_space "$RELEASES_DIR") / 1024)) MiB are free for $RELEASES_DIR" \
             "free 2 GiB, or set hostChecks to \"warn\" to try anyway"
 
-    mkdir -p "$RELEASES_DIR"
-    chmod 0755 "$RELEASES_DIR"
     while :; do
         unpack_stream "$url" "$staging" || :
         problem=$(archive_problem "$url" "$2" "$staging/content/opt")
@@ -204,12 +218,19 @@ active_tree() { if [ -L "$KATA_LINK" ]; then basename "$(readlink "$KATA_LINK")"
 version_of() { printf '%s\n' "$1" | sed 's/^\.gone-[0-9]*-//; s/-[0-9a-f]*$//'; } # TREE
 
 # sandboxes: the running sandboxes, one a line: tree, tab, sandbox id. Kata resolves /opt/kata when a sandbox starts, so
-# the program file of its shim shows which tree it uses.
+# the program file of its shim, whose real path the kernel shows, tells which tree it uses. Any user can run that file.
 sandboxes() {
-    local pid tree
+    local pid tree releases
+    releases=$(readlink -f "$RELEASES_DIR") || return 0 # without /opt there is no release
     # shellcheck disable=SC2012 # the names are plain, and readlink would be one process for each
-    ls -ln /proc/[0-9]*/exe 2>/dev/null | sed -n "s,^.* /proc/\([0-9]*\)/exe -> $RELEASES_DIR/\([^/]*\)/.*containerd-shim-kata-v2.*,\1 \2,p" |
-        while read -r pid tree; do printf '%s\t%s\n' "$tree" "$(flag "$pid" -id)"; done
+    ls -ln /proc/[0-9]*/exe 2>/dev/null | E_RELEASES=" -> $releases/" awk '
+        (i = index($0, ENVIRON["E_RELEASES"])) && /containerd-shim-kata-v2/ {
+            n = split(substr($0, 1, i - 1), part, "/")
+            split(substr($0, i + length(ENVIRON["E_RELEASES"])), tree, "/")
+            print part[n - 1], tree[1]
+        }' | while read -r pid tree; do
+        if runs_as_root "$pid"; then printf '%s\t%s\n' "$tree" "$(flag "$pid" -id)"; fi
+    done
 }
 
 # prune KEEP...: removes every tree that is neither named nor in use. It is renamed first, because an incomplete tree must
@@ -231,7 +252,7 @@ sweep() {
     for tree in "$RELEASES_DIR"/.gone-*; do
         if [ -d "$tree" ] && ! in_use "${tree##*/}"; then rm -rf "$tree"; fi
     done
-    rm -rf "$RELEASES_DIR/.staging"
+    rm -rf "$RELEASES_DIR/.staging" "$RELEASES_DIR/.try"
 }
 in_use() {
     sandboxes | cut -f 1 | grep -qxF -e "$1" || return 1

@@ -33,8 +33,8 @@ kill_sandboxes() {
     local task sandbox
     say "killing the sandboxes of $(sandbox_names)"
     sandboxes | cut -f 2 >"$WORK_DIR/sandboxes"
-    in_k8s tasks ls -q >"$WORK_DIR/tasks" || :
-    while IFS= read -r task; do
+    list_tasks
+    while read -r task _; do
         sandbox=$(in_k8s containers info "$task" | container_label io.kubernetes.cri.sandbox-id)
         if grep -qxF "$sandbox" "$WORK_DIR/sandboxes"; then in_k8s tasks kill -a -s SIGKILL "$task" || :; fi
     done <"$WORK_DIR/tasks"

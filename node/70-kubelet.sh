@@ -1,17 +1,5 @@
 # The kubelet: its configuration, its cgroup driver, and whether it is healthy.
 
-# find_kubelet: sets KUBELET and the other variables of its name.
-find_kubelet() {
-    step "kubelet"
-    KUBELET_PID=$(kubelet_pid)
-    [ -n "$KUBELET_PID" ] || fail "the kubelet does not run on this node" \
-        "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
-    KUBELET=$(readlink "/proc/$KUBELET_PID/exe")
-    KUBELET_UNIT=$(unit_of "$KUBELET_PID")
-    KUBELET_CONFIG=$(kubelet_config "$KUBELET_PID")
-    if [ -L "$KUBELET_CONFIG" ]; then KUBELET_CONFIG=$(readlink -f "$KUBELET_CONFIG"); fi
-}
-
 # kubelet_entry KEY: its value in the kubelet's configuration file.
 kubelet_entry() { if [ -n "$KUBELET_CONFIG" ]; then yaml_get "$KUBELET_CONFIG" "$1"; fi; }
 
@@ -64,12 +52,13 @@ prepare_kubelet() {
 want_kubelet() { if [ -n "$KUBELET_CONFIG" ]; then want_edits "$WORK_DIR/kubelet" "$KUBELET_CONFIG"; fi; }
 kubelet_planned() { [ -n "$KUBELET_CONFIG" ] && planned "$KUBELET_CONFIG"; }
 
+# kubelet_is_healthy: one that serves its health nowhere is judged by its process.
 kubelet_is_healthy() {
-    local port
-    [ -n "$(kubelet_pid)" ] || return 1
-    port=$(kubelet_entry healthzPort)
-    port=${port:-$(kubelet_health_port)}
-    [ "$port" = 0 ] || [ "$(http_get "http://127.0.0.1:$port/healthz")" = ok ]
+    local pid url
+    pid=$(kubelet_pid)
+    [ -n "$pid" ] || return 1
+    url=$(kubelet_health_url "$pid")
+    [ -z "$url" ] || [ "$(http_get "$url")" = ok ]
 }
 
 # gate_kubelet [restarted]: waits until the kubelet is healthy and, after a restart, still the same process two seconds

@@ -59,6 +59,7 @@ do_activate() {
         fail "the node program on this node is from a different package version" \
             "run pulumi up again; if that does not help, replace this node's -stage resource"
     check_host
+    check_release_folder
     find_containerd
     find_kubelet
     step "health before the change"
@@ -69,7 +70,6 @@ do_activate() {
     previous=$(active_tree)
     plan_activation
     check_removed_runtimes
-    load_modules
     change_node
     record_managed
     # One earlier release is kept to return to; the next run removes those that sandboxes use now.
@@ -89,7 +89,7 @@ plan_activation() {
     require_runtimes "$HANDLER"
     require_handler
     prepare_kubelet
-    { echo "$SIGNATURE"; echo "$KATA_MODULES" | tr ' ' '\n'; } >"$WORK_DIR/modules"
+    { echo "$SIGNATURE"; wanted_modules; } >"$WORK_DIR/modules"
 
     want_managed_file "$WORK_DIR/modules" "/etc/modules-load.d/kata-containers.conf"
     want_managed_file "$WORK_DIR/kata" "$KATA_CONFIG_PATH"
@@ -196,7 +196,8 @@ change_node() {
 refuse_running_containers() {
     local running
     if [ "$CHANGE_UNDER_RUNNING_PODS" = true ]; then return; fi
-    running=$(containers_running)
+    list_tasks
+    running=$(grep -c RUNNING "$WORK_DIR/tasks") || :
     [ "$running" = 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
         "drain the node, or set kubelet.changeUnderRunningPods; Kubernetes recommends to change the driver on an empty node"
 }

@@ -1,15 +1,47 @@
 # containerd: finding it, the configuration it understands, the runtime to write into it, and whether its CRI serves.
 
-# find_containerd: sets CONTAINERD and the other variables of its name.
+# listener SOCKET: the id of the system process that listens on the Unix socket at that path, or nothing.
+listener() {
+    local socket inode path pid
+    socket=$(readlink -f "$1") && [ -S "$socket" ] || return 0
+    # A process may have bound the path through a link: /var/run is one.
+    awk -v name="/${socket##*/}" '
+        $4 == "00010000" && substr($8, length($8) - length(name) + 1) == name { print $7, $8 }' /proc/net/unix |
+        while read -r inode path; do
+            [ "$(readlink -f "$path")" != "$socket" ] || echo "socket:[$inode]"
+        done >"$WORK_DIR/listening"
+    [ -s "$WORK_DIR/listening" ] || return 0
+    # shellcheck disable=SC2012 # the names are numbers
+    ls -ln /proc/[0-9]*/fd 2>/dev/null | awk '
+        NR == FNR { listening[$1] = 1; next }
+        /\/fd:$/ { n = split($0, part, "/"); pid = part[n - 1] }
+        $NF in listening { print pid }' "$WORK_DIR/listening" - |
+        while read -r pid; do
+            # systemd holds the sockets by which it activates services.
+            if [ "$pid" != 1 ] && is_system_process "$pid"; then printf '%s' "$pid" && break; fi
+        done
+}
+
+# find_containerd: sets CONTAINERD and the other variables of its name, and those of find_kubelet: the container runtime
+# is the process that listens where the kubelet expects it. A service that is being restarted is waited for.
 find_containerd() {
-    local pid
+    local pid remedy="this package supports containerd 1.6 or later there; remove this node from \`nodes\`"
+    find_kubelet
     step "containerd"
-    pid=$(container_runtime_pid)
-    [ -n "$pid" ] || fail "containerd does not run on this node" \
-        "this package needs containerd 1.6 or later as the node's container runtime; start it, or remove this node from \`nodes\`"
-    CONTAINERD=$(readlink "/proc/$pid/exe")
-    CONTAINERD=${CONTAINERD% (deleted)}
+    CONTAINERD_SOCKET=$(container_runtime_socket "$KUBELET_PID")
+    case $CONTAINERD_SOCKET in
+        /*) ;;
+        *) fail "the kubelet expects its container runtime at $CONTAINERD_SOCKET, which is not a Unix socket" "$remedy" ;;
+    esac
+    within 10 containerd_listens || fail "the container runtime of the kubelet does not run:\
+ no process of root outside of containers listens on $CONTAINERD_SOCKET" "start it, or remove this node from \`nodes\`"
+    pid=$(listener "$CONTAINERD_SOCKET")
+    CONTAINERD=$(program_of "$pid") || fail "the container runtime has just ended" "run pulumi up again"
     CONTAINERD_UNIT=$(unit_of "$pid")
+    [ "${CONTAINERD##*/}" = containerd ] || fail "the kubelet uses $CONTAINERD\
+ (process $pid${CONTAINERD_UNIT:+ of $CONTAINERD_UNIT}) at $CONTAINERD_SOCKET, not containerd" "$remedy"
+    [ -n "$CONTAINERD_UNIT" ] ||
+        fail "containerd (process $pid) was not started by systemd" "make it a service, so that it can be restarted"
     CONTAINERD_VERSION=$("$CONTAINERD" --version | cut -d ' ' -f 3 | sed 's/^v//; s/[~+].*//')
     CONTAINERD_MAJOR=${CONTAINERD_VERSION%%.*}
     version_at_least "$CONTAINERD_VERSION" 1.6 ||
@@ -17,7 +49,6 @@ find_containerd() {
     CONTAINERD_CONFIG=$(container_runtime_config "$pid")
     # The target of a link is edited, and the link is kept.
     if [ -L "$CONTAINERD_CONFIG" ]; then CONTAINERD_CONFIG=$(readlink -f "$CONTAINERD_CONFIG"); fi
-    CONTAINERD_SOCKET=$(container_runtime_socket "$pid")
     case :$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p'): in
         *":$(shim_folder):"*) ;;
         *) fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed" \
@@ -26,12 +57,19 @@ find_containerd() {
     have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
         "install the ctr that belongs to containerd $CONTAINERD_VERSION"
 }
+containerd_listens() { [ -n "$(listener "$CONTAINERD_SOCKET")" ]; }
 
 # dump [FILE]: the configuration as containerd understands it, with everything that it imports.
 dump() { "$CONTAINERD" --config "${1:-$CONTAINERD_CONFIG}" config dump; }
 dump_now() { dump >"$WORK_DIR/dump.now" 2>/dev/null || :; }
 
 in_k8s() { timeout 20 ctr --address "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/null; }
+# ask_k8s COMMAND: the answer decides about a change, so there must be one.
+ask_k8s() {
+    in_k8s "$@" || fail "containerd does not say which containers run" "see: ctr -n k8s.io $*; journalctl -u $CONTAINERD_UNIT"
+}
+# list_tasks: $WORK_DIR/tasks gets the tasks of all containers in pods, their sandboxes included.
+list_tasks() { ask_k8s tasks ls >"$WORK_DIR/tasks"; }
 
 # --- The form of the configuration ---
 
@@ -292,19 +330,27 @@ require_handler() {
 # shim and the table, containerd could neither restart nor stop it.
 check_removed_runtimes() {
     local runtime pods
+    if [ ! -s "$WORK_DIR/dump.now" ]; then
+        list_tasks
+        ! grep -q RUNNING "$WORK_DIR/tasks" || fail "containerd does not accept its present configuration, so the\
+ runtimes in use are not known" "find the reason: containerd --config $CONTAINERD_CONFIG config dump"
+    fi
     runtimes_of "$WORK_DIR/dump" >"$WORK_DIR/runtimes"
     for runtime in $(runtimes_of "$WORK_DIR/dump.now"); do
         if grep -qxF "$runtime" "$WORK_DIR/runtimes"; then continue; fi
-        pods=$(running_on "$(runtime_entry "$WORK_DIR/dump.now" "$runtime" runtime_type)" | pod_names)
+        list_running_on "$(runtime_entry "$WORK_DIR/dump.now" "$runtime" runtime_type)"
+        pods=$(pod_names <"$WORK_DIR/running")
         [ -z "$pods" ] || fail "runtime $runtime is still in use by $pods" \
             "delete these pods, then run pulumi again; or keep the runtime by keeping its handler"
         say "removing runtime $runtime from containerd"
     done
 }
-# running_on TYPE: the running containers whose runtime has that type.
-running_on() {
-    in_k8s tasks ls | awk '$3 == "RUNNING" { print $1 }' >"$WORK_DIR/running"
-    in_k8s containers ls | awk -v type="$1" 'NR == FNR { running[$1] = 1; next } $NF == type && ($1 in running) { print $1 }' "$WORK_DIR/running" -
+# list_running_on TYPE: $WORK_DIR/running gets the running containers whose runtime has that type.
+list_running_on() {
+    list_tasks
+    ask_k8s containers ls >"$WORK_DIR/containers"
+    awk -v type="$1" 'NR == FNR { running[$1] = $3 == "RUNNING"; next } $NF == type && running[$1] { print $1 }' \
+        "$WORK_DIR/tasks" "$WORK_DIR/containers" >"$WORK_DIR/running"
 }
 
 # runtimes_of DUMP, default_runtime DUMP, runtime_entry DUMP RUNTIME KEY, dumped_driver DUMP: the cgroup driver of the
@@ -317,6 +363,7 @@ default_runtime() {
 }
 runtime_entry() { toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$2\"" "$3"; }
 dumped_driver() {
+    if [ ! -s "$1" ]; then echo unknown && return; fi
     case $(toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$(default_runtime "$1")\".options" SystemdCgroup) in
         true) echo systemd ;;
         *) echo cgroupfs ;;
@@ -342,7 +389,7 @@ containerd_planned() { planned "$CONTAINERD_CONFIG" || { [ -n "$DROP_IN" ] && gr
 # instead of the unit. Even after the plugin reports `ok`, containerd still recovers existing pods and may crash doing
 # so; it opens its streaming server, on a port of its own, after that. The gate writes only to memory, because it also
 # judges a node that was rolled back because its disk is full.
-gate_containerd() { within 60 containerd_answers && cri_is_ok && within 60 cri_serves; }
+gate_containerd() { within "$(time_limit "$CONTAINERD_UNIT")" containerd_answers && cri_is_ok && within 60 cri_serves; }
 containerd_answers() { timeout 10 ctr --address "$CONTAINERD_SOCKET" plugins ls >"$RUN_DIR/plugins" 2>/dev/null; }
 cri_is_ok() {
     awk '
@@ -351,7 +398,7 @@ cri_is_ok() {
 }
 cri_serves() {
     local pid
-    pid=$(container_runtime_pid)
+    pid=$(listener "$CONTAINERD_SOCKET")
     [ -n "$pid" ] || return 1
     # State 0A is LISTEN.
     # shellcheck disable=SC2012 # the names are numbers
@@ -359,9 +406,6 @@ cri_serves() {
         awk 'NR == FNR { mine[$1] = 1; next } $4 == "0A" && ($10 in mine) { found = 1 } END { exit !found }' \
             - "/proc/$pid/net/tcp" "/proc/$pid/net/tcp6"
 }
-
-# containers_running: the number of containers that run in pods on this node, their sandboxes included.
-containers_running() { in_k8s tasks ls | grep -c RUNNING || :; }
 
 # container_label LABEL: its value in the output of `ctr containers info` on stdin.
 container_label() { sed -n "s/^.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1; }
