@@ -62,6 +62,7 @@ do_activate() {
     find_containerd
     find_kubelet
     step "health before the change"
+    require_cri
     gate_containerd || fail "containerd's CRI does not answer; nothing was changed" \
         "see: ctr plugins ls; journalctl -u $CONTAINERD_UNIT"
     gate_kubelet || fail "the kubelet is unhealthy; nothing was changed" "see: journalctl -u $KUBELET_UNIT"
@@ -70,7 +71,7 @@ do_activate() {
     plan_activation
     check_removed_runtimes
     load_modules
-    change_node
+    change_node plan_activation
     record_managed
     # One earlier release is kept to return to; the next run removes those that sandboxes use now.
     if [ "$previous" != "$TREE" ]; then
@@ -87,7 +88,8 @@ plan_activation() {
     prepare_containerd
     check_containerd
     require_runtimes "$HANDLER"
-    require_handler
+    require_handler "$WORK_DIR/dump" "with the prepared configuration"
+    require_driver "$WORK_DIR/dump" "with the prepared configuration"
     prepare_kubelet
     { echo "$SIGNATURE"; echo "$KATA_MODULES" | tr ' ' '\n'; } >"$WORK_DIR/modules"
 
@@ -96,6 +98,7 @@ plan_activation() {
     want_managed_link "/opt/kata/$SHIM_PATH" "$(shim_folder)/containerd-shim-$HANDLER-v2"
     want_containerd
     want_kubelet
+    if [ -s "$WORK_DIR/edits" ] || [ -e "$STATE_DIR/edits" ]; then want_file "$WORK_DIR/edits" "$STATE_DIR/edits"; fi
     # After the files that may have imported from the folder that it displaces.
     want_managed_link "kata-releases/$TREE" "$KATA_LINK"
     unwant_rest
@@ -111,11 +114,19 @@ do_deactivate() {
         fail "sandboxes still run on Kata Containers: $(sandbox_names)" \
             "delete these pods, then run this again; or set forceRemoval to kill their sandboxes"
     fi
+    plan_deactivation
+    change_node plan_deactivation
+    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/activate" "$STATE_DIR/fingerprint" "$STATE_DIR/edits"
+    remove_boot_unit
+}
+
+plan_deactivation() {
     choose_form
     cp "$WORK_DIR/main.unmarked" "$WORK_DIR/main"
     prepare_imported ""
     check_containerd
     require_runtimes
+    require_removed
     CGROUP_DRIVER=""
     prepare_kubelet
     # Before the file that may import from the folder that it displaced.
@@ -123,9 +134,6 @@ do_deactivate() {
     want_kubelet
     want_containerd
     unwant_rest
-    change_node
-    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/activate" "$STATE_DIR/fingerprint"
-    remove_boot_unit
 }
 
 do_unstage() {
@@ -155,7 +163,8 @@ record_managed() {
     mv "$WORK_DIR/managed" "$STATE_DIR/managed"
 }
 
-# change_node: carries out the plan as one transaction, restarts what it affects and waits until that is healthy.
+# change_node PLANNER: carries out the plan as one transaction, restarts what it affects, waits until that is healthy and
+# proves that the change is in force.
 change_node() {
     local restart_containerd="" restart_kubelet=""
     step "change"
@@ -178,17 +187,38 @@ change_node() {
         kill_sandboxes
     fi
     carry_out_plan
-    if [ -n "$restart_containerd" ]; then restart_and_check "$CONTAINERD_UNIT" containerd gate_containerd; fi
+    if [ -n "$restart_containerd" ]; then
+        restart_and_check "$CONTAINERD_UNIT" containerd gate_containerd
+        prove "$1" "$CONTAINERD_UNIT"
+    fi
     if [ -n "$restart_kubelet" ]; then
         restart_and_check "$KUBELET_UNIT" "the kubelet" gate_kubelet restarted
+        prove "$1" "$KUBELET_UNIT"
     elif [ -n "$restart_containerd" ]; then
         gate_kubelet || fail "the kubelet is unhealthy after the restart of containerd; rolling back" \
             "see: journalctl -u $KUBELET_UNIT"
         say "the kubelet is healthy"
     fi
+    if [ "$ACTION" = activate ]; then prove_drivers; fi
     commit
     mv "$WORK_DIR/managed" "$STATE_DIR/managed"
     remove_folders
+}
+
+# prove PLANNER UNIT: nothing is left to change after the restart of UNIT, which may have rewritten a file.
+prove() {
+    empty_plan
+    "$1"
+    step "proof"
+    [ ! -s "$WORK_DIR/plan" ] || fail "the restart of $2 changed $(cut -f 2 "$WORK_DIR/plan" | tr '\n' ' ')again; rolling back" \
+        "find the program that writes it (systemctl cat $2), and change its configuration instead"
+}
+prove_drivers() {
+    step "proof"
+    dump_now
+    prove_containerd
+    [ -z "$CGROUP_DRIVER" ] || [ "$(cgroup_driver)" = "$CGROUP_DRIVER" ] ||
+        fail "the kubelet runs with the cgroup driver $(cgroup_driver), not $CGROUP_DRIVER; rolling back" "see: systemctl cat $KUBELET_UNIT"
 }
 
 # refuse_running_containers: a changed cgroup driver makes the kubelet restart every container.
