@@ -187,38 +187,39 @@ change_node() {
         kill_sandboxes
     fi
     carry_out_plan
-    if [ -n "$restart_containerd" ]; then
-        restart_and_check "$CONTAINERD_UNIT" containerd gate_containerd
-        prove "$1" "$CONTAINERD_UNIT"
-    fi
+    if [ -n "$restart_containerd" ]; then restart_and_check "$CONTAINERD_UNIT" containerd gate_containerd; fi
     if [ -n "$restart_kubelet" ]; then
         restart_and_check "$KUBELET_UNIT" "the kubelet" gate_kubelet restarted
-        prove "$1" "$KUBELET_UNIT"
     elif [ -n "$restart_containerd" ]; then
         gate_kubelet || fail "the kubelet is unhealthy after the restart of containerd; rolling back" \
             "see: journalctl -u $KUBELET_UNIT"
         say "the kubelet is healthy"
     fi
-    if [ "$ACTION" = activate ]; then prove_drivers; fi
+    prove "$1"
     commit
     mv "$WORK_DIR/managed" "$STATE_DIR/managed"
     remove_folders
 }
 
-# prove PLANNER UNIT: nothing is left to change after the restart of UNIT, which may have rewritten a file.
+# prove PLANNER: nothing is left to change, and the services that run now do as requested. A restart may have rewritten a
+# file: some units generate their configuration.
 prove() {
+    local path unit="$CONTAINERD_UNIT" by="another program" driver
+    find_containerd
+    find_kubelet
     empty_plan
     "$1"
     step "proof"
-    [ ! -s "$WORK_DIR/plan" ] || fail "the restart of $2 changed $(cut -f 2 "$WORK_DIR/plan" | tr '\n' ' ')again; rolling back" \
-        "find the program that writes it (systemctl cat $2), and change its configuration instead"
-}
-prove_drivers() {
-    step "proof"
-    dump_now
+    path=$(head -n 1 "$WORK_DIR/plan" | cut -f 2)
+    if [ "$path" = "$KUBELET_CONFIG" ]; then unit=$KUBELET_UNIT; fi
+    if [ -e "$JOURNAL/restarted-$unit" ]; then by="the restart of $unit"; fi
+    [ -z "$path" ] || fail "$by rewrote $path without the entries of this package; rolling back" \
+        "find the program that writes it (see: systemctl cat $unit), and keep it from doing so or change its template"
+    [ "$ACTION" = activate ] || return 0
     prove_containerd
-    [ -z "$CGROUP_DRIVER" ] || [ "$(cgroup_driver)" = "$CGROUP_DRIVER" ] ||
-        fail "the kubelet runs with the cgroup driver $(cgroup_driver), not $CGROUP_DRIVER; rolling back" "see: systemctl cat $KUBELET_UNIT"
+    driver=$(cgroup_driver)
+    [ "${CGROUP_DRIVER:-$driver}" = "$driver" ] ||
+        fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" "see: systemctl cat $KUBELET_UNIT"
 }
 
 # refuse_running_containers: a changed cgroup driver makes the kubelet restart every container.

@@ -329,13 +329,23 @@ inEveryShell("containerd", (sandbox) => {
 
 inEveryShell("the proof after a change", (sandbox) => {
     it("reports the unit whose restart rewrote a file", async () => {
-        const script = `RUN_DIR=$PWD
-            planner() { if [ -e rewritten ]; then plan file /etc/containerd/config.toml x; fi; }`;
-        expect(await sandbox().run(`${script}\nprove planner containerd.service`)).to.include({ status: 0 });
-        const { status, stderr } = await sandbox().run(`${script}\ntouch rewritten; prove planner containerd.service`);
-        expect(status).to.equal(1);
-        expect(stderr).to.contain("the restart of containerd.service changed /etc/containerd/config.toml again");
-        expect(stderr).to.contain("systemctl cat containerd.service");
+        for (const [path, restarted, by] of [
+            ["/etc/containerd/config.toml", "containerd.service", "the restart of containerd.service"],
+            ["/kubelet.yaml", "kubelet.service", "the restart of kubelet.service"],
+            ["/kubelet.yaml", "containerd.service", "another program"],
+            ["", "containerd.service", ""],
+        ]) {
+            sandbox().write(`state/journal/restarted-${restarted}`, "");
+            const { status, stderr } = await sandbox().run(
+                `find_containerd() { :; }; find_kubelet() { :; }; planner() { [ -z "${path}" ] || plan file "${path}" x; }
+                ACTION=deactivate CONTAINERD_UNIT=containerd.service KUBELET_UNIT=kubelet.service KUBELET_CONFIG=/kubelet.yaml
+                prove planner`,
+            );
+            expect(status, stderr).to.equal(path ? 1 : 0);
+            if (path)
+                expect(stderr).to.contain(`step "proof": ${by} rewrote ${path} without the entries of this package`);
+            await sandbox().run("rm -r state");
+        }
     });
 
     it("takes the cgroup driver from the runtime only where the kubelet does", async () => {
