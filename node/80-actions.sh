@@ -63,6 +63,7 @@ do_activate() {
     find_containerd
     find_kubelet
     step "health before the change"
+    require_cri
     gate_containerd || fail "containerd's CRI does not answer; nothing was changed" \
         "see: ctr plugins ls; journalctl -u $CONTAINERD_UNIT"
     gate_kubelet || fail "the kubelet is unhealthy; nothing was changed" "see: journalctl -u $KUBELET_UNIT"
@@ -70,7 +71,7 @@ do_activate() {
     previous=$(active_tree)
     plan_activation
     check_removed_runtimes
-    change_node
+    change_node plan_activation
     record_managed
     # One earlier release is kept to return to; the next run removes those that sandboxes use now.
     if [ "$previous" != "$TREE" ]; then
@@ -87,7 +88,8 @@ plan_activation() {
     prepare_containerd
     check_containerd
     require_runtimes "$HANDLER"
-    require_handler
+    require_handler "$WORK_DIR/dump" "with the prepared configuration"
+    require_driver "$WORK_DIR/dump" "with the prepared configuration"
     prepare_kubelet
     { echo "$SIGNATURE"; wanted_modules; } >"$WORK_DIR/modules"
 
@@ -96,6 +98,7 @@ plan_activation() {
     want_managed_link "/opt/kata/$SHIM_PATH" "$(shim_folder)/containerd-shim-$HANDLER-v2"
     want_containerd
     want_kubelet
+    if [ -s "$WORK_DIR/edits" ] || [ -e "$STATE_DIR/edits" ]; then want_file "$WORK_DIR/edits" "$STATE_DIR/edits"; fi
     # After the files that may have imported from the folder that it displaces.
     want_managed_link "kata-releases/$TREE" "$KATA_LINK"
     unwant_rest
@@ -111,11 +114,19 @@ do_deactivate() {
         fail "sandboxes still run on Kata Containers: $(sandbox_names)" \
             "delete these pods, then run pulumi again; or set forceRemoval and run pulumi up, then remove Kata again"
     fi
+    plan_deactivation
+    change_node plan_deactivation
+    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/activate" "$STATE_DIR/fingerprint" "$STATE_DIR/edits"
+    remove_boot_unit
+}
+
+plan_deactivation() {
     choose_form
     cp "$WORK_DIR/main.unmarked" "$WORK_DIR/main"
     prepare_imported ""
     check_containerd
     require_runtimes
+    require_removed
     CGROUP_DRIVER=""
     prepare_kubelet
     # Before the file that may import from the folder that it displaced.
@@ -123,9 +134,6 @@ do_deactivate() {
     want_kubelet
     want_containerd
     unwant_rest
-    change_node
-    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/activate" "$STATE_DIR/fingerprint"
-    remove_boot_unit
 }
 
 do_unstage() {
@@ -156,7 +164,8 @@ record_managed() {
     mv "$WORK_DIR/managed" "$STATE_DIR/managed"
 }
 
-# change_node: carries out the plan as one transaction, restarts what it affects and waits until that is healthy.
+# change_node PLANNER: carries out the plan as one transaction, restarts what it affects, waits until that is healthy and
+# proves that the change is in force.
 change_node() {
     local restart_containerd="" restart_kubelet=""
     step "change"
@@ -187,9 +196,31 @@ change_node() {
             "see: journalctl -u $KUBELET_UNIT"
         say "the kubelet is healthy"
     fi
+    prove "$1"
     commit
     mv "$WORK_DIR/managed" "$STATE_DIR/managed"
     remove_folders
+}
+
+# prove PLANNER: nothing is left to change, and the services that run now do as requested. A restart may have rewritten a
+# file: some units generate their configuration.
+prove() {
+    local path unit="$CONTAINERD_UNIT" by="another program" driver
+    find_containerd
+    find_kubelet
+    empty_plan
+    "$1"
+    step "proof"
+    path=$(head -n 1 "$WORK_DIR/plan" | cut -f 2)
+    if [ "$path" = "$KUBELET_CONFIG" ]; then unit=$KUBELET_UNIT; fi
+    if [ -e "$JOURNAL/restarted-$unit" ]; then by="the restart of $unit"; fi
+    [ -z "$path" ] || fail "$by rewrote $path without the entries of this package; rolling back" \
+        "find the program that writes it (see: systemctl cat $unit), and keep it from doing so or change its template"
+    [ "$ACTION" = activate ] || return 0
+    prove_containerd
+    driver=$(cgroup_driver)
+    [ "${CGROUP_DRIVER:-$driver}" = "$driver" ] ||
+        fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" "see: systemctl cat $KUBELET_UNIT"
 }
 
 # refuse_running_containers: a changed cgroup driver makes the kubelet restart every container.

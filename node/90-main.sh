@@ -60,8 +60,12 @@ record() {
     case $ACTION in stage | activate) ;; *) return 0 ;; esac
     printf '%s\n' "$@" >"$WORK_DIR/arguments"
     mv "$WORK_DIR/arguments" "$STATE_DIR/$ACTION"
-    # The node is as requested, so a failure here is no failure of the action.
-    if [ "$ACTION" = activate ]; then fingerprint >"$STATE_DIR/fingerprint" 2>/dev/null || :; fi
+    [ "$ACTION" = activate ] || return 0
+    # The node is as requested, so a failure here is no failure of the action. A change since is a drift.
+    rm -f "$STATE_DIR/fingerprint"
+    fingerprint >"$WORK_DIR/fingerprint" 2>/dev/null || return 0
+    empty_plan
+    if (plan_activation) >/dev/null 2>&1 && [ ! -s "$WORK_DIR/plan" ]; then mv "$WORK_DIR/fingerprint" "$STATE_DIR/fingerprint"; fi
 }
 
 # copy_log LOG PID: copies the lines of LOG until the process PID has ended and all of it is copied.
