@@ -1,29 +1,67 @@
 # Processes, systemd units, command-line flags, versions and HTTP.
 
-# main_process NAME: the process id of the service, or else of the oldest process of that name; or nothing.
-main_process() {
-    local pid
-    pid=$(systemctl show -p MainPID --value "$1.service" 2>/dev/null) || pid=""
-    if [ "${pid:-0}" = 0 ]; then
-        pid=$(grep -lx "$1" /proc/[0-9]*/comm 2>/dev/null | sed 's,[^0-9],,g' | sort -n | head -n 1)
-    fi
-    printf %s "$pid"
+# time_limit UNIT: the seconds within which it must have stopped and started again, from 60 to 900, however long systemd
+# would wait.
+time_limit() {
+    systemctl show -p TimeoutStartUSec -p TimeoutStopUSec "$1" 2>/dev/null | awk '
+        BEGIN { FS = "[= ]"; of["us"] = .000001; of["ms"] = .001; of["s"] = 1; of["min"] = 60; of["h"] = 3600 }
+        { for (i = 2; i <= NF; i++) { unit = $i; sub(/^[0-9.]+/, "", unit); sum += unit in of ? $i * of[unit] : 900 } }
+        END {
+            if (!NR) sum = 180
+            print (sum < 60 ? 60 : sum > 900 ? 900 : int(sum + .999))
+        }'
 }
 
-# unit_of PID: the systemd unit that a process belongs to.
-unit_of() { sed -nE 's,^[0-9]+:(name=systemd)?:.*/([^/]*)$,\2,p' "/proc/$1/cgroup" | head -n 1; }
+# any_runs UNIT...: a unit may be a pattern.
+any_runs() { systemctl is-active "$@" 2>/dev/null | grep -qE '^(active|activating|reloading)'; }
 
-# flag PID NAME [NAME]: the value of a command-line flag, `--name value` or `--name=value`.
+# runs_as_root PID: with all its user ids, in the user and process namespaces of the machine.
+# shellcheck disable=SC3013 # every shell has -ef
+runs_as_root() {
+    [ "$(sed -n 's/^Uid://p' "/proc/$1/status" 2>/dev/null)" = "${TAB}0${TAB}0${TAB}0${TAB}0" ] &&
+        [ "/proc/$1/ns/user" -ef /proc/1/ns/user ] && [ "/proc/$1/ns/pid" -ef /proc/1/ns/pid ]
+}
+
+# is_system_process PID: it runs as root and sees the files of the machine, so it is in no container.
+# shellcheck disable=SC3013
+is_system_process() { runs_as_root "$1" && [ "/proc/$1/ns/mnt" -ef /proc/1/ns/mnt ]; }
+
+# program_of PID: the program file of a system process. The id may pass to another process, so that is asked last.
+program_of() {
+    local program
+    program=$(readlink "/proc/$1/exe") && is_system_process "$1" || return 1
+    printf '%s\n' "${program% (deleted)}"
+}
+
+# unit_of PID: the service that a process belongs to. The kubelet may have left its service's cgroup (kubeletCgroups).
+unit_of() {
+    local unit
+    unit=$(grep -v ':/user\.slice' "/proc/$1/cgroup" |
+        sed -nE 's,^[0-9]+:(name=systemd)?:/(.*/)?([^/]+\.service)(/.*)?$,\3,p' | head -n 1)
+    [ -n "$unit" ] || unit=$(systemctl show -p Id -p MainPID '*.service' 2>/dev/null | awk -v pid="$1" '
+        BEGIN { RS = ""; FS = "\n" }
+        $1 == "MainPID=" pid { print substr($2, 4) }
+        $2 == "MainPID=" pid { print substr($1, 4) }' | head -n 1)
+    printf '%s' "$unit"
+}
+
+# flag PID NAME...: the value of a command-line flag, `--name value` or `--name=value`. The last one counts.
 flag() {
-    local word
-    tr '\000' '\n' <"/proc/$1/cmdline" | while IFS= read -r word; do
-        case $word in
-            "$2" | "${3:-$2}") IFS= read -r word && printf '%s\n' "$word" ;;
-            "$2="* | "${3:-$2}="*) printf '%s\n' "${word#*=}" ;;
-            *) continue ;;
-        esac
-        break
-    done
+    local pid="$1" word name found="" value=""
+    shift
+    tr '\000' '\n' <"/proc/$pid/cmdline" | {
+        while IFS= read -r word && [ "$word" != -- ]; do
+            for name; do
+                case $word in
+                    "$name") IFS= read -r value && found=yes ;;
+                    "$name="*) value=${word#*=} found=yes ;;
+                    *) continue ;;
+                esac
+                break
+            done
+        done
+        [ -z "$found" ] || printf '%s\n' "$value"
+    }
 }
 
 # version_at_least VERSION MINIMUM: compares major and minor.

@@ -7,6 +7,17 @@
 # cut_short FILE: "yes" if its last line has no newline.
 cut_short() { if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo yes; fi; }
 
+# require_marks FILE: without its `end`, a `begin` would take everything below it away.
+require_marks() {
+    local torn
+    torn=$(awk '
+        /^#kata-containers:begin/ { if (begun) exit; begun = NR }
+        /^#kata-containers:end/ { if (!begun) { begun = NR; exit } begun = 0 }
+        END { if (begun) print begun }' "$1")
+    [ -z "$torn" ] || fail "the mark in line $torn of $1 has lost its counterpart" \
+        "enclose exactly the lines that this package added in the lines \`#kata-containers:begin\` and \`#kata-containers:end\`, or delete them together with the mark"
+}
+
 # unmark FILE: prints the file without our edits. A line that someone changed after us is kept as it is now.
 unmark() {
     if ! grep -q '^#kata-containers:' "$1"; then
@@ -31,7 +42,7 @@ unmark() {
         END { if (sep != "" && !cut_short && ENVIRON["E_CUT_SHORT"] == "") out = out "\n"; printf "%s", out }' "$1"
 }
 
-# edits FILE: prints our edits alone. The owner of the file decides where in it they stand.
+# edits FILE: prints only the managed edits. Their position in the file does not matter.
 edits() {
     awk '
         inside { print; if (/^#kata-containers:end/) inside = 0; next }
@@ -50,11 +61,11 @@ function end_mark() { return "#kata-containers:end\n" }
 function replaced(old, new) { return "#kata-containers:was(" new ")# " old "\n" }
 '
 
-# mark_yaml FILE KEY VALUE: prints the YAML file with that entry at its top level.
+# mark_yaml FILE KEY VALUE: prints the YAML file with that entry at its top level. If the key is there twice, both get it.
 mark_yaml() {
     E_CUT_SHORT=$(cut_short "$1") E_KEY=$2 E_VALUE=$3 awk "$MARKS_AWK"'
         BEGIN { name = ENVIRON["E_KEY"]; new = name ": " ENVIRON["E_VALUE"] }
-        !found && match($0, "^[\"\047]?" name "[\"\047]?[ \t]*:") {
+        match($0, "^[\"\047]?" name "[\"\047]?[ \t]*:") {
             found = 1
             s = $0
             sub(/[ \t]*(#.*)?\r?$/, "", s)
@@ -66,11 +77,4 @@ mark_yaml() {
             if (NR && ENVIRON["E_CUT_SHORT"] == "") printf "\n"
             if (!found) printf "%s%s\n%s", begin_mark(), new, end_mark()
         }' "$1"
-}
-
-# yaml_get FILE KEY: the value of an entry at the top level of a YAML file, or nothing.
-yaml_get() {
-    E_KEY=$2 awk '
-        { key = $0; sub(/[ \t]*:.*/, "", key); gsub(/["\047]/, "", key) }
-        key == ENVIRON["E_KEY"] { sub(/^[^:]*:[ \t]*/, ""); sub(/[ \t]*(#.*)?\r?$/, ""); gsub(/["\047]/, ""); print; exit }' "$1"
 }

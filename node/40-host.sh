@@ -1,4 +1,4 @@
-# The machine: its architecture, and whether it meets Kata's requirements. The checks change nothing.
+# The machine: its architecture, and whether it meets Kata's requirements. The checks load kernel modules.
 
 # architecture: as Kata's release archives name it.
 architecture() {
@@ -9,13 +9,34 @@ architecture() {
     esac
 }
 
-has_kvm() { [ -c /dev/kvm ]; }
+# has_device NAME: the kernel knows it. A file in /dev alone proves nothing: udev makes one for a module that can be loaded.
+has_device() { [ -c "/dev/$1" ] && [ -e "/sys/class/misc/$1" ]; }
+has_kvm() { has_device kvm; }
+# missing_devices: loads nothing.
+missing_devices() {
+    local name
+    for name in kvm $(echo "$KATA_MODULES" | tr _ -); do has_device "$name" || echo "/dev/$name does not exist"; done
+}
 
-# cgroup_version: a hybrid machine counts as 1, because its controllers are there.
+# cgroup_version: 1 on a hybrid machine, because its controllers use version 1.
 cgroup_version() { if [ -f /sys/fs/cgroup/cgroup.controllers ]; then echo 2; else echo 1; fi; }
 
-# module_available NAME: loaded, built in or loadable.
+# module_available NAME: loaded, built in or loadable, as far as can be told without loading it.
 module_available() { [ -d "/sys/module/$1" ] || modprobe -n -q "$1" 2>/dev/null; }
+# wanted_modules: those that Kata needs, and the one that this processor needs for KVM, one a line.
+wanted_modules() {
+    local kvm
+    kvm=$(sed -nE 's/^flags.* vmx( .*)?$/kvm_intel/p; s/^flags.* svm( .*)?$/kvm_amd/p' /proc/cpuinfo | head -n 1)
+    if [ -n "$kvm" ] && ! module_available "$kvm"; then kvm=""; fi
+    echo "$KATA_MODULES $kvm" | tr -s ' ' '\n'
+}
+# load_modules: $WORK_DIR/modprobe gets the reasons of failures.
+load_modules() {
+    local name
+    for name in $(wanted_modules); do
+        ! module_available "$name" || modprobe "$name" || :
+    done 2>"$WORK_DIR/modprobe"
+}
 
 check_host() {
     local findings
@@ -24,6 +45,7 @@ check_host() {
         amd64 | arm64) ;;
         *) fail "Kata Containers is not published for $(uname -m)" "remove this node from \`nodes\`" ;;
     esac
+    load_modules
     findings=$(host_findings)
     if [ -z "$findings" ]; then return; fi
     if [ "$HOST_CHECKS" = warn ]; then
@@ -40,11 +62,15 @@ host_findings() {
     [ "$(architecture)" != amd64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo ||
         finding "the processor shows no virtualization (vmx or svm)" \
             "enable it in the firmware, or nested virtualization in the hypervisor"
-    has_kvm || module_available kvm_intel || module_available kvm_amd ||
-        finding "/dev/kvm does not exist" "load kvm_intel or kvm_amd; in a virtual machine, enable nested virtualization"
+    has_kvm || finding "/dev/kvm does not exist$(load_failure kvm)" \
+        "load kvm_intel or kvm_amd; in a virtual machine, enable nested virtualization"
     for name in $KATA_MODULES; do
-        module_available "$name" || finding "the kernel module $name is missing" \
-            "install the kernel's full module package, or a kernel that has it"
+        if ! module_available "$name"; then
+            finding "the kernel module $name is missing" "install the kernel's full module package, or a kernel that has it"
+        elif ! has_device "$(echo "$name" | tr _ -)"; then
+            finding "/dev/$(echo "$name" | tr _ -) does not exist$(load_failure "$name")" \
+                "find what keeps $name from being loaded (dmesg); another hypervisor's vsock module may be loaded instead"
+        fi
     done
     if [ "$CGROUP_DRIVER" = systemd ] && [ "$(cgroup_version)" = 1 ]; then
         finding "kubelet.cgroupDriver is systemd, but this machine uses cgroup v1" \
@@ -52,19 +78,11 @@ host_findings() {
     fi
 }
 finding() { printf '%s\t%s\n' "$1" "$2"; }
+load_failure() { grep "$1" "$WORK_DIR/modprobe" | tail -n 1 | excerpt | sed 's/^/: /'; } # MODULE
 
 # free_space PATH: in KiB, where PATH is or will be.
 free_space() {
     local folder="$1"
     while [ ! -d "$folder" ]; do folder=${folder%/*}; [ -n "$folder" ] || folder=/; done
     df -Pk "$folder" | sed -n 2p | tr -s ' ' | cut -d ' ' -f 4
-}
-
-load_modules() {
-    local name
-    for name in $KATA_MODULES; do
-        [ -d "/sys/module/$name" ] || ! module_available "$name" || modprobe -q "$name" 2>/dev/null ||
-            say "warning: the kernel module $name could not be loaded"
-    done
-    has_kvm || modprobe -q kvm_intel 2>/dev/null || modprobe -q kvm_amd 2>/dev/null || :
 }

@@ -1,4 +1,4 @@
-# The release trees, beside each other under /opt/kata-releases: download, unpack, fingerprint, prune.
+# The release trees in /opt/kata-releases, one folder each: download, unpack, fingerprint, prune.
 
 # choose_release: sets TREE, the folder of the release for this machine's architecture.
 choose_release() {
@@ -15,13 +15,29 @@ by_architecture() { # AMD64 ARM64
     esac
 }
 
+# check_release_folder: programs can be executed there, and /opt/kata can become a link.
+check_release_folder() {
+    local try="$RELEASES_DIR/.try" reason mount
+    step "release"
+    mkdir -p "$RELEASES_DIR"
+    chmod 0755 "$RELEASES_DIR"
+    if reason=$({ echo '#!/bin/sh' >"$try" && chmod 0700 "$try" && "$try"; } 2>&1); then reason=""; fi
+    rm -f "$try"
+    [ -z "$reason" ] || fail "no program can be executed in $RELEASES_DIR: $(printf %s "$reason" | excerpt)" \
+        "mount its filesystem without noexec or ro, or mount another disk there"
+    mount=$(readlink -f "${KATA_LINK%/*}")/${KATA_LINK##*/}
+    ! cut -d ' ' -f 5 /proc/self/mountinfo | grep -qxF -e "$mount" ||
+        fail "$KATA_LINK is a mount point, and must become a link to the active release" \
+            "unmount it, also in /etc/fstab; the disk can be mounted at $RELEASES_DIR instead"
+}
+
 # download_release URL SHA256: unpacks the archive as $RELEASES_DIR/$TREE. An archive may set the mode of the folder
 # that it is unpacked in, so that folder is inside a staging folder that only root can read.
 download_release() {
     local url="$1" staging="$RELEASES_DIR/.staging" attempt=1 problem retry remedy finding
-    step "release"
+    check_release_folder
     if tree_is_intact "$TREE"; then
-        say "Kata Containers $VERSION is already here: $RELEASES_DIR/$TREE"
+        say "Kata Containers $VERSION is already unpacked in $RELEASES_DIR/$TREE"
         return
     fi
     if [ -d "$RELEASES_DIR/$TREE" ]; then say "$RELEASES_DIR/$TREE has been modified; downloading it again"; fi
@@ -31,8 +47,6 @@ download_release() {
         fail "only $(($(free_space "$RELEASES_DIR") / 1024)) MiB are free for $RELEASES_DIR" \
             "free 2 GiB, or set hostChecks to \"warn\" to try anyway"
 
-    mkdir -p "$RELEASES_DIR"
-    chmod 0755 "$RELEASES_DIR"
     while :; do
         unpack_stream "$url" "$staging" || :
         problem=$(archive_problem "$url" "$2" "$staging/content/opt")
@@ -59,10 +73,10 @@ require_tools() { # URL
         "set release.url to an archive of the Kata Containers project"
     for tool in "$decompress" tar sha256sum mkfifo; do
         have "$tool" || fail "$tool is not installed on this node" \
-            "install it, for instance: apt-get install $tool, or dnf install $tool"
+            "install the package that contains it; for xz, that is xz-utils on Debian and Ubuntu"
     done
     case $1 in
-        /*) [ -r "$1" ] || fail "the file $1 does not exist on this node" "copy the archive there, or change release.url" ;;
+        /*) [ -r "$1" ] || fail "the file $1 does not exist on this node or is not readable" "copy the archive there, or change release.url" ;;
         *) have curl || have wget || fail "neither curl nor wget is installed on this node" \
                 "install one, or copy the archive to the node and set release.url to its path" ;;
     esac
@@ -184,13 +198,13 @@ report_progress() {
         now=$(sed -n 's/^rchar: //p' "/proc/$1/io" 2>/dev/null) || return 0
         [ -n "$now" ] || return 0
         size=$(sed -n 's/^[Cc]ontent-[Ll]ength: *\([0-9]*\).*/\1/p' "$WORK_DIR/headers" 2>/dev/null | tail -n 1) || size=""
-        say "$((now / 1048576))${size:+ of $((size / 1048576))} MiB, $(((now - last) / 5242880)) MiB/s"
+        say "downloading: $((now / 1048576))${size:+ of $((size / 1048576))} MiB, $(((now - last) / 5242880)) MiB/s"
         last=$now
     done
 }
 
-# tree_fingerprint FOLDER: a sum over everything about its files that can be read without opening them. All trees that are
-# unpacked from one archive have the same.
+# tree_fingerprint FOLDER: a hash over the names, types, modes, sizes and modification times of its files. All trees that
+# are unpacked from one archive have the same fingerprint.
 tree_fingerprint() { (cd "$1" && find . ! -type d -exec stat -c '%n %f %s %Y' {} + | sort | sha256sum | cut -c 1-64); }
 
 # tree_is_intact TREE: as it was unpacked.
@@ -204,16 +218,23 @@ active_tree() { if [ -L "$KATA_LINK" ]; then basename "$(readlink "$KATA_LINK")"
 version_of() { printf '%s\n' "$1" | sed 's/^\.gone-[0-9]*-//; s/-[0-9a-f]*$//'; } # TREE
 
 # sandboxes: the running sandboxes, one a line: tree, tab, sandbox id. Kata resolves /opt/kata when a sandbox starts, so
-# the program file of its shim shows which tree it uses.
+# the program file of its shim, whose real path the kernel shows, tells which tree it uses. Any user can run that file.
 sandboxes() {
-    local pid tree
+    local pid tree releases
+    releases=$(readlink -f "$RELEASES_DIR") || return 0 # without /opt there is no release
     # shellcheck disable=SC2012 # the names are plain, and readlink would be one process for each
-    ls -ln /proc/[0-9]*/exe 2>/dev/null | sed -n "s,^.* /proc/\([0-9]*\)/exe -> $RELEASES_DIR/\([^/]*\)/.*containerd-shim-kata-v2.*,\1 \2,p" |
-        while read -r pid tree; do printf '%s\t%s\n' "$tree" "$(flag "$pid" -id)"; done
+    ls -ln /proc/[0-9]*/exe 2>/dev/null | E_RELEASES=" -> $releases/" awk '
+        (i = index($0, ENVIRON["E_RELEASES"])) && /containerd-shim-kata-v2/ {
+            n = split(substr($0, 1, i - 1), part, "/")
+            split(substr($0, i + length(ENVIRON["E_RELEASES"])), tree, "/")
+            print part[n - 1], tree[1]
+        }' | while read -r pid tree; do
+        if runs_as_root "$pid"; then printf '%s\t%s\n' "$tree" "$(flag "$pid" -id)"; fi
+    done
 }
 
-# prune KEEP...: removes every tree that is neither named nor in use. It is renamed first, because half a tree must not
-# look like one.
+# prune KEEP...: removes every tree that is neither named nor in use. It is renamed first, because an incomplete tree must
+# not look complete.
 prune() {
     local tree name
     for tree in "$RELEASES_DIR"/*; do
@@ -231,7 +252,7 @@ sweep() {
     for tree in "$RELEASES_DIR"/.gone-*; do
         if [ -d "$tree" ] && ! in_use "${tree##*/}"; then rm -rf "$tree"; fi
     done
-    rm -rf "$RELEASES_DIR/.staging"
+    rm -rf "$RELEASES_DIR/.staging" "$RELEASES_DIR/.try"
 }
 in_use() {
     sandboxes | cut -f 1 | grep -qxF -e "$1" || return 1

@@ -5,12 +5,14 @@
 # do_probe: prints the drift and, for each of the two actions, the revision that the text of its command carries: the
 # recorded one, so that the text stays the same, or a new one if something has drifted.
 do_probe() {
-    local stage_drift="" activate_drift=""
-    # Another run is active and will repair the drift.
-    if [ ! -e "$RUN_DIR/lock" ] || flock -n "$RUN_DIR/lock" true; then
-        stage_drift=$(drifted stage)
-        activate_drift=$(drifted activate)
-    fi
+    local stage_drift="" activate_drift="" locked=0
+    if [ -e "$RUN_DIR/lock" ]; then flock -n "$RUN_DIR/lock" true || locked=$?; fi
+    # With 1, another run is active and will repair the drift.
+    case $locked in
+        0) stage_drift=$(drifted stage) && activate_drift=$(drifted activate) ;;
+        1) ;;
+        *) fail "the lock $RUN_DIR/lock cannot be taken" "check that flock is installed, and the file" ;;
+    esac
     ask_cluster
     printf '{"stage":{"revision":"%s","drift":%s},"activate":{"revision":"%s","drift":%s},"oldSandboxes":%s,"node":%s,"runtimeClass":%s}\n' \
         "$(revision stage "$stage_drift")" "$(json_list "$stage_drift")" \
@@ -69,6 +71,7 @@ drift_of_activate() {
     parse_recorded activate
     choose_release
     [ -d "$RELEASES_DIR/$TREE" ] || fail "release tree $RELEASES_DIR/$TREE is missing" ""
+    [ "$HOST_CHECKS" = warn ] || missing_devices
     find_containerd
     find_kubelet
     dump_now
@@ -116,7 +119,7 @@ describe_drift() {
             return
             ;;
     esac
-    if [ "$1" = move ]; then return; fi # the line that installs ours follows
+    if [ "$1" = move ]; then return; fi # the next line of the plan installs the managed path
     if ! exists "$2"; then
         echo "$2 is missing"
     elif [ "$1" = link ]; then

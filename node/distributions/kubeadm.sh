@@ -1,26 +1,87 @@
-# kubeadm: containerd and the kubelet are services, or processes, of those names; their flags say where their files are.
-# This file answers questions and decides nothing.
+# kubeadm: the kubelet is a process and a service of its own; its flags and files say what it uses. This file answers
+# questions and decides nothing.
 
-container_runtime_pid() { main_process containerd; }
-kubelet_pid() { main_process kubelet; }
+detect_kubeadm() { [ "$(systemctl show -p LoadState --value kubelet.service 2>/dev/null)" = loaded ]; }
+supported_nodes() {
+    echo "supported are nodes whose kubelet is a service of its own, as set up by kubeadm; remove this node from \`nodes\`"
+}
+
+# Any user can run a process of that name.
+kubelet_pid() {
+    local pid
+    for pid in $(systemctl show -p MainPID --value kubelet.service 2>/dev/null) \
+        $(grep -lx kubelet /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n); do
+        if is_system_process "$pid" && [ -n "$(unit_of "$pid")" ]; then printf '%s' "$pid" && return; fi
+    done
+}
 
 container_runtime_config() { # PID
     local path
-    path=$(flag "$1" --config -c)
+    path=$(flag "$1" --config -config -c)
     printf '%s\n' "${path:-/etc/containerd/config.toml}"
 }
+# The endpoint of the kubelet PID, as a path if it is a Unix socket.
 container_runtime_socket() { # PID
-    local path
-    path=$(flag "$1" --address -a)
-    printf '%s\n' "${path:-/run/containerd/containerd.sock}"
+    local endpoint
+    endpoint=$(flag "$1" --container-runtime-endpoint)
+    [ -n "$endpoint" ] || endpoint=$(kubelet_setting "$1" containerRuntimeEndpoint)
+    endpoint=${endpoint:-unix:///run/containerd/containerd.sock}
+    endpoint=${endpoint#unix:}
+    printf '%s\n' "${endpoint#//}"
 }
 # The folder for links to shims: containerd finds them by its PATH.
 shim_folder() { echo /usr/local/bin; }
 
-# Each of the process PID.
+# kubelet_config PID, kubelet_config_folder PID, kubelet_kubeconfig PID: the path, or nothing.
 kubelet_config() { flag "$1" --config; }
 kubelet_config_folder() { flag "$1" --config-dir; }
+# The value of an entry at the top level of its files, of which the last one counts.
+kubelet_setting() { # PID KEY
+    local folder file
+    folder=$(kubelet_config_folder "$1")
+    {
+        kubelet_config "$1"
+        [ -z "$folder" ] || find "$folder" ! -type d -name '*.conf' | sort
+    } | while IFS= read -r file; do yaml_get "$file" "$2"; done | tail -n 1
+}
+# The last value of an entry at the top level of a file in YAML or JSON, or nothing.
+yaml_get() { # FILE KEY
+    E_KEY=$2 awk '
+        function entry(s,    key) {
+            key = s
+            if (!sub(/["\047]?[ \t]*:.*/, "", key)) return
+            sub(/^["\047]/, "", key)
+            if (key != ENVIRON["E_KEY"]) return
+            sub(/^[^:]*:[ \t]*/, "", s)
+            sub(/[ \t]*(#.*)?\r?$/, "", s)
+            gsub(/["\047]/, "", s)
+            value = s
+            found = 1
+        }
+        # The first line that is not empty tells the two apart.
+        !form && /^[ \t]*[^ \t#-]/ { form = /^[ \t]*\{/ ? "json" : "yaml" }
+        form == "json" {
+            n = split($0, part, /[{},]/)
+            for (i = 1; i <= n; i++) { sub(/^[ \t]+/, "", part[i]); entry(part[i]) }
+        }
+        form == "yaml" { entry($0) }
+        END { if (found) print value }' "$1" 2>/dev/null || :
+}
 kubelet_kubeconfig() { flag "$1" --kubeconfig; }
 
-kubelet_health_port() { echo 10248; }
+# The URL that tells its health, or nothing if it serves it nowhere.
+kubelet_health_url() { # PID
+    local port address
+    port=$(flag "$1" --healthz-port)
+    [ -n "$port" ] || port=$(kubelet_setting "$1" healthzPort)
+    [ "$port" != 0 ] || return 0
+    address=$(flag "$1" --healthz-bind-address)
+    [ -n "$address" ] || address=$(kubelet_setting "$1" healthzBindAddress)
+    case $address in
+        "" | 0.0.0.0) address=127.0.0.1 ;;
+        ::) address="[::1]" ;;
+        *:*) address="[$address]" ;;
+    esac
+    printf 'http://%s:%s/healthz\n' "$address" "${port:-10248}"
+}
 kubelet_start_command() { echo "systemctl start kubelet"; }

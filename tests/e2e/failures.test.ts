@@ -81,6 +81,32 @@ describe("failures", function () {
         expect(files(node)).to.equal(filesBefore);
     });
 
+    const refusesMounted = async (mount: string, umount: string, finding: string, remedy: string) => {
+        onNode(node, mount);
+        try {
+            const error = await stack.fail(wrong({}));
+            expect(error).to.contain(`error: node ${node}, step "release": ${finding}`);
+            expect(error).to.contain(remedy);
+        } finally {
+            onNode(node, umount);
+        }
+        expect(files(node)).to.equal(filesBefore);
+    };
+    it("refuses releases on a filesystem that is mounted noexec, before it downloads (opt-noexec)", () =>
+        refusesMounted(
+            "mount -t tmpfs -o noexec none /opt",
+            "umount /opt",
+            "no program can be executed in /opt/kata-releases: ",
+            "without noexec",
+        ));
+    it("refuses a /opt/kata that is a mount point, before it downloads (opt/kata a mount)", () =>
+        refusesMounted(
+            "mkdir /opt/kata && mount -t tmpfs none /opt/kata",
+            "umount /opt/kata && rmdir /opt/kata",
+            "/opt/kata is a mount point, and must become a link",
+            "unmount it",
+        ));
+
     describe("of activate", () => {
         // The stage command of the node succeeds and stays in the stack, so the release tree stays on the node.
         const activateRefuses = async (given: KataContainersArgs, step: string, finding: RegExp, remedy: RegExp) => {
@@ -95,7 +121,12 @@ describe("failures", function () {
         it("reports a containerd that is not running", async () => {
             onNode(node, "systemctl stop containerd");
             try {
-                await activateRefuses(wrong({}), "containerd", /containerd does not run on this node/, /start it/);
+                await activateRefuses(
+                    wrong({}),
+                    "containerd",
+                    /the container runtime of the kubelet does not run: .* listens on \/run\/containerd\/containerd\.sock/,
+                    /start it/,
+                );
             } finally {
                 onNode(node, "systemctl start containerd");
             }
@@ -147,10 +178,10 @@ END
                 onNode(node, `rm -r /run/systemd/system/${unit}.service.d && systemctl daemon-reload`);
             }
         };
-        const rollsBack = async (given: KataContainersArgs, finding: string, words: string) => {
+        const rollsBack = async (given: KataContainersArgs, finding: string, words: string, step = "change") => {
             const untouched = files(node);
             const error = await stack.fail(given);
-            expect(error).to.contain(`error: node ${node}, step "change": ${finding}`);
+            expect(error).to.contain(`error: node ${node}, step "${step}": ${finding}`);
             expect(error).to.contain(words);
             expect(error).to.contain("rolled back; containerd and the kubelet are healthy");
             expect(files(node)).to.equal(untouched);
@@ -182,6 +213,18 @@ END
                     ),
             ));
 
+        it("rolls back a node whose containerd.service generates its configuration, and names the unit", async () => {
+            onNode(node, "cp /etc/containerd/config.toml /root/generated.toml");
+            await beforeStart("containerd", "cp /root/generated.toml /etc/containerd/config.toml", () =>
+                rollsBack(
+                    wrong({}),
+                    "the restart of containerd.service rewrote /etc/containerd/config.toml without the entries of this package",
+                    "systemctl cat containerd.service",
+                    "proof",
+                ),
+            );
+        });
+
         it("rolls back a node whose kubelet refuses the cgroup driver, and its containerd too", () =>
             beforeStart(
                 "kubelet",
@@ -212,6 +255,35 @@ END
         it("installs Kata once the causes of all failures are fixed", async () => {
             const { outputs } = await stack.up(wrong({}));
             expect(outputs.nodeStatuses[node]!.kataVersions).to.deep.equal({ "kata-qemu": "3.32.0" });
+        });
+
+        it("neither takes nor runs a program that an ordinary user calls containerd (kubelet's runtime)", async () => {
+            // The kernel calls a program that was replaced while it runs `PATH (deleted)`.
+            onNode(
+                node,
+                `systemctl stop containerd
+                su kata -c 'mkdir /tmp/fake && cd /tmp/fake && cp /bin/sleep containerd && {
+                    ./containerd 600 >/dev/null 2>&1 & rm containerd
+                    printf "#!/bin/sh\\nid >/tmp/fake/ran\\necho containerd x v1.7.0\\n" >containerd && chmod 755 containerd
+                }'
+                pgrep -x containerd >/dev/null`,
+            );
+            try {
+                const { log } = await stack.preview(wrong({}));
+                expect(log).to.contain("the container runtime of the kubelet does not run");
+                await activateRefuses(
+                    wrong({}),
+                    "containerd",
+                    /container runtime of the kubelet does not run/,
+                    /start/,
+                );
+            } finally {
+                onNode(
+                    node,
+                    "pkill -u kata -x containerd; ls /tmp/fake >/root/fake; rm -r /tmp/fake; systemctl start containerd",
+                );
+            }
+            expect(onNode(node, "cat /root/fake; rm /root/fake")).to.equal("containerd");
         });
     });
 

@@ -25,10 +25,10 @@ describe(`the fault matrix (${sampled})`, function () {
         expect(ready(...Object.keys(nodes()))).to.equal(true);
     };
 
-    it("leaves a node as it was or as asked after a fault before any failpoint, and the next run completes the change", () =>
+    it("leaves a node as it was or as requested after a fault before any failpoint, and the next run completes the change", () =>
         everyNode((name, containerd) => matrix(containerd, new FaultyNode(name), kinds, () => true)));
 
-    it("leaves a node as it was or as asked after a fault in a change that includes the kubelet", () => {
+    it("leaves a node as it was or as requested after a fault in a change that includes the kubelet", () => {
         const kubelet = { cgroupDriver: "systemd" as const, changeUnderRunningPods: true };
         const concerned = (failpoint: string) => /kubelet|restart/.test(failpoint);
         return everyNode((name, containerd) =>

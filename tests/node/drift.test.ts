@@ -123,7 +123,7 @@ inEveryShell("probing", (sandbox) => {
                 plan_activation() { plan move planned ""; echo planned; }
                 rm -rf mine link more; mkdir more
                 CONTAINERD_CONFIG=$PWD/main KUBELET_CONFIG=$PWD/kubelet
-                main_process() { echo $kubelet; }
+                kubelet_pid() { echo $kubelet; }
                 sleep 100 & kubelet=$!; first=$!; sleep 0.1
                 for file in main kubelet mine more/a; do echo a >$file; done
                 ln -s a link; printf '%s\\n' "$PWD/mine" "$PWD/link" >state/managed

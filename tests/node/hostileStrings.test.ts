@@ -1,20 +1,23 @@
-// Hostile texts in every argument that reaches a node: each is refused before anything is sent, or arrives as it is,
-// through the login shell, the node program's own parsing and Kata's configuration, and nothing in it is ever run.
+// Hostile texts in every argument that reaches a node. Each is refused before anything is sent, or arrives unchanged through the
+// login shell, the node program's own parsing and Kata's configuration, and no part of it ever runs.
 
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { inspect } from "node:util";
 import { expect } from "chai";
+import fc from "fast-check";
+import { inputError, lateError } from "../../src/check/errors";
 import { problems } from "../../src/check/validate";
-import { activate, deactivate, stage, unstage } from "../../src/node/commands";
+import * as commands from "../../src/node/commands";
 import { programOf } from "../../src/node/program";
-import { makePlan, type Settings } from "../../src/plan";
+import { makePlan, type Plan, type Settings } from "../../src/plan";
 import { oneNode } from "../support/arguments";
-import { Batch } from "../support/batch";
-import { checked, Random, seeds } from "../support/random";
+import { Batch, showing } from "../support/batch";
+import { seeds } from "../support/random";
 import { inEveryShell } from "../support/shells";
-import { generate, parse, type Wanted } from "../support/tomlDocuments";
+import { documents, parse, table } from "../support/tomlDocuments";
 
 const pieces = [
     // `canary` is a program that leaves a trace.
@@ -31,22 +34,30 @@ const pieces = [
     ...["0", "true", "null", "runc", "EOF", "__proto__", "constructor", "toString"],
 ];
 const long = "x'$(canary)\\".repeat(1500);
+const heap = fc
+    .array(
+        fc.oneof(
+            { weight: 8, arbitrary: fc.constantFrom(...pieces) },
+            { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 4 }) },
+        ),
+        { minLength: 1, maxLength: 5 },
+    )
+    .map((pieces) => pieces.join(""));
 
-/** Every piece by itself, and random heaps of them. */
-const hostileTexts = (random: Random) => [
-    ...["", long, ...pieces],
-    ...random.list(60, () => random.list(1 + random.below(5), () => random.pick(pieces)).join("")),
-];
+/** Each piece alone, and generated combinations of them. */
+const hostileTexts = (seed: number) => ["", long, ...pieces, ...fc.sample(heap, { seed, numRuns: 60 })];
 
 interface Case {
     name: string;
     organization: string;
+    node: string;
     args: Settings;
 }
 
-/** The arguments that reach a node: how each is given a text, by itself and within one that may pass, or many texts. */
+/** The arguments that reach a node: the forms in which each gets a text, and whether one case takes several texts. */
 const places: { [path: string]: { wraps: string[]; many?: boolean; put(target: Case, text: string): void } } = {
     name: { wraps: ["TEXT"], put: (target, text) => Object.assign(target, { name: text }) },
+    nodes: { wraps: ["TEXT", "worker-TEXT"], put: (target, text) => Object.assign(target, { node: text }) },
     version: { wraps: ["TEXT", "3.32.0TEXT"], put: ({ args }, text) => Object.assign(args, { version: text }) },
     "release.url": {
         wraps: ["TEXT", "/TEXT/{archive}", "/TEXT.tar.zst", "https://example.org/TEXT/{archive}"],
@@ -60,24 +71,39 @@ const places: { [path: string]: { wraps: string[]; many?: boolean; put(target: C
         wraps: ["TEXT", `${"0".repeat(64)}TEXT`],
         put: ({ args }, text) => Object.assign(args.release!.sha256!, { arm64: text }),
     },
-    "qemu.debug": { wraps: ["TEXT"], put: ({ args }, text) => Object.assign(args.qemu!, { debug: text }) },
-    "qemu.runtime": {
-        wraps: ["TEXT", "goTEXT"],
-        put: ({ args }, text) => Object.assign(args.qemu!, { runtime: text }),
+    debug: { wraps: ["TEXT"], put: ({ args }, text) => Object.assign(args, { debug: text }) },
+    "runtimeClasses key": {
+        wraps: ["TEXT", "kata-TEXT", "kTEXTk"],
+        put: ({ args }, text) => {
+            const [name, given] = Object.entries(args.runtimeClasses!)[0]!;
+            delete args.runtimeClasses![name];
+            setOwn(args.runtimeClasses!, text, given);
+        },
     },
-    "qemu.settings key": {
+    "runtimeClasses.debug": { wraps: ["TEXT"], put: ({ args }, text) => setOwn(classOf(args), "debug", text) },
+    "runtimeClasses.shim": {
+        wraps: ["TEXT", "qemuTEXT"],
+        put: ({ args }, text) => setOwn(classOf(args), "shim", text),
+    },
+    "runtimeClasses.handler": {
+        wraps: ["TEXT", "kTEXT", "kTEXTk"],
+        put: ({ args }, text) => setOwn(classOf(args), "handler", text),
+    },
+    "runtimeClasses.settings key": {
         wraps: ["TEXT", "runtime.TEXT", "hypervisor.qemu.TEXT"],
-        put: ({ args }, text) => setOwn(args.qemu!.settings!, text, "value"),
+        put: ({ args }, text) => setOwn(classOf(args).settings!, text, "value"),
     },
-    "qemu.settings value": {
+    "runtimeClasses.settings value": {
         wraps: ["TEXT"],
         many: true,
-        put: ({ args }, text) =>
-            setOwn(args.qemu!.settings!, `runtime.text-${Object.keys(args.qemu!.settings!).length}`, text),
+        put: ({ args }, text) => {
+            const settings = classOf(args).settings!;
+            setOwn(settings, `runtime.text-${Object.keys(settings).length}`, text);
+        },
     },
-    "qemu.settings list": {
+    "runtimeClasses.settings list": {
         wraps: ["TEXT"],
-        put: ({ args }, text) => setOwn(args.qemu!.settings!, "agent.kata.list", [text, 1, true, text]),
+        put: ({ args }, text) => setOwn(classOf(args).settings!, "agent.kata.list", [text, 1, true, text]),
     },
     "kubelet.cgroupDriver": {
         wraps: ["TEXT", "systemdTEXT"],
@@ -87,73 +113,114 @@ const places: { [path: string]: { wraps: string[]; many?: boolean; put(target: C
         wraps: ["TEXT"],
         put: ({ args }, text) => Object.assign(args.kubelet!, { changeUnderRunningPods: text }),
     },
-    "runtimeClass.handler": {
-        wraps: ["TEXT", "kTEXT", "kTEXTk"],
-        put: ({ args }, text) => Object.assign(args.runtimeClass!, { handler: text }),
-    },
     hostChecks: { wraps: ["TEXT", "warnTEXT"], put: ({ args }, text) => Object.assign(args, { hostChecks: text }) },
+    forceRemoval: { wraps: ["TEXT"], put: ({ args }, text) => Object.assign(args, { forceRemoval: text }) },
 };
+/** The places that take a user's own words; all others take known words only. */
+const freeText = [
+    ...["name", "release.url", "runtimeClasses.settings value", "runtimeClasses.settings list"],
+    ...["nodes", "runtimeClasses key", "runtimeClasses.handler", "runtimeClasses.settings key"],
+];
 
-/** Sets a property of any name, `__proto__` too. */
+/** Sets a property of any name, even `__proto__`. */
 const setOwn = (target: object, key: string, value: unknown) =>
     Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+const classOf = (args: Settings) => Object.values(args.runtimeClasses!)[0]!;
 
 const sums = { amd64: "a".repeat(64), arm64: "b".repeat(64) };
 const harmless = (): Case => ({
     name: "kata",
     organization: "acme",
+    node: "worker-1",
     args: {
         version: "3.32.0",
         release: { url: "/srv/{archive}", sha256: { ...sums } },
-        qemu: { settings: {} },
+        runtimeClasses: { "kata-qemu": { shim: "qemu", handler: "kata-qemu", settings: {} } },
         kubelet: {},
-        runtimeClass: {},
     },
 });
-const refusal = ({ name, args }: Case) => problems(name, { nodes: oneNode, ...args }, { sshAgent: false });
-
-/** The texts that may go to a node, by their place. */
-function accepted(random: Random): { [place: string]: string[] } {
-    const texts = hostileTexts(random);
-    const passes = (place: string, text: string) => {
-        const target = harmless();
-        places[place]!.put(target, text);
-        const wrong = refusal(target);
-        for (const { path } of wrong) expect(place).to.contain(path.split("[")[0]);
-        return wrong.length === 0;
-    };
-    const given = (wrap: string) =>
-        wrap === "TEXT"
-            ? texts
-            : texts.filter((text) => text !== "").map((text) => wrap.replaceAll("TEXT", () => text));
-    return Object.fromEntries(
-        Object.entries(places).map(([place, { wraps }]) => [
-            place,
-            random.shuffled(wraps.flatMap(given).filter((text) => passes(place, text))),
-        ]),
-    );
+function refusal({ name, node, args }: Case) {
+    const nodes = setOwn({}, node, oneNode["worker-1"]);
+    return problems(name, { nodes, ...args }, { sshAgent: false });
 }
 
+const wrapped = (wrap: string, text: string) => wrap.replaceAll("TEXT", () => text);
+
+/** Whether the text may go to a node in this place. */
+function isAccepted(place: string, text: string): boolean {
+    const target = harmless();
+    places[place]!.put(target, text);
+    const wrong = refusal(target);
+    for (const { path } of wrong) expect(place).to.contain(path.split(/[[.]/)[0]);
+    return wrong.length === 0;
+}
+
+/** The texts that may go to a node, by place. */
+function acceptedTexts(seed: number): { [place: string]: string[] } {
+    const texts = hostileTexts(seed);
+    const given = (wrap: string) =>
+        texts.filter((text) => wrap === "TEXT" || text !== "").map((text) => wrapped(wrap, text));
+    const accepted = Object.entries(places).map(([place, { wraps }]) => {
+        const texts = wraps.flatMap(given).filter((text) => isAccepted(place, text));
+        return [place, fc.shuffledSubarray(texts, { minLength: texts.length })] as const;
+    });
+    return fc.sample(fc.record(Object.fromEntries(accepted)), { seed, numRuns: 1 })[0]!;
+}
+
+type Parts = [place: string, text: string][];
 const count = 40;
 
-/** Cases that are hostile in every place that takes a hostile text, and in many settings at once. */
-function cases(seed: number): Case[] {
-    const random = new Random(seed);
-    const texts = Object.entries(accepted(random)).filter(([, { length }]) => length > 0);
-    return random.list(count, (i) => {
-        const target = harmless();
-        // The names of Pulumi's own are not this package's to check.
-        target.organization = random.pick(pieces).replaceAll("\0", "");
-        for (const [place, each] of texts) {
-            const { put, many } = places[place]!;
-            const here = many ? each.filter((_, n) => n % count === i) : [each[i % each.length]!];
-            for (const text of here) put(target, text);
-        }
-        return target;
-    });
+/** Cases that are hostile in every place that accepts hostile texts; all accepted values of settings are in one of them. */
+function generateCases(seed: number): Parts[] {
+    const texts = Object.entries(acceptedTexts(seed)).filter(([, { length }]) => length > 0);
+    // Pulumi checks its own names.
+    const organizations = fc.sample(fc.constantFrom(...pieces), { seed, numRuns: count });
+    return organizations.map((organization, i) => [
+        ["organization", organization.replaceAll("\0", "")],
+        ...texts.flatMap(([place, texts]): Parts => {
+            const here = places[place]!.many ? texts.filter((_, n) => n % count === i) : [texts[i % texts.length]!];
+            return here.map((text) => [place, text]);
+        }),
+    ]);
 }
 
-/** A text as a process gets it: in UTF-8. */
+const generated: { [seed: number]: Parts[] } = {};
+function hostileCases(seed: number): Parts[] {
+    generated[seed] ??= generateCases(seed);
+    return generated[seed];
+}
+
+function caseOf(parts: Parts): Case {
+    const target = harmless();
+    for (const [place, text] of parts) {
+        if (place === "organization") target.organization = text;
+        else places[place]!.put(target, text);
+    }
+    return target;
+}
+
+/** Checks a case; if that fails, omits hostile texts from it as long as it fails, and says how to repeat it. */
+async function checkParts(seed: number, index: number, parts: Parts, check: (parts: Parts) => void | Promise<void>) {
+    const failure = async (parts: Parts) => {
+        try {
+            await check(parts);
+            return undefined;
+        } catch (error) {
+            return error as Error;
+        }
+    };
+    let error = await failure(parts);
+    if (!error) return;
+    for (const part of parts) {
+        const rest = parts.filter((other) => other !== part);
+        const next = await failure(rest);
+        if (next) [parts, error] = [rest, next];
+    }
+    error.message += `\nKATA_TEST_SEED=${seed}, case ${index}, of which these texts fail: ${JSON.stringify(parts)}`;
+    throw error;
+}
+
+/** A text as a process receives it: in UTF-8. */
 const sent = (text: string) => Buffer.from(text).toString();
 
 const ownerOf = ({ organization, name }: Case) => [organization, "shop", "prod", name].join("/");
@@ -163,51 +230,98 @@ const urlOf = ({ args }: Case, arch: string) =>
         .replaceAll("{archive}", `kata-static-3.32.0-${arch}.tar.zst`)
         .replaceAll("{arch}", arch)
         .replaceAll("{version}", "3.32.0");
-const settingsOf = ({ args }: Case) => Object.entries(args.qemu!.settings!) as [string, unknown][];
+const settingsOf = ({ args }: Case) => Object.entries(classOf(args).settings!) as [string, unknown][];
 
-/** The words that the node program is to get; of the settings, what they mean. */
-function wantedWords(action: string, each: Case): string[] {
-    const owner = `--owner=${ownerOf(each)}`;
-    const handler = `--handler=${each.args.runtimeClass!.handler ?? "kata-qemu"}`;
-    const { amd64, arm64 } = each.args.release!.sha256!;
-    const release = [`--sha256-amd64=${amd64}`, `--sha256-arm64=${arm64}`];
-    const words = {
-        stage: [
-            ...[
-                owner,
-                "--version=3.32.0",
-                `--url-amd64=${urlOf(each, "amd64")}`,
-                `--url-arm64=${urlOf(each, "arm64")}`,
-            ],
-            ...[...release, "--host-checks=enforce"],
-        ],
-        activate: [
-            ...[`--program=${standIn.id}`, owner, "--version=3.32.0", ...release, handler],
-            ...["--shim=bin/containerd-shim-kata-v2"],
-            ...["--kata-config=share/defaults/kata-containers/configuration-qemu.toml", "--debug=false"],
-            ...settingsOf(each)
-                .sort(([a], [b]) => (a < b ? -1 : 1))
-                .map(([key, value]) => `--set=${key}=${JSON.stringify(value)}`),
-            "--host-checks=enforce",
-        ],
-        deactivate: [owner, handler],
-        unstage: [owner],
-    }[action]!;
-    return [action, ...words.map(sent)];
+const standInText = `[ "$1" != stage ] || mv "$0" "$(dirname "$0")/node.sh"; printf '%s\\0' "$@"\n`;
+/** A node program that prints the words with which it is called. */
+const standIn = programOf(standInText);
+
+/** One call of the node program. */
+interface Call {
+    plan: Plan;
+    owner: string;
+    revision: string;
+    node: string;
+    runtimeClass: string;
+}
+type Action = "stage" | "activate" | "probe" | "deactivate" | "unstage";
+const actions: Action[] = ["stage", "activate", "probe", "deactivate", "unstage"];
+
+function commandOf(action: Action, { plan, owner, revision, node, runtimeClass }: Call): string {
+    return {
+        stage: () => commands.stage(plan, owner, standIn, revision),
+        activate: () => commands.activate(plan, owner, standIn, revision),
+        probe: () => commands.probe(standIn, node, runtimeClass),
+        deactivate: () => commands.deactivate(plan, owner),
+        unstage: () => commands.unstage(owner),
+    }[action]();
 }
 
-/** A setting as a value again, so that how its literal is written does not matter. */
+/** The words that the node program should get from that command. */
+function wordsOf(action: Action, { plan, owner, revision, node, runtimeClass }: Call): string[] {
+    const release = [`--owner=${owner}`, `--version=${plan.version}`];
+    const urls = plan.archives.map(([architecture, { url }]) => `--url-${architecture}=${url}`);
+    const sums = plan.archives.map(([architecture, { sha256 }]) => `--sha256-${architecture}=${sha256}`);
+    const running = plan.changeUnderRunningPods ? ["--change-under-running-pods=true"] : [];
+    const last = [`--host-checks=${plan.hostChecks}`, ...(revision ? [`--revision=${revision}`] : [])];
+    const words = {
+        stage: [...release, ...urls, ...sums, ...last],
+        activate: [
+            ...[`--program=${standIn.id}`, ...release, ...sums, `--handler=${plan.handler}`],
+            ...[`--shim-path=${plan.shimPath}`, `--kata-config=${plan.configuration}`, `--debug=${plan.debug}`],
+            ...plan.settings.map(([key, literal]) => `--set=${key}=${literal}`),
+            ...(plan.cgroupDriver === undefined ? [] : [`--cgroup-driver=${plan.cgroupDriver}`]),
+            ...[...running, ...last],
+        ],
+        probe: [`--node=${node}`, `--runtime-class=${runtimeClass}`],
+        deactivate: [
+            ...[`--owner=${owner}`, `--handler=${plan.handler}`, ...running],
+            ...(plan.forceRemoval ? ["--force=true"] : []),
+        ],
+        unstage: [`--owner=${owner}`],
+    };
+    return [action, ...words[action].map(sent)];
+}
+
+const callOf = (each: Case): Call => ({
+    plan: makePlan(each.args as Parameters<typeof makePlan>[0]),
+    owner: ownerOf(each),
+    revision: "",
+    node: each.node,
+    runtimeClass: Object.keys(each.args.runtimeClasses!)[0]!,
+});
+
+/** The call that a case should make, except for the form of the settings' literals. */
+function wantedCall(each: Case): Call {
+    const { amd64, arm64 } = each.args.release!.sha256! as typeof sums;
+    const plan: Plan = {
+        version: "3.32.0",
+        archives: [
+            ["amd64", { url: urlOf(each, "amd64"), sha256: amd64 }],
+            ["arm64", { url: urlOf(each, "arm64"), sha256: arm64 }],
+        ],
+        shimPath: "bin/containerd-shim-kata-v2",
+        configuration: "share/defaults/kata-containers/configuration-qemu.toml",
+        handler: classOf(each.args).handler as string,
+        debug: false,
+        settings: settingsOf(each)
+            .sort(([a], [b]) => (a < b ? -1 : 1))
+            .map(([key, value]) => [key, JSON.stringify(value)]),
+        changeUnderRunningPods: false,
+        forceRemoval: false,
+        hostChecks: "enforce",
+    };
+    return { ...callOf(each), plan };
+}
+
+/** The words with the values of settings parsed, so that it does not matter how their literals are written. */
 const meant = (words: string[]) =>
     words.map((word) => {
         const [, key, literal] = /^--set=([^=]*)=(.*)$/s.exec(word) ?? [];
         return literal === undefined ? word : `--set=${key}=${JSON.stringify(parse(`value = ${literal}`).value)}`;
     });
 
-const text = `[ "$1" != stage ] || mv "$0" "$(dirname "$0")/node.sh"; printf '%s\\0' "$@"\n`;
-/** A node program that says what it was called with. */
-const standIn = programOf(text);
-
-/** A machine to run commands on: nothing on it may change but what is known. */
+/** A machine to run commands on, on which only known files may appear. */
 class Machine {
     readonly folder = mkdtempSync(join(tmpdir(), "kata-hostile-"));
 
@@ -222,7 +336,7 @@ class Machine {
         chmodSync(join(this.folder, "bin", name), 0o755);
     }
 
-    /** Runs a command as an SSH server does; gives the words that the node program got. */
+    /** Runs a command as an SSH server does, and returns the words that the node program gets. */
     run(command: string, shell: string[], locale: string, input = ""): string[] {
         const [name, ...options] = shell;
         const { stdout, stderr, error } = spawnSync(
@@ -243,11 +357,12 @@ class Machine {
         return stdout.split("\0").slice(0, -1);
     }
 
-    /** All that is there, but what shells keep at home. */
-    files(): string[] {
-        return (readdirSync(this.folder, { recursive: true }) as string[])
-            .filter((path) => !path.startsWith("home/"))
-            .sort();
+    /** Expects that no file appeared, except those that shells keep at home. */
+    checkFiles() {
+        const files = (readdirSync(this.folder, { recursive: true }) as string[]).filter(
+            (path) => !path.startsWith("home/"),
+        );
+        expect(files.sort()).to.deep.equal(["bin", "bin/canary", "bin/id", "here", "home", "state", "state/node.sh"]);
     }
 
     remove() {
@@ -255,65 +370,91 @@ class Machine {
     }
 }
 
-/** Where a user's own words may stand, if only of letters and digits. */
-const freeText = Object.keys(places).filter((place) =>
-    /^(name|release.url|qemu.settings.*|runtimeClass.handler)$/.test(place),
-);
+/** A hostile text as an argument of a process, which cannot contain NUL. */
+const argument = heap.map((text) => text.replaceAll("\0", ""));
+const archive = fc.record({ url: argument, sha256: argument });
+/** Calls without validation, with hostile texts in every field that becomes an argument. */
+const hostileCalls = fc.record({
+    plan: fc.record({
+        version: argument,
+        archives: fc.tuple(
+            fc.tuple(fc.constant("amd64" as const), archive),
+            fc.tuple(fc.constant("arm64" as const), archive),
+        ),
+        shimPath: argument,
+        configuration: argument,
+        handler: argument,
+        debug: fc.boolean(),
+        settings: fc.array(fc.tuple(argument, argument), { maxLength: 3 }),
+        cgroupDriver: fc.option(argument, { nil: undefined }) as fc.Arbitrary<Plan["cgroupDriver"]>,
+        changeUnderRunningPods: fc.boolean(),
+        forceRemoval: fc.boolean(),
+        hostChecks: argument as fc.Arbitrary<Plan["hostChecks"]>,
+    }),
+    owner: argument,
+    revision: argument,
+    node: argument,
+    runtimeClass: argument,
+});
 
 const required = [["dash"], ["bash"], ["busybox", "sh"]];
 const loginShells = [...required, ["zsh"], ["fish"]].filter(
     (shell) => required.includes(shell) || spawnSync(shell[0]!, ["-c", "exit 0"]).error === undefined,
 );
 
-describe("hostile texts", () => {
-    it("are refused where only known words may be", () => {
-        const passed = accepted(new Random(seeds[0]!));
-        for (const place of Object.keys(passed).filter((place) => !freeText.includes(place))) {
-            expect(passed[place], place).to.deep.equal([]);
+describe("hostile texts in the arguments", () => {
+    it("hostile texts are refused in arguments that take known words, and names keep to their characters", () => {
+        const accepted = acceptedTexts(seeds[0]!);
+        for (const [place, texts] of Object.entries(accepted)) {
+            if (!freeText.includes(place)) expect(texts, place).to.deep.equal([]);
         }
-        for (const handler of passed["runtimeClass.handler"]!) expect(handler).to.match(/^[a-z0-9-]+$/);
-        for (const key of passed["qemu.settings key"]!) expect(key).to.match(/^[\w.-]+$/);
-        for (const place of ["name", "release.url", "qemu.settings value", "qemu.settings list"]) {
-            expect(passed[place]!.length, place).to.be.greaterThan(50);
+        for (const handler of accepted["runtimeClasses.handler"]!) expect(handler).to.match(/^[a-z0-9-]+$/);
+        for (const name of [...accepted["runtimeClasses key"]!, ...accepted.nodes!]) {
+            expect(name).to.match(/^[a-z0-9.-]+$/);
         }
+        for (const key of accepted["runtimeClasses.settings key"]!) expect(key).to.match(/^[\w.-]+$/);
+        for (const place of freeText.slice(0, 4)) expect(accepted[place]!.length, place).to.be.greaterThan(50);
     });
 
+    it("any combination of hostile texts is refused in an argument that takes known words", () => {
+        const knownWords = Object.keys(places).filter((place) => !freeText.includes(place));
+        const given = fc
+            .constantFrom(...knownWords)
+            .chain((place) =>
+                fc.record({ place: fc.constant(place), wrap: fc.constantFrom(...places[place]!.wraps), text: heap }),
+            );
+        fc.assert(
+            fc.property(given, ({ place, wrap, text }) => {
+                // An empty text in a form with more than the text leaves the known word.
+                fc.pre(wrap === "TEXT" || text !== "");
+                expect(isAccepted(place, wrapped(wrap, text))).to.equal(false);
+            }),
+            { seed: seeds[0]!, numRuns: 2000 },
+        );
+    });
+});
+
+describe("hostile texts in the login shell", () => {
     for (const shell of loginShells) {
         for (const seed of seeds) {
-            it(`reach the node program as they are, under ${shell.join(" ")} (seed ${seed})`, () => {
+            it(`hostile arguments reach the node program unchanged under ${shell.join(" ")} (seed ${seed})`, async () => {
                 const machine = new Machine();
                 try {
-                    for (const [i, each] of cases(seed).entries()) {
-                        const plan = makePlan(each.args as Parameters<typeof makePlan>[0]);
-                        const commands = {
-                            stage: stage(plan, ownerOf(each), standIn),
-                            activate: activate(plan, ownerOf(each), standIn),
-                            ...(i % 10 === 0 && {
-                                deactivate: deactivate(plan, ownerOf(each)),
-                                unstage: unstage(ownerOf(each)),
-                            }),
-                        };
-                        for (const [action, command] of Object.entries(commands)) {
-                            checked(seed, i, { each, command }, () => {
+                    for (const [i, parts] of hostileCases(seed).entries()) {
+                        await checkParts(seed, i, parts, (parts) => {
+                            const each = caseOf(parts);
+                            const given = i % 10 === 0 ? actions : (["stage", "activate"] as const);
+                            for (const action of given) {
+                                const command = commandOf(action, callOf(each));
                                 const locale = i % 2 === 0 ? "C" : "C.UTF-8";
-                                const words = machine.run(
-                                    command,
-                                    shell,
-                                    locale,
-                                    action === "stage" ? standIn.packed : "",
-                                );
-                                expect(meant(words)).to.deep.equal(wantedWords(action, each));
-                                expect(machine.files()).to.deep.equal([
-                                    "bin",
-                                    "bin/canary",
-                                    "bin/id",
-                                    "here",
-                                    "home",
-                                    "state",
-                                    "state/node.sh",
-                                ]);
-                            });
-                        }
+                                const input = action === "stage" ? standIn.packed : "";
+                                showing({ command }, () => {
+                                    const words = machine.run(command, shell, locale, input);
+                                    expect(meant(words)).to.deep.equal(wordsOf(action, wantedCall(each)));
+                                    machine.checkFiles();
+                                });
+                            }
+                        });
                     }
                 } finally {
                     machine.remove();
@@ -323,9 +464,80 @@ describe("hostile texts", () => {
     }
 });
 
-/** The functions of the last file, which would run main. */
-const mainFile = readFileSync(join(__dirname, "../../node/90-main.sh"), "utf8").replace(/\nmain "\$@".*\n$/, "\n");
-const kataTables: Wanted[] = [{ path: ["hypervisor", "qemu"] }, { path: ["agent", "kata"] }, { path: ["runtime"] }];
+describe("hostile texts in the flags", () => {
+    for (const shell of loginShells) {
+        it(`every flag of every action reaches the node program unchanged under ${shell.join(" ")}`, () => {
+            const machine = new Machine();
+            try {
+                machine.run(commandOf("stage", callOf(harmless())), ["dash"], "C", standIn.packed);
+                const property = fc.property(fc.constantFrom(...actions), hostileCalls, (action, call) => {
+                    const input = action === "stage" ? standIn.packed : "";
+                    const words = machine.run(commandOf(action, call), shell, "C.UTF-8", input);
+                    expect(words).to.deep.equal(wordsOf(action, call));
+                    machine.checkFiles();
+                });
+                fc.assert(property, { seed: seeds[0]!, numRuns: 40 });
+            } finally {
+                machine.remove();
+            }
+        }).timeout(120000);
+    }
+});
+
+/** The arguments that are secret, by their path. */
+const endpoints = [
+    ...[
+        ["nodes", "worker-1", "connection"],
+        ["nodes", "worker-1", "connection", "proxy"],
+    ],
+    ...[
+        ["rollout", "drain", "controlPlane"],
+        ["rollout", "drain", "controlPlane", "proxy"],
+    ],
+];
+const loginProperties = [
+    ...["host", "user", "password", "privateKey", "privateKeyPassword", "agentSocketPath", "hostKey"],
+    ...["port", "dialErrorLimit", "perDialTimeout"],
+];
+const secretPaths = [
+    ...endpoints.flatMap((path) => [path, ...loginProperties.map((property) => [...path, property])]),
+    ["rollout", "drain", "kubeconfig"],
+];
+
+/** Arguments with the value at the path. */
+function withValue([first, ...rest]: string[], value: unknown, args: any = {}): any {
+    return { ...args, [first!]: rest.length === 0 ? value : withValue(rest, value, args[first!]) };
+}
+
+describe("secrets", () => {
+    it("errors never show a value of a connection or a kubeconfig", () => {
+        const secret = fc.tuple(heap, heap).map(([before, after]) => `${before}S3cr3t${after}`);
+        const forms: ((secret: string) => unknown)[] = [
+            ...[(secret: string) => secret, (secret: string) => [secret], (secret: string) => ({ value: secret })],
+            ...[(secret: string) => `https://user:${secret}@example.org/{archive}`],
+            ...[
+                (secret: string) => `https://example.org/{archive}?token=${secret}`,
+                (secret: string) => `/${secret}.tar.xz`,
+            ],
+        ];
+        const property = fc.property(
+            fc.constantFrom(...secretPaths),
+            fc.constantFrom(...forms),
+            secret,
+            fc.constantFrom("3.32.0", "3.9.0"),
+            (path, form, secret, version) => {
+                const args = withValue(path, form(secret), { nodes: oneNode, version });
+                const found = problems("kata", args, { sshAgent: false });
+                const early = inputError("kata", found);
+                const shown = [early.message, JSON.stringify(early), inspect(early), lateError("kata", found).message];
+                for (const text of shown) expect(text).not.to.contain("S3cr3t");
+            },
+        );
+        fc.assert(property, { seed: seeds[0]!, numRuns: 3000 });
+    });
+});
+
+const kataDocuments = documents(...[["hypervisor", "qemu"], ["agent", "kata"], ["runtime"]].map((path) => table(path)));
 
 inEveryShell("hostile texts in the node program", (sandbox) => {
     let machine: Machine;
@@ -335,44 +547,34 @@ inEveryShell("hostile texts in the node program", (sandbox) => {
     afterEach(() => machine.remove());
 
     for (const seed of seeds) {
-        it(`land in their variables and in Kata's configuration as what they are (seed ${seed})`, async () => {
-            const random = new Random(seed);
-            const hostile = cases(seed).map((each) => {
-                const plan = makePlan(each.args as Parameters<typeof makePlan>[0]);
-                const staged = machine.run(stage(plan, ownerOf(each), standIn), ["dash"], "C", standIn.packed);
-                const activated = machine.run(activate(plan, ownerOf(each), standIn), ["dash"], "C");
-                return { each, staged, activated, text: generate(random, kataTables).text };
-            });
+        it(`hostile arguments reach variables, owners and Kata's configuration unchanged (seed ${seed})`, async () => {
+            const texts = fc.sample(kataDocuments, { seed, numRuns: count }).map(({ text }) => text);
             chmodSync(sandbox().write("path/canary", "#!/bin/sh\ntouch canary\n"), 0o755);
-            const batch = new Batch(sandbox());
-            batch.define(mainFile);
-            batch.define(`
-                variables() { parse "$@"; printf '%s\\0' "$OWNER" "$VERSION" "$URL_AMD64" "$URL_ARM64" "$SHA256_AMD64" "$SHA256_ARM64"; }
-                configure() { file=$1; shift; parse "$@"; toml_set "$file"; }
-                own() { rm -f "$STATE"/owner*; parse "$@"; refuse_others; claim; claim; }`);
-            for (const [i, { each, staged, activated, text }] of hostile.entries()) {
-                batch.file(`${i}.toml`, text);
-                batch.try(`variables-${i}`, "variables", ...staged);
-                // A line a name: no name of Pulumi's holds a line end.
-                if (!ownerOf(each).includes("\n")) batch.try(`own-${i}`, "own", ...staged);
-                batch.try(`set-${i}`, "configure", `${i}.toml`, ...activated);
-            }
-            const result = await batch.run();
-            for (const [i, { each, text }] of hostile.entries()) {
-                checked(seed, i, { each, text, set: result(`set-${i}`) }, () => {
+
+            async function run(cases: { parts: Parts; text: string }[]): Promise<(i: number) => void> {
+                const batch = new Batch(sandbox());
+                batch.define(`
+                    variables() { parse "$@"; printf '%s\\0' "$OWNER" "$VERSION" "$URL_AMD64" "$URL_ARM64" "$SHA256_AMD64" "$SHA256_ARM64"; }
+                    configure() { file=$1; shift; parse "$@"; toml_set "$file" "$SETTINGS"; }
+                    own() { rm -f "$STATE_DIR"/owner*; parse "$@"; refuse_other_stacks; claim; claim; }`);
+                for (const [i, { parts, text }] of cases.entries()) {
+                    const each = caseOf(parts);
+                    const activated = commandOf("activate", callOf(each));
+                    const words = machine.run(commandOf("stage", callOf(each)), ["dash"], "C", standIn.packed);
+                    batch.file(`${i}.toml`, text);
+                    batch.try(`variables-${i}`, "variables", ...words);
+                    // The file has one owner per line; Pulumi's names have no newlines.
+                    if (!ownerOf(each).includes("\n")) batch.try(`own-${i}`, "own", ...words);
+                    batch.try(`set-${i}`, "configure", `${i}.toml`, ...machine.run(activated, ["dash"], "C"));
+                }
+                const result = await batch.run();
+                return (i) => {
+                    const { parts, text } = cases[i]!;
+                    const each = caseOf(parts);
                     const { amd64, arm64 } = each.args.release!.sha256!;
-                    const variables = [
-                        ownerOf(each),
-                        "3.32.0",
-                        urlOf(each, "amd64"),
-                        urlOf(each, "arm64"),
-                        amd64,
-                        arm64,
-                    ];
-                    expect(result(`variables-${i}`).stdout.split("\0")).to.deep.equal([
-                        ...variables.map((value) => sent(`${value}`)),
-                        "",
-                    ]);
+                    const urls = [urlOf(each, "amd64"), urlOf(each, "arm64")];
+                    const variables = [ownerOf(each), "3.32.0", ...urls, amd64, arm64].map((value) => sent(`${value}`));
+                    expect(result(`variables-${i}`).stdout.split("\0")).to.deep.equal([...variables, ""]);
                     if (!ownerOf(each).includes("\n")) {
                         expect(result(`own-${i}`)).to.deep.equal({ status: 0, stdout: "", stderr: "" });
                     }
@@ -385,15 +587,23 @@ inEveryShell("hostile texts in the node program", (sandbox) => {
                         const table = parts.slice(0, -1).reduce((outer, part) => outer[part], wanted);
                         setOwn(table, parts.at(-1)!, value);
                     }
-                    expect(parse(stdout)).to.deep.equal(wanted);
-                });
+                    showing({ text, stdout }, () => expect(parse(stdout)).to.deep.equal(wanted));
+                };
+            }
+
+            const cases = hostileCases(seed).map((parts, i) => ({ parts, text: texts[i]! }));
+            const check = await run(cases);
+            for (const [i, { parts, text }] of cases.entries()) {
+                await checkParts(seed, i, parts, async (part) =>
+                    part === parts ? check(i) : (await run([{ parts: part, text }]))(0),
+                );
             }
             expect(readdirSync(sandbox().folder).filter((name) => name.startsWith("canary"))).to.deep.equal([]);
         }).timeout(120000);
     }
 
-    it("come out as one string of JSON, without control characters", async () => {
-        const texts = hostileTexts(new Random(seeds[0]!)).map((text) => sent(text).replaceAll("\0", ""));
+    it("json_string prints any text as one JSON string without control characters", async () => {
+        const texts = hostileTexts(seeds[0]!).map((text) => sent(text).replaceAll("\0", ""));
         const batch = new Batch(sandbox());
         for (const [i, text] of texts.entries()) batch.try(`json-${i}`, "json_string", text);
         const result = await batch.run();
@@ -402,7 +612,7 @@ inEveryShell("hostile texts in the node program", (sandbox) => {
                 .filter((c) => c >= " ")
                 .join("");
             const { stdout } = result(`json-${i}`);
-            checked(seeds[0]!, i, { text, stdout }, () => expect(JSON.parse(stdout)).to.equal(plain));
+            showing({ text, stdout }, () => expect(JSON.parse(stdout)).to.equal(plain));
         }
     });
 });

@@ -27,6 +27,8 @@ export interface Result {
 /** A test's own folder, which has the program's folders in it instead of the machine's. */
 export class Sandbox {
     readonly folder = mkdtempSync(join(tmpdir(), "kata-node-"));
+    /** The program reads the folder `proc` of the sandbox instead of /proc. */
+    ownProc = false;
 
     constructor(private readonly environment: Environment) {
         mkdirSync(join(this.folder, "path"));
@@ -47,7 +49,7 @@ export class Sandbox {
     run(script: string, env: { [name: string]: string } = {}): Promise<Result> {
         const program = this.write(
             "program.sh",
-            `${functions}
+            `${this.ownProc ? functions.replaceAll("/proc/", `${this.path("proc")}/`) : functions}
             STATE_DIR=$PWD/state JOURNAL=$PWD/state/journal WORK_DIR=$PWD/work RUN_DIR=$PWD/run
             RELEASES_DIR=$PWD/releases KATA_LINK=$PWD/kata BOOT_UNIT=$PWD/systemd/unit
             mkdir -p "$STATE_DIR" "$WORK_DIR"

@@ -1,0 +1,3 @@
+# MicroK8s: it is recognized, but not supported.
+DISTRIBUTIONS="$DISTRIBUTIONS microk8s"
+detect_microk8s() { any_runs 'snap.microk8s.*.service'; }

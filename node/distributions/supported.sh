@@ -1,0 +1,28 @@
+# Whether this node is of a distribution that is supported, and its kubelet, from which everything else is found.
+
+# find_kubelet: sets KUBELET and the other variables of its name. A service that is being restarted is waited for.
+find_kubelet() {
+    step "kubelet"
+    if ! kubelet_runs; then
+        refuse_other_distributions
+        detect_kubeadm || fail "the kubelet does not run on this node, and there is no kubelet.service" "$(supported_nodes)"
+        within 15 kubelet_runs || fail "the kubelet does not run on this node" \
+            "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
+    fi
+    KUBELET=$(program_of "$KUBELET_PID") || fail "the kubelet has just ended" "run pulumi up again"
+    KUBELET_UNIT=$(unit_of "$KUBELET_PID")
+    [ "$KUBELET_UNIT" = kubelet.service ] || refuse_other_distributions
+    KUBELET_CONFIG=$(kubelet_config "$KUBELET_PID")
+    if [ -L "$KUBELET_CONFIG" ]; then KUBELET_CONFIG=$(readlink -f "$KUBELET_CONFIG"); fi
+}
+kubelet_runs() {
+    KUBELET_PID=$(kubelet_pid)
+    [ -n "$KUBELET_PID" ]
+}
+
+refuse_other_distributions() {
+    local name
+    for name in $DISTRIBUTIONS; do
+        ! "detect_$name" || fail "this is a node of $name, which this package does not support" "$(supported_nodes)"
+    done
+}

@@ -1,0 +1,88 @@
+// Guards before a change: a question that is not answered is an error, and never "nothing runs".
+
+import { expect } from "chai";
+import { inEveryShell } from "../support/shells";
+
+inEveryShell("guards fail closed", (sandbox) => {
+    const containerd = `CONTAINERD_SOCKET=/s CONTAINERD_UNIT=containerd.service CONTAINERD_CONFIG=/c CHANGE_UNDER_RUNNING_PODS=false
+        CRI_DUMP_TABLE='plugins."io.containerd.cri.v1.runtime".containerd'
+        timeout() { shift; "$@"; }`;
+    /** ctr with a running container of Kata's runtime, or one that does not answer some question. */
+    const ctr = (silent = "") => `ctr() {
+        case "$*" in
+            ${silent ? `*"${silent}"*) return 1 ;;` : ""}
+            *"tasks ls") printf 'TASK PID STATUS\\nabc 1 RUNNING\\nold 2 STOPPED\\n' ;;
+            *"containers ls") printf 'CONTAINER IMAGE RUNTIME\\nabc - io.containerd.kata-qemu.v2\\nold - io.containerd.old.v2\\n' ;;
+        esac
+    }`;
+    const nothing = "ctr() { echo 'TASK PID STATUS'; }";
+    const runtime = (name: string) =>
+        `[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.${name}]\nruntime_type = 'io.containerd.${name}.v2'\n`;
+    const run = (script: string) =>
+        sandbox().run(`${containerd}; pod_names() { tr '\\n' ' '; }; ${script}; echo passed`);
+    const refused = async (script: string, finding: string | RegExp) => {
+        const { status, stdout, stderr } = await run(script);
+        expect(status, stdout + stderr).to.equal(1);
+        expect(stdout).to.not.contain("passed");
+        expect(stderr).to.match(finding instanceof RegExp ? finding : new RegExp(finding));
+        expect(stderr.match(/^error: /gm)).to.have.length(1);
+        expect(stderr).to.contain("what to do: ");
+    };
+    const passed = async (script: string) => {
+        const { status, stdout, stderr } = await run(script);
+        expect(status, stderr).to.equal(0);
+        expect(stdout).to.match(/passed\n$/);
+    };
+
+    it("refuses to change the cgroup driver while containers run, or if containerd does not say whether any do", async () => {
+        await passed(`${nothing}; refuse_running_containers`);
+        await refused(`${ctr()}; refuse_running_containers`, "1 containers run on this node");
+        await refused(`${ctr("tasks ls")}; refuse_running_containers`, "containerd does not say which containers run");
+    });
+
+    it("refuses to remove a runtime in use, or if containerd does not say whether it is in use", async () => {
+        sandbox().write("work/dump", runtime("runc"));
+        sandbox().write("work/dump.now", runtime("runc") + runtime("kata-qemu") + runtime("old"));
+        await refused(`${ctr()}; check_removed_runtimes`, "runtime kata-qemu is still in use by abc");
+        for (const silent of ["tasks ls", "containers ls"]) {
+            await refused(`${ctr(silent)}; check_removed_runtimes`, "containerd does not say which containers run");
+        }
+        await passed(`${nothing}; check_removed_runtimes`);
+        sandbox().write("work/dump", runtime("runc") + runtime("kata-qemu") + runtime("old"));
+        await passed(`${ctr("ls")}; check_removed_runtimes`);
+    });
+
+    it("takes a configuration that containerd does not print for a change of everything", async () => {
+        sandbox().write("work/dump", runtime("runc"));
+        sandbox().write("work/dump.now", "");
+        await refused(
+            `${ctr()}; check_removed_runtimes`,
+            /containerd does not accept its present configuration, so the runtimes in use are not known/,
+        );
+        await passed(`${nothing}; check_removed_runtimes`);
+        const { stdout } = await run("dumped_driver work/dump; dumped_driver work/dump.now");
+        expect(stdout).to.equal("cgroupfs\nunknown\npassed\n");
+    });
+
+    it("ends no sandbox by force if containerd does not say which containers run", () =>
+        refused(
+            `${ctr("tasks ls")}; sandboxes() { printf 'tree\\tabc\\n'; }; kill_sandboxes`,
+            "containerd does not say which containers run",
+        ));
+
+    it("reports a lock that cannot be taken, and does not take it for another run", async () => {
+        sandbox().write("run/lock", "");
+        const probe = (flock: string) =>
+            sandbox().run(`flock() { ${flock}; }
+                drifted() { echo drift; }; revision() { :; }; ask_cluster() { echo null >work/node; echo null >work/runtime-class; }
+                do_probe`);
+        expect((await probe("return 0")).stdout).to.contain('"drift":["drift"]');
+        expect((await probe("return 1")).stdout).to.contain('"drift":[]');
+        for (const status of [66, 127]) {
+            const { status: ended, stdout, stderr } = await probe(`return ${status}`);
+            expect(ended).to.equal(1);
+            expect(stdout).to.equal("");
+            expect(stderr).to.contain("the lock run/lock cannot be taken".replace("run/", `${sandbox().folder}/run/`));
+        }
+    });
+});

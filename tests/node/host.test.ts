@@ -1,0 +1,105 @@
+// What Kata needs of the machine: it is tried for real before anything is changed, and a probe only looks.
+
+import { expect } from "chai";
+import { inEveryShell } from "../support/shells";
+
+inEveryShell("the needs of the host", (sandbox) => {
+    /**
+     * A machine on which modprobe says yes to everything with -n. Loading a module makes its device, except for modules that
+     * are busy.
+     */
+    const machine = (devices: string[], busy: string[] = [], flags = "fpu svm sse") => {
+        sandbox().ownProc = true;
+        sandbox().write("proc/cpuinfo", `processor : 0\nflags\t\t: ${flags}\n`);
+        return `VERSION=3.32.0 HOST_CHECKS=enforce CGROUP_DRIVER=""
+            uname() { echo x86_64; }
+            has_device() { case " ${devices.join(" ")} $(cat loaded 2>/dev/null | tr '\\n' ' ') " in *" $1 "*) ;; *) return 1 ;; esac; }
+            modprobe() {
+                case "$*" in
+                    *-n*) return 0 ;;
+                    ${busy.map((name) => `*${name}*) echo "modprobe: ERROR: could not insert '${name}': Device or resource busy" >&2; return 1 ;;`).join("\n")}
+                    *kvm_*) echo kvm >>loaded ;;
+                    *) for last; do :; done; echo "$last" | tr _ - >>loaded ;;
+                esac
+            }`;
+    };
+    const run = async (script: string) => {
+        const { status, stdout, stderr } = await sandbox().run(script);
+        return { status, stdout, stderr };
+    };
+
+    it("loads the modules for real, and accepts a machine that has the devices then", async () => {
+        const { status, stderr } = await run(`${machine([])}; check_host; sort loaded`);
+        expect(stderr).to.equal("");
+        expect(status).to.equal(0);
+    });
+
+    it("refuses a machine on which a module cannot be loaded, although modprobe -n says that it can (vhost-busy)", async () => {
+        const { status, stderr } = await run(`${machine([], ["vhost_vsock"])}; check_host`);
+        expect(status).to.equal(1);
+        expect(stderr).to.contain(
+            "/dev/vhost-vsock does not exist: modprobe: ERROR: could not insert 'vhost_vsock': Device or resource busy",
+        );
+        expect(stderr).to.not.contain("/dev/vhost-net");
+        expect(stderr).to.contain("hostChecks");
+    });
+
+    it("warns of the same with hostChecks: warn", async () => {
+        const { status, stdout } = await run(`${machine([], ["vhost_vsock"])}; HOST_CHECKS=warn; check_host`);
+        expect(status).to.equal(0);
+        expect(stdout).to.match(/^warning: \/dev\/vhost-vsock does not exist: .*busy\n$/);
+    });
+
+    it("refuses a machine whose KVM module is loaded without giving /dev/kvm", async () => {
+        const { status, stderr } = await run(`${machine([], ["kvm_amd"])}; check_host`);
+        expect(status).to.equal(1);
+        expect(stderr).to.match(/\/dev\/kvm does not exist: modprobe: .*kvm_amd.*busy/);
+    });
+
+    it("loads the KVM module of this processor at boot as well", async () => {
+        const modules = async (flags: string, script = ":") =>
+            (await run(`${machine([], [], flags)}; ${script}; wanted_modules`)).stdout.trim().split("\n");
+        expect(await modules("fpu svm sse")).to.deep.equal(["vhost_vsock", "vhost_net", "kvm_amd"]);
+        expect(await modules("fpu vmx")).to.deep.equal(["vhost_vsock", "vhost_net", "kvm_intel"]);
+        expect(await modules("fpu vmxnet sse")).to.deep.equal(["vhost_vsock", "vhost_net"]);
+        expect(await modules("fpu vmx", "modprobe() { return 1; }")).to.deep.equal(["vhost_vsock", "vhost_net"]);
+    });
+
+    it("reports devices that are missing as drift where checks are enforced, and loads nothing in a probe", async () => {
+        const drift = async (hostChecks: string) =>
+            run(`${machine(["vhost-net"])}
+                choose_release() { TREE=t; }; mkdir -p releases/t state; echo x >state/managed
+                find_containerd() { exit 0; }
+                printf '%s\\n' activate --host-checks=${hostChecks} >state/activate
+                (drift_of_activate); [ ! -e loaded ] || echo loaded`);
+        expect((await drift("enforce")).stdout).to.equal("/dev/kvm does not exist\n/dev/vhost-vsock does not exist\n");
+        expect((await drift("warn")).stdout).to.equal("");
+    });
+
+    it("refuses a folder for releases in which no program can be executed (opt-noexec)", async () => {
+        expect(await run("check_release_folder; ls -A releases")).to.include({ status: 0, stdout: "", stderr: "" });
+        const { status, stderr } = await run("chmod() { :; }; check_release_folder");
+        expect(status).to.equal(1);
+        expect(stderr).to.match(/no program can be executed in \S*\/releases: .*denied/i);
+        expect(stderr).to.contain("noexec");
+        expect((await run("ls -A releases")).stdout).to.equal("");
+    });
+
+    it("refuses a /opt/kata that is a mount point, also where /opt is a link", async () => {
+        sandbox().ownProc = true;
+        const mounted = (path: string) =>
+            sandbox().write(
+                "proc/self/mountinfo",
+                `22 1 8:1 / / rw - ext4 /dev/sda rw\n23 22 8:2 /x ${path} rw - ext4 /dev/sdb rw\n`,
+            );
+        mounted(sandbox().path("opt/kata"));
+        sandbox().write("opt/kata/x", "");
+        for (const opt of ["opt", "link"]) {
+            const { status, stderr } = await run(`ln -sfn opt link; KATA_LINK=$PWD/${opt}/kata; check_release_folder`);
+            expect(status).to.equal(1);
+            expect(stderr).to.contain(`/${opt}/kata is a mount point`);
+        }
+        mounted(sandbox().path("opt/kata-releases"));
+        expect(await run("KATA_LINK=$PWD/opt/kata; check_release_folder")).to.include({ status: 0 });
+    });
+});

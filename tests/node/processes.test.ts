@@ -1,0 +1,391 @@
+// Which processes the program takes for the kubelet, for its container runtime and for sandboxes, on a /proc of the test's own.
+
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, symlinkSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { expect } from "chai";
+import { inEveryShell, type Sandbox } from "../support/shells";
+
+interface Process {
+    name: string;
+    program?: string;
+    arguments?: string[];
+    /** The real, effective, saved and filesystem user ids. */
+    uids?: string;
+    /** The namespaces that differ from those of the machine. */
+    other?: ("user" | "pid" | "mnt")[];
+    cgroup?: string;
+    /** The inodes of its sockets. */
+    sockets?: number[];
+    path?: string;
+}
+
+/** A node whose processes the test describes. The sockets are real. */
+class Machine {
+    readonly servers: Server[] = [];
+    private listening = "Num       RefCount Protocol Flags    Type St Inode Path\n";
+
+    constructor(readonly sandbox: Sandbox) {
+        sandbox.ownProc = true;
+        for (const space of ["user", "pid", "mnt"]) {
+            sandbox.write(`spaces/${space}`, "");
+            sandbox.write(`spaces/other-${space}`, "");
+        }
+        sandbox.write("proc/net/unix", this.listening);
+        this.add(1, { name: "systemd", program: "/lib/systemd/systemd", cgroup: "/init.scope" });
+    }
+
+    add(pid: number, given: Process): void {
+        const { name, uids = "0 0 0 0", cgroup = `/system.slice/${name}.service`, other = [], sockets = [] } = given;
+        const { sandbox } = this;
+        const folder = `proc/${pid}`;
+        const program = given.program ?? sandbox.path(`bin/${name}`);
+        sandbox.write(`${folder}/comm`, `${name}\n`);
+        sandbox.write(`${folder}/status`, `Name:\t${name}\nUid:\t${uids.replaceAll(" ", "\t")}\nGid:\t0\t0\t0\t0\n`);
+        sandbox.write(`${folder}/cmdline`, `${[program, ...(given.arguments ?? [])].join("\0")}\0`);
+        sandbox.write(`${folder}/cgroup`, `0::${cgroup}\n`);
+        sandbox.write(`${folder}/environ`, `A=b\0PATH=${given.path ?? "/usr/local/bin:/usr/bin"}\0`);
+        symlinkSync(program, sandbox.path(`${folder}/exe`));
+        for (const folderName of ["ns", "fd"]) mkdirSync(sandbox.path(`${folder}/${folderName}`));
+        for (const space of ["user", "pid", "mnt"] as const) {
+            const target = `spaces/${other.includes(space) ? "other-" : ""}${space}`;
+            symlinkSync(sandbox.path(target), sandbox.path(`${folder}/ns/${space}`));
+        }
+        sockets.forEach((inode, fd) => {
+            symlinkSync(`socket:[${inode}]`, sandbox.path(`${folder}/fd/${fd + 3}`));
+        });
+    }
+
+    /** A socket that something listens on: its path, and the path by which it was bound. */
+    async listen(inode: number, path: string, bound = path, flags = "00010000"): Promise<string> {
+        const { sandbox } = this;
+        mkdirSync(sandbox.path(path).replace(/\/[^/]*$/, ""), { recursive: true });
+        if (!existsSync(sandbox.path(path))) {
+            const server = createServer().listen(sandbox.path(path));
+            this.servers.push(server);
+            await new Promise((resolve) => server.once("listening", resolve));
+        }
+        this.listening += `0000000000000000: 00000002 00000000 ${flags} 0001 01 ${inode} ${sandbox.path(bound)}\n`;
+        sandbox.write("proc/net/unix", this.listening);
+        return sandbox.path(path);
+    }
+
+    /** A program that says which version it is and leaves a trace of having run. */
+    program(name: string, words: string): string {
+        const path = this.sandbox.write(
+            `bin/${name}`,
+            `#!/bin/sh\ntouch '${this.sandbox.path("ran")}'\necho ${words}\n`,
+        );
+        chmodSync(path, 0o755);
+        return path;
+    }
+    get ran(): boolean {
+        return existsSync(this.sandbox.path("ran"));
+    }
+}
+
+inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
+    let machine: Machine;
+    beforeEach(() => {
+        machine = new Machine(sandbox());
+        sandbox().write("path/ctr", "");
+        chmodSync(sandbox().path("path/ctr"), 0o755);
+        machine.program("containerd", "containerd github.com/containerd/containerd v1.7.30 abc");
+        machine.program("kubelet", "Kubernetes v1.34.1");
+    });
+    afterEach(() => machine.servers.map((server) => server.close()));
+
+    /** Runs a script where systemd says these things about units, and where waits end at once. */
+    const run = (script: string, units: { [unit: string]: { main?: number; state?: string } } = {}) => {
+        const loaded: typeof units = { "kubelet.service": {}, ...units };
+        const cases = Object.entries(loaded).map(
+            ([unit, { main = 0, state = "active" }]) =>
+                `"is-active ${unit}") echo ${state} ;;
+                "show -p MainPID --value ${unit}") echo ${main} ;;
+                "show -p LoadState --value ${unit}") echo ${state === "not-found" ? state : "loaded"} ;;`,
+        );
+        const all = Object.entries(loaded).map(([unit, { main = 0 }]) => `MainPID=${main}\\nId=${unit}\\n`);
+        return sandbox().run(
+            `within() { shift; "$@"; }
+            systemctl() {
+                case "$*" in
+                ${cases.join("\n")}
+                "show -p Id -p MainPID *.service") printf '${all.join("\\n")}' ;;
+                "is-active "*) echo inactive; return 3 ;;
+                *) echo not-found ;;
+                esac
+            }
+            ${script}`,
+        );
+    };
+    const found = async (units = {}) => {
+        const { stdout, stderr } = await run(
+            'find_containerd; echo "$KUBELET_PID $KUBELET_UNIT, $CONTAINERD_VERSION at $CONTAINERD_SOCKET of $CONTAINERD_UNIT"',
+            units,
+        );
+        return (stdout + stderr).trim().replaceAll(`${sandbox().folder}/`, "");
+    };
+    const refused = async (finding: string, remedy: string, units = {}) => {
+        const { status, stderr } = await run("find_containerd", units);
+        expect(status).to.equal(1);
+        expect(stderr.replaceAll(`${sandbox().folder}/`, "")).to.contain(finding);
+        expect(stderr).to.contain(remedy);
+        return stderr;
+    };
+    /** A kubelet, and containerd on a socket that the kubelet is told of. */
+    const usual = async (more: Partial<Process> = {}, containerd: Partial<Process> = {}) => {
+        const socket = await machine.listen(500, "run/containerd.sock");
+        machine.add(30, { name: "kubelet", arguments: [`--container-runtime-endpoint=unix://${socket}`], ...more });
+        machine.add(40, { name: "containerd", sockets: [400, 500], ...containerd });
+    };
+    const usualFound = "30 kubelet.service, 1.7.30 at run/containerd.sock of containerd.service";
+
+    it("finds the process that listens where the kubelet expects its container runtime", async () => {
+        await usual();
+        expect(await found()).to.equal(usualFound);
+        expect(machine.ran).to.equal(true);
+    });
+
+    for (const [title, fake] of Object.entries({
+        "an ordinary user": { uids: "1000 1000 1000 1000" },
+        "an ordinary user by a setuid program": { uids: "1000 0 0 0" },
+        "root of a user namespace": { other: ["user"] },
+        "root of a container": { other: ["pid", "mnt"] },
+        "root of a container that sees the processes of the machine": { other: ["mnt"] },
+    } as { [title: string]: Partial<Process> })) {
+        it(`neither takes nor runs a containerd or a kubelet of ${title}`, async () => {
+            const socket = await machine.listen(500, "run/containerd.sock");
+            machine.program("evil/containerd", "containerd github.com/containerd/containerd v1.7.30 abc");
+            machine.add(20, { name: "kubelet", program: sandbox().path("bin/evil/containerd"), ...fake });
+            machine.add(21, {
+                name: "containerd",
+                program: sandbox().path("bin/evil/containerd"),
+                sockets: [500],
+                ...fake,
+            });
+            await refused("the kubelet does not run on this node", "systemctl start kubelet");
+            machine.add(30, { name: "kubelet", arguments: [`--container-runtime-endpoint=unix://${socket}`] });
+            await refused(
+                "the container runtime of the kubelet does not run: no process of root outside of containers listens on run/containerd.sock",
+                "start it",
+                { "containerd.service": {} },
+            );
+            expect(machine.ran).to.equal(false);
+            machine.add(40, { name: "containerd", sockets: [500] });
+            expect(await found()).to.equal(usualFound);
+        });
+    }
+
+    it("takes no kubelet of an ordinary user or of a login session, even as the main process of kubelet.service", async () => {
+        await usual({ uids: "1000 1000 1000 1000" });
+        await refused("the kubelet does not run on this node", "what to do", { "kubelet.service": { main: 30 } });
+        machine.add(31, { name: "kubelet", cgroup: "/user.slice/user-0.slice/session-1.scope" });
+        await refused("the kubelet does not run on this node", "what to do");
+        machine.add(32, {
+            name: "kubelet",
+            cgroup: "/user.slice/user-0.slice/user@0.service/app.slice/kubelet.service",
+        });
+        await refused("the kubelet does not run on this node", "what to do");
+    });
+
+    it("finds the service of a kubelet that left its cgroup (kubelet cgroup)", async () => {
+        await usual({ cgroup: "/systemd/system.slice" });
+        expect(await found({ "kubelet.service": { main: 30 } })).to.equal(usualFound);
+    });
+
+    it("finds the service of a container runtime in a cgroup below it, and with cgroup v1", async () => {
+        await usual({}, { cgroup: "/runtime.slice/containerd.service/init" });
+        expect(await found()).to.equal(usualFound);
+        sandbox().write("proc/40/cgroup", "2:cpu:/a.service\n1:name=systemd:/system.slice/containerd.service\n0::/\n");
+        expect(await found()).to.equal(usualFound);
+    });
+
+    it("refuses a container runtime that systemd did not start", async () => {
+        await usual({}, { cgroup: "/user.slice/user-0.slice/session-1.scope" });
+        await refused("containerd (process 40) was not started by systemd", "make it a service");
+    });
+
+    it("finds a socket through links, and whatever the path by which it was bound", async () => {
+        const socket = await machine.listen(500, "run/c/containerd.sock", "var/run/c/containerd.sock");
+        mkdirSync(sandbox().path("var"));
+        symlinkSync("../run", sandbox().path("var/run"));
+        machine.add(40, { name: "containerd", sockets: [500] });
+        for (const endpoint of [socket, socket.replace("/run/", "/var/run/")]) {
+            execFileSync("rm", ["-rf", sandbox().path("proc/30")]);
+            machine.add(30, { name: "kubelet", arguments: ["--container-runtime-endpoint", endpoint] });
+            expect(await found()).to.match(/^30 kubelet.service, 1\.7\.30 at (var\/)?run\/c\/containerd\.sock of /);
+        }
+    });
+
+    it("ignores connections to the socket, and listeners on another one of that name", async () => {
+        await machine.listen(300, "run/containerd.sock", "run/containerd.sock", "00000000");
+        await machine.listen(301, "other/containerd.sock");
+        machine.add(20, { name: "shim", sockets: [300, 301] });
+        await usual();
+        expect(await found()).to.equal(usualFound);
+    });
+
+    it("takes the service and not systemd, which holds the socket as well", async () => {
+        await usual();
+        symlinkSync("socket:[500]", sandbox().path("proc/1/fd/9"));
+        expect(await found()).to.equal(usualFound);
+    });
+
+    it("reads the endpoint from the last flag, the last file or the default (kubelet's runtime)", async () => {
+        const flag = "--container-runtime-endpoint";
+        const endpoint = async (args: string[], files: { [name: string]: string } = {}) => {
+            for (const name of ["conf.d", "proc/30"]) execFileSync("rm", ["-rf", sandbox().path(name)]);
+            for (const [name, text] of Object.entries(files)) sandbox().write(name, text);
+            machine.add(30, {
+                name: "kubelet",
+                arguments: args.map((word) => word.replace("@", `${sandbox().folder}/`)),
+            });
+            return (await run("container_runtime_socket 30")).stdout.trim();
+        };
+        const config = (value: string) => `kind: KubeletConfiguration\ncontainerRuntimeEndpoint: ${value}\n`;
+        expect(await endpoint([])).to.equal("/run/containerd/containerd.sock");
+        expect(await endpoint([flag, "unix:///a"])).to.equal("/a");
+        expect(await endpoint([`${flag}=/a`])).to.equal("/a");
+        expect(await endpoint([`${flag}=unix:/a`])).to.equal("/a");
+        expect(await endpoint([`${flag}=unix:///a`, "--v=2", flag, "unix:///b"])).to.equal("/b");
+        expect(await endpoint([`${flag}=unix:///a`, "--", `${flag}=unix:///b`])).to.equal("/a");
+        expect(await endpoint([`${flag}=tcp://1.2.3.4:5`])).to.equal("tcp://1.2.3.4:5");
+        const file = "--config=@config";
+        expect(await endpoint([file], { config: config("unix:///c") })).to.equal("/c");
+        expect(await endpoint([file, `${flag}=unix:///a`], { config: config("unix:///c") })).to.equal("/a");
+        expect(await endpoint([file], { config: config('""') })).to.equal("/run/containerd/containerd.sock");
+        expect(await endpoint([file], { config: config('"unix:///c" # here') + config("unix:///d") })).to.equal("/d");
+        expect(
+            await endpoint([file], {
+                config: `# x\n${config("'unix:///c'")}nested:\n  containerRuntimeEndpoint: unix:///n\n`,
+            }),
+        ).to.equal("/c");
+        const json = {
+            kind: "KubeletConfiguration",
+            containerRuntimeEndpoint: "unix:///j",
+            authentication: { anonymous: { enabled: false } },
+        };
+        expect(await endpoint([file], { config: JSON.stringify(json) })).to.equal("/j");
+        expect(await endpoint([file], { config: JSON.stringify(json, undefined, 2) })).to.equal("/j");
+        const folder = {
+            config: config("unix:///c"),
+            "conf.d/10.conf": config("unix:///x"),
+            "conf.d/20.conf": "kind: K\n",
+            "conf.d/30": config("unix:///y"),
+        };
+        expect(await endpoint([file, "--config-dir=@conf.d"], folder)).to.equal("/x");
+        expect(
+            await endpoint([file, "--config-dir=@conf.d"], { ...folder, "conf.d/90/1.conf": config("unix:///z") }),
+        ).to.equal("/z");
+    });
+
+    for (const program of ["crio", "cri-dockerd", "k3s"]) {
+        it(`refuses ${program} as the container runtime while a containerd.service runs (kubelet's runtime)`, async () => {
+            const socket = await machine.listen(500, `run/${program}.sock`);
+            machine.program(program, "containerd x v1.7.30");
+            machine.add(30, { name: "kubelet", arguments: [`--container-runtime-endpoint=unix://${socket}`] });
+            machine.add(39, { name: "containerd", sockets: [499] });
+            machine.add(40, { name: program, sockets: [500] });
+            await refused(
+                `the kubelet uses bin/${program} (process 40 of ${program}.service) at run/${program}.sock, not containerd`,
+                "this package supports containerd 1.6 or later there",
+                { "containerd.service": { main: 39 } },
+            );
+            expect(machine.ran).to.equal(false);
+        });
+    }
+
+    it("refuses an endpoint that is not a Unix socket", async () => {
+        machine.add(30, { name: "kubelet", arguments: ["--container-runtime-endpoint=tcp://127.0.0.1:5000"] });
+        await refused(
+            "the kubelet expects its container runtime at tcp://127.0.0.1:5000, which is not a Unix socket",
+            "what to do",
+        );
+    });
+
+    for (const [name, unit] of Object.entries({
+        k3s: "k3s*.service",
+        k0s: "k0scontroller.service k0sworker.service",
+        microk8s: "snap.microk8s.*.service",
+        rke2: "rke2-*.service",
+    })) {
+        it(`names ${name} on a node of it, and does not advise to start the kubelet there (k3s' words)`, async () => {
+            const words = `this is a node of ${name}, which this package does not support`;
+            for (const state of ["active", "activating"]) {
+                for (const kubelet of [{}, { state: "not-found" }]) {
+                    const error = await refused(words, "as set up by kubeadm", {
+                        [unit]: { state },
+                        "kubelet.service": kubelet,
+                    });
+                    expect(error).to.not.contain("systemctl start");
+                }
+            }
+            machine.add(30, { name: "kubelet", cgroup: `/system.slice/${name}-agent.service` });
+            await refused(words, "as set up by kubeadm", { [unit]: {} });
+        });
+    }
+
+    it("does not advise to start a kubelet.service that does not exist", async () => {
+        const error = await refused(
+            "the kubelet does not run on this node, and there is no kubelet.service",
+            "as set up by kubeadm",
+            { "kubelet.service": { state: "not-found" } },
+        );
+        expect(error).to.not.contain("systemctl start");
+    });
+
+    it("finds a kubelet on a node where the service of another distribution runs as well", async () => {
+        await usual();
+        expect(await found({ "k3s*.service": {} })).to.equal(usualFound);
+    });
+
+    it("refuses a containerd that is too old", async () => {
+        machine.program("containerd", "containerd github.com/containerd/containerd v1.5.18 abc");
+        await usual();
+        await refused("containerd 1.5.18 is too old", "upgrade containerd");
+    });
+
+    it("refuses a containerd whose PATH lacks the folder for links to shims", async () => {
+        await usual({}, { path: "/usr/bin:/bin" });
+        await refused("containerd's PATH lacks /usr/local/bin", "Environment of containerd.service");
+    });
+});
+
+inEveryShell("finding sandboxes", (sandbox) => {
+    const shims = (machine: Machine, folder: string) => {
+        const shim = (pid: number, tree: string, more: Partial<Process> = {}, id = `id-${pid}`) =>
+            machine.add(pid, {
+                name: "containerd-shim",
+                program: sandbox().path(`${folder}/${tree}/bin/containerd-shim-kata-v2`),
+                arguments: ["-namespace", "k8s.io", "-id", id],
+                ...more,
+            });
+        shim(20, "3.32.0-aaa");
+        // Some shims have a mount namespace of their own.
+        shim(21, ".gone-77-4.1.0-bbb", { other: ["mnt"] });
+        shim(22, "3.7.0-ccc", { uids: "1000 1000 1000 1000" });
+        shim(23, "3.7.0-ccc", { uids: "1000 0 0 0" });
+        shim(24, "3.7.0-ccc", { other: ["user"] });
+        shim(25, "3.7.0-ccc", { other: ["pid", "mnt"] });
+        machine.add(26, { name: "bash", program: sandbox().path(`${folder}/3.7.0-ccc/bin/qemu`) });
+        machine.add(27, { name: "shim", program: sandbox().path("elsewhere/3.7.0-ccc/containerd-shim-kata-v2") });
+    };
+    const found = async () => (await sandbox().run("sandboxes")).stdout;
+
+    it("counts the shims that root runs, and no shim that an ordinary user or a container runs", async () => {
+        sandbox().write("releases/keep", "");
+        shims(new Machine(sandbox()), "releases");
+        expect(await found()).to.equal("3.32.0-aaa\tid-20\n.gone-77-4.1.0-bbb\tid-21\n");
+    });
+
+    it("sees sandboxes where the releases are reached through a link, and keeps their release (opt-link)", async () => {
+        for (const tree of ["3.32.0-aaa", "3.7.0-ccc"]) sandbox().write(`disk/a+b.d/${tree}/keep`, "");
+        symlinkSync("disk/a+b.d", sandbox().path("releases"));
+        shims(new Machine(sandbox()), "disk/a+b.d");
+        expect(await found()).to.equal("3.32.0-aaa\tid-20\n.gone-77-4.1.0-bbb\tid-21\n");
+        const { stdout } = await sandbox().run("prune");
+        expect(stdout).to.contain("sandboxes run on it");
+        expect(existsSync(sandbox().path("disk/a+b.d/3.32.0-aaa"))).to.equal(true);
+        expect(existsSync(sandbox().path("disk/a+b.d/3.7.0-ccc"))).to.equal(false);
+    });
+});
