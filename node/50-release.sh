@@ -15,16 +15,15 @@ by_architecture() { # AMD64 ARM64
     esac
 }
 
-# check_release_folder: programs can be executed there, and /opt/kata can become a link.
-check_release_folder() {
-    local try="$RELEASES_DIR/.try" reason mount
+# check_program PROGRAM: it can be executed where it is, and /opt/kata can become a link.
+check_program() {
+    local output status=0 mount
     step "release"
-    mkdir -p "$RELEASES_DIR"
-    chmod 0755 "$RELEASES_DIR"
-    if reason=$({ echo '#!/bin/sh' >"$try" && chmod 0700 "$try" && "$try"; } 2>&1); then reason=""; fi
-    rm -f "$try"
-    [ -z "$reason" ] || fail "no program can be executed in $RELEASES_DIR: $(printf %s "$reason" | excerpt)" \
-        "mount its filesystem without noexec or ro, or mount another disk there"
+    output=$("$1" --version 2>&1) || status=$?
+    rm -f "$RELEASES_DIR/.try"
+    [ "$status" != 126 ] ||
+        fail "no program can be executed in $RELEASES_DIR: $(printf %s "$output" | tail -n 1 | excerpt)" \
+            "mount its filesystem without noexec, or mount another disk there"
     mount=$(readlink -f "${KATA_LINK%/*}")/${KATA_LINK##*/}
     ! cut -d ' ' -f 5 /proc/self/mountinfo | grep -qxF -e "$mount" ||
         fail "$KATA_LINK is a mount point, and must become a link to the active release" \
@@ -35,7 +34,7 @@ check_release_folder() {
 # that it is unpacked in, so that folder is inside a staging folder that only root can read.
 download_release() {
     local url="$1" staging="$RELEASES_DIR/.staging" attempt=1 problem retry remedy finding
-    check_release_folder
+    step "release"
     if tree_is_intact "$TREE"; then
         say "Kata Containers $VERSION is already unpacked in $RELEASES_DIR/$TREE"
         return
@@ -47,6 +46,11 @@ download_release() {
         fail "only $(($(free_space "$RELEASES_DIR") / 1024)) MiB are free for $RELEASES_DIR" \
             "free 2 GiB, or set hostChecks to \"warn\" to try anyway"
 
+    mkdir -p "$RELEASES_DIR"
+    chmod 0755 "$RELEASES_DIR"
+    echo '#!/bin/sh' >"$RELEASES_DIR/.try"
+    chmod 0700 "$RELEASES_DIR/.try"
+    check_program "$RELEASES_DIR/.try"
     while :; do
         unpack_stream "$url" "$staging" || :
         problem=$(archive_problem "$url" "$2" "$staging/content/opt")
@@ -252,7 +256,7 @@ sweep() {
     for tree in "$RELEASES_DIR"/.gone-*; do
         if [ -d "$tree" ] && ! in_use "${tree##*/}"; then rm -rf "$tree"; fi
     done
-    rm -rf "$RELEASES_DIR/.staging" "$RELEASES_DIR/.try"
+    rm -rf "$RELEASES_DIR/.staging"
 }
 in_use() {
     sandboxes | cut -f 1 | grep -qxF -e "$1" || return 1

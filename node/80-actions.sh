@@ -59,7 +59,7 @@ do_activate() {
         fail "the node program on this node is from a different package version" \
             "run pulumi up again; if that does not help, replace this node's -stage resource"
     check_host
-    check_release_folder
+    check_program "$RELEASES_DIR/$TREE/$SHIM_PATH"
     find_containerd
     find_kubelet
     step "health before the change"

@@ -72,6 +72,7 @@ inEveryShell("probing", (sandbox) => {
     it("reports a failure during the comparison as drift", async () => {
         await staged();
         const output = await stdout(`
+            has_device() { :; }
             find_containerd() { fail "containerd does not run on this node" "start it"; }
             architecture() { echo amd64; }
             echo x >state/managed; sed s/stage/activate/ state/stage >state/activate
@@ -116,6 +117,7 @@ inEveryShell("probing", (sandbox) => {
         for (const [change, script] of Object.entries(changes)) {
             output[change] = await stdout(`
                 architecture() { echo amd64; }
+                has_device() { :; }
                 find_containerd() { :; }
                 find_kubelet() { :; }
                 flag() { echo ${change.includes("folder") ? "$PWD/more" : ""}; }

@@ -76,13 +76,28 @@ inEveryShell("the needs of the host", (sandbox) => {
         expect((await drift("warn")).stdout).to.equal("");
     });
 
-    it("refuses a folder for releases in which no program can be executed (opt-noexec)", async () => {
-        expect(await run("check_release_folder; ls -A releases")).to.include({ status: 0, stdout: "", stderr: "" });
-        const { status, stderr } = await run("chmod() { :; }; check_release_folder");
+    it("refuses a release that cannot be executed where it is, and writes nothing to find out (opt-noexec)", async () => {
+        sandbox().write("releases/t/bin/shim", "#!/bin/sh\nexit 3\n");
+        const check = 'check_program "$RELEASES_DIR/t/bin/shim"';
+        const { status, stderr } = await run(check);
         expect(status).to.equal(1);
         expect(stderr).to.match(/no program can be executed in \S*\/releases: .*denied/i);
         expect(stderr).to.contain("noexec");
-        expect((await run("ls -A releases")).stdout).to.equal("");
+        // A release without the program is refused later, by its own words.
+        for (const script of [`chmod +x releases/t/bin/shim; ${check}`, 'check_program "$RELEASES_DIR/t/bin/no"']) {
+            expect(await run(script)).to.include({ status: 0, stdout: "", stderr: "" });
+        }
+        expect((await run("ls -A releases")).stdout).to.equal("t\n");
+    });
+
+    it("refuses a folder for releases in which no program can be executed, before it downloads (opt-noexec)", async () => {
+        sandbox().write("a.tar.xz", "");
+        const { status, stdout, stderr } = await run(
+            'chmod() { :; }; TREE=t VERSION=1 HOST_CHECKS=warn; download_release "$PWD/a.tar.xz" abc',
+        );
+        expect(status).to.equal(1);
+        expect(stdout).to.not.contain("downloading");
+        expect(stderr).to.match(/no program can be executed in \S*\/releases: .*denied/i);
     });
 
     it("refuses a /opt/kata that is a mount point, also where /opt is a link", async () => {
@@ -95,11 +110,11 @@ inEveryShell("the needs of the host", (sandbox) => {
         mounted(sandbox().path("opt/kata"));
         sandbox().write("opt/kata/x", "");
         for (const opt of ["opt", "link"]) {
-            const { status, stderr } = await run(`ln -sfn opt link; KATA_LINK=$PWD/${opt}/kata; check_release_folder`);
+            const { status, stderr } = await run(`ln -sfn opt link; KATA_LINK=$PWD/${opt}/kata; check_program true`);
             expect(status).to.equal(1);
             expect(stderr).to.contain(`/${opt}/kata is a mount point`);
         }
         mounted(sandbox().path("opt/kata-releases"));
-        expect(await run("KATA_LINK=$PWD/opt/kata; check_release_folder")).to.include({ status: 0 });
+        expect(await run("KATA_LINK=$PWD/opt/kata; check_program true")).to.include({ status: 0 });
     });
 });
