@@ -61,11 +61,11 @@ function end_mark() { return "#kata-containers:end\n" }
 function replaced(old, new) { return "#kata-containers:was(" new ")# " old "\n" }
 '
 
-# mark_yaml FILE KEY VALUE: prints the YAML file with that entry at its top level.
+# mark_yaml FILE KEY VALUE: prints the YAML file with that entry at its top level, also if it is there several times.
 mark_yaml() {
     E_CUT_SHORT=$(cut_short "$1") E_KEY=$2 E_VALUE=$3 awk "$MARKS_AWK"'
         BEGIN { name = ENVIRON["E_KEY"]; new = name ": " ENVIRON["E_VALUE"] }
-        !found && match($0, "^[\"\047]?" name "[\"\047]?[ \t]*:") {
+        match($0, "^[\"\047]?" name "[\"\047]?[ \t]*:") {
             found = 1
             s = $0
             sub(/[ \t]*(#.*)?\r?$/, "", s)
@@ -79,9 +79,10 @@ mark_yaml() {
         }' "$1"
 }
 
-# yaml_get FILE KEY: the value of an entry at the top level of a YAML file, or nothing.
+# yaml_get FILE KEY: the value of an entry at the top level of a YAML file, or nothing. The last one counts.
 yaml_get() {
     E_KEY=$2 awk '
         { key = $0; sub(/[ \t]*:.*/, "", key); gsub(/["\047]/, "", key) }
-        key == ENVIRON["E_KEY"] { sub(/^[^:]*:[ \t]*/, ""); sub(/[ \t]*(#.*)?\r?$/, ""); gsub(/["\047]/, ""); print; exit }' "$1"
+        key == ENVIRON["E_KEY"] { sub(/^[^:]*:[ \t]*/, ""); sub(/[ \t]*(#.*)?\r?$/, ""); gsub(/["\047]/, ""); found = $0 }
+        END { print found }' "$1"
 }
