@@ -75,6 +75,7 @@ for (const name of Object.keys(languages) as LanguageName[]) {
                 expect(output).to.not.contain("serializing");
                 expect(output).to.not.match(/kata-worker-\d-(stage|activate|label)|kata-kata-qemu/);
             }
+            await project.destroy();
         });
 
         it(`previews the ${name} example`, async () => {
