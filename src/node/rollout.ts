@@ -47,7 +47,7 @@ export function rollOut(
         const dependsOn = wave.flatMap((node) => {
             const gone = nodes[node]!.gone ?? false;
             const probe = probed.then(({ nodes }) => nodes[node] ?? {});
-            const options = { parent, ...(gone && { ignoreChanges: ["*"], retainOnDelete: true }) };
+            const options = { parent, ...(gone && { ignoreChanges: ["*"], retainOnDelete: true, transforms: [] }) };
             const context = { ...shared, node, endpoint: endpoints[node]!, probe, options };
             const before = [stage(context), ready];
             const drained = drain && drainCommand("drain", context, drain, environment, before);
