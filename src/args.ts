@@ -35,7 +35,7 @@ export type HostChecks = (typeof HostChecks)[keyof typeof HostChecks];
 export const Drift = {
     /** Probe the nodes. An unreachable node is an error, and nothing is changed on any node. */
     Enforce: "enforce",
-    /** Probe the nodes. An unreachable node is skipped with a warning and picked up by the next update. */
+    /** Probe the nodes. An unreachable node causes a warning, and its drift is repaired by the next update that can probe it. */
     Warn: "warn",
     /** Do not probe the nodes. Pulumi connects only to nodes that it changes. */
     Off: "off",

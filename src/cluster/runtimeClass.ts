@@ -6,7 +6,7 @@ import { entryPath } from "../check/checks";
 import { lateError } from "../check/errors";
 import type { Plan } from "../plan";
 import type { RuntimeClassDrift } from "./drift";
-import { force, nodeLabel, RuntimeClass, RuntimeClassPatch, repair, repaired } from "./kubernetes";
+import { force, nodeLabel, RuntimeClass, RuntimeClassPatch, repair } from "./kubernetes";
 
 export interface RuntimeClassContext {
     /** The name of the component. */
@@ -16,7 +16,7 @@ export interface RuntimeClassContext {
     given: args.RuntimeClass;
     plan: Output<Plan>;
     owner: Output<string>;
-    drift: RuntimeClassDrift | undefined;
+    drift: Promise<RuntimeClassDrift | undefined>;
     parent: Resource;
 }
 
@@ -28,13 +28,19 @@ export interface RuntimeClassContext {
 export function createRuntimeClass(context: RuntimeClassContext): { resource: Resource; confirmedPlan: Output<Plan> } {
     const { name, runtimeClassName, given, plan, owner, drift, parent } = context;
     const adopt = given.adopt ?? false;
-    const { annotations, ignoreChanges } = repair(drift !== undefined);
+    // A patch of a missing object is created again by an update.
+    const { annotations, options } = repair(drift.then((found) => found && { replace: found.replace && !adopt }));
     const spec = {
         metadata: {
             name: runtimeClassName,
             labels: given.labels,
             // If a provider would overwrite an existing object, two owners are still a conflict.
-            annotations: { ...given.annotations, "kata-containers/owner": owner, ...(adopt && force), ...annotations },
+            annotations: annotations.then((repaired) => ({
+                ...given.annotations,
+                "kata-containers/owner": owner,
+                ...(adopt && force),
+                ...repaired,
+            })),
         },
         overhead: plan.apply(({ overhead }) => overhead && { podFixed: overhead }),
         scheduling: { nodeSelector: { ...given.nodeSelector, ...nodeLabel }, tolerations: given.tolerations },
@@ -45,19 +51,14 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
             { ...spec, handler: plan.handler },
             // Kubernetes rejects a change of the handler, which the provider does not know. The name is fixed, so the old
             // RuntimeClass must be deleted first.
-            {
-                parent,
-                replaceOnChanges: ["handler", ...(drift?.replace ? repaired : [])],
-                deleteBeforeReplace: true,
-                ignoreChanges,
-            },
+            { parent, replaceOnChanges: ["handler"], deleteBeforeReplace: true, ...options },
         );
         return { resource, confirmedPlan: plan };
     }
     // Deleting a patch releases its fields. `handler` is required, so the patch must not own it. If the component created the
     // RuntimeClass itself, the alias makes its adoption an error; otherwise the old resource would delete it.
     const aliases = [{ type: "kubernetes:node.k8s.io/v1:RuntimeClass" }];
-    const patch = new RuntimeClassPatch(`${name}-${runtimeClassName}`, spec, { parent, aliases, ignoreChanges });
+    const patch = new RuntimeClassPatch(`${name}-${runtimeClassName}`, spec, { parent, aliases, ...options });
     const confirmedPlan = all([patch.handler, plan]).apply(([handler, plan]) => {
         if (handler !== undefined && handler !== plan.handler) {
             const path = `${entryPath("runtimeClasses", runtimeClassName)}.handler`;

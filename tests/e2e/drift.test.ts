@@ -2,8 +2,9 @@
 // preview is clean.
 
 import { remote } from "@pulumi/command";
+import type { CustomResource, CustomResourceOptions, Inputs } from "@pulumi/pulumi";
 import { expect } from "chai";
-import type { KataContainersArgs } from "../../src";
+import type { KataContainers, KataContainersArgs } from "../../src";
 import {
     args,
     changes,
@@ -21,6 +22,42 @@ import {
     TestStack,
 } from "../support/lab";
 
+// Without its types, which are large.
+const Deployment: new (name: string, args: Inputs, opts?: CustomResourceOptions) => CustomResource =
+    require("@pulumi/kubernetes/apps/v1/deployment").Deployment;
+
+/** Workloads: one whose pods use the RuntimeClass, and one that only waits for the component. */
+function workloads(kata: KataContainers): void {
+    const labels = { app: "web" };
+    const runtimeClassName = kata.runtimeClassNames["kata-qemu"]!;
+    new Deployment("web", {
+        metadata: { name: "web" },
+        spec: {
+            replicas: 0,
+            selector: { matchLabels: labels },
+            template: {
+                metadata: { labels },
+                spec: { runtimeClassName, containers: [{ name: "main", image: "busybox:lab" }] },
+            },
+        },
+    });
+    new Deployment(
+        "other",
+        {
+            metadata: { name: "other" },
+            spec: {
+                replicas: 0,
+                selector: { matchLabels: labels },
+                template: {
+                    metadata: { labels },
+                    spec: { containers: [{ name: "main", image: "busybox:lab" }] },
+                },
+            },
+        },
+        { dependsOn: [kata] },
+    );
+}
+
 const [first, second] = ["worker-1", "worker-2"];
 /** The output of a run in one line, with the warnings of the component. */
 const said = ({ log }: Said) => log.replace(/\s+/g, " ");
@@ -32,6 +69,8 @@ describe("drift", function () {
     const asked = (more: Partial<KataContainersArgs> = {}) =>
         args("3.32.0", { kubelet: { cgroupDriver: "cgroupfs", changeUnderRunningPods: true }, ...more });
     let stack: TestStack;
+    let installed: Said;
+    let uid: string;
     const filesBefore: { [node: string]: string } = {};
 
     before(async () => {
@@ -42,8 +81,9 @@ describe("drift", function () {
                 "cp -a /etc/containerd /root/containerd.before; cp -a /var/lib/kubelet/config.yaml /root/kubelet.before",
             );
         }
-        stack = await TestStack.create("drift");
-        await stack.up(asked());
+        stack = await TestStack.create("drift", workloads);
+        installed = await stack.up(asked());
+        uid = deploymentId();
     });
     after(async () => {
         await stack.remove();
@@ -60,16 +100,34 @@ describe("drift", function () {
         expect(changes(preview)).to.deep.equal({});
         expect(said(preview)).to.not.contain("warning");
     };
-    /** Expects that a preview shows these updates and reasons, that `up` makes the same updates, and that the next preview is clean. */
+    /**
+     * Expects that a preview shows these updates and reasons, that `up` makes the same updates and leaves the workloads
+     * unchanged, and that the next preview is clean.
+     */
     const repaired = async (did: object, ...reasons: (string | RegExp)[]) => {
         const preview = await stack.preview(asked());
         for (const reason of reasons) expect(said(preview)).to.match(new RegExp(reason));
         expect(changes(preview)).to.deep.equal(did);
-        expect(changes(await stack.up(asked()))).to.deep.equal(did);
+        const up = await stack.up(asked());
+        expect(changes(up)).to.deep.equal(did);
+        expect(up.did).to.include({ web: "same", other: "same" });
+        expect(deploymentId()).to.equal(uid);
         await clean();
     };
     const everywhere = (script: string) => names().map((node) => onNode(node, script));
-    const installed = () => everywhere("containerd config dump | grep -c 'runtimes.kata-qemu\\]'");
+    const runtimeTables = () => everywhere("containerd config dump | grep -c 'runtimes.kata-qemu\\]'");
+    const deploymentId = () => kubectl("get", "deployment", "web", "-o", "jsonpath={.metadata.uid}");
+
+    it("installs every node before a resource that depends on the component", () => {
+        const { order } = installed;
+        for (const workload of ["web", "other"]) {
+            const before = order.slice(0, order.indexOf(`begin ${workload}`));
+            const names = ["kata-owner", "kata-kata-qemu", "kata-wave-1", "kata-wave-2"];
+            for (const name of [...names, ...Object.keys(every("create", ["stage", "activate", "label"]))]) {
+                expect(before, workload).to.include(`end ${name}`);
+            }
+        }
+    });
 
     it("reports no drift in ten previews after others changed unmanaged parts of the files", async () => {
         everywhere(`echo '# by an administrator' >>/etc/containerd/config.toml
@@ -86,7 +144,7 @@ describe("drift", function () {
             cp -a /root/containerd.before/. /etc/containerd; systemctl restart containerd`);
         const reason = (node: string) => `${node}: runtime table kata-qemu is missing from /etc/containerd/`;
         await repaired(updates("activate"), ...names().map(reason));
-        expect(installed()).to.deep.equal(["1", "1"]);
+        expect(runtimeTables()).to.deep.equal(["1", "1"]);
     });
 
     it("repairs a changed runtime table, Kata configuration, link and modules file", async () => {
@@ -166,6 +224,17 @@ describe("drift", function () {
         ).to.have.length(2);
     });
 
+    it("replaces a command of a node and the RuntimeClass without a change of the workloads", async () => {
+        const replaced = await stack.up(asked(), {}, `kata-${first}-activate`);
+        expect(changes(replaced)).to.deep.equal({ [`kata-${first}-activate`]: "replace" });
+        const runtimeClasses = { "kata-qemu": { handler: "kata" } };
+        const changed = await stack.up(asked({ runtimeClasses }));
+        expect(changes(changed)).to.deep.equal({ ...updates("activate"), "kata-kata-qemu": "replace" });
+        for (const { did } of [replaced, changed]) expect(did).to.include({ web: "same", other: "same" });
+        expect(deploymentId()).to.equal(uid);
+        await stack.up(asked());
+    });
+
     it("shows the drift of labels and the RuntimeClass, and no other drift, to pulumi refresh", async () => {
         await stack.up(asked({ drift: "off" }));
         await stack.refresh();
@@ -197,46 +266,108 @@ describe("drift", function () {
     });
 
     describe("with an unreachable node", () => {
-        const elsewhere = (more: object, drift: KataContainersArgs["drift"] = undefined) => {
-            const given = asked({ debug: true, drift });
-            Object.assign(given.nodes[second]!.connection, more);
+        /** Connections that fail soon, and more for the second node. */
+        const given = (more: Partial<KataContainersArgs> = {}, connection: object = {}) => {
+            const given = asked(more);
+            for (const node of names()) {
+                Object.assign(given.nodes[node]!.connection, { dialErrorLimit: 1, perDialTimeout: 2 });
+            }
+            Object.assign(given.nodes[second]!.connection, connection);
             return given;
         };
         const debugged = () =>
             everywhere("grep -c '^enable_debug = true' /etc/kata-containers/kata-qemu/configuration.toml || :");
-        const others = updates("activate", [first]);
+        /** Runs while the second node accepts no connection. The test's open connection still works. */
+        const withoutSecond = async <T>(operation: () => Promise<T>): Promise<T> => {
+            onNode(second, "systemctl stop ssh");
+            try {
+                return await operation();
+            } finally {
+                onNode(second, "systemctl restart ssh");
+            }
+        };
 
-        it("skips an unreachable node with a warning, and updates it once it is back", async () => {
-            const unreachable = elsewhere({ port: 1, dialErrorLimit: 0 });
-            const up = await stack.up(unreachable);
-            expect(changes(up)).to.deep.equal(others);
-            expect(said(up)).to.match(/warning: worker-2: connect ECONNREFUSED \S+:1; unreachable, skipping it/);
-            expect(debugged()[1]).to.equal("0");
-            expect(changes(await stack.up(elsewhere({})))).to.deep.equal(updates("activate", [second]));
+        before(() => stack.up(given()));
+        after(() => stack.up(asked()));
+
+        it("leaves an unreachable node unchanged with a warning, and repairs it once it is back", async () => {
+            everywhere("rm /etc/modules-load.d/kata-containers.conf");
+            const up = await withoutSecond(() => stack.up(given()));
+            expect(changes(up)).to.deep.equal(updates("activate", [first]));
+            expect(said(up)).to.match(
+                /warning: worker-2: connect ECONNREFUSED \S+:\d+; unreachable, so its drift is unknown/,
+            );
+            expect(changes(await stack.up(given()))).to.deep.equal(updates("activate", [second]));
+            await clean(given());
+        });
+
+        it("shows a change of the version at an unreachable node in a preview, and fails to update it", async () => {
+            const next = given({ debug: true });
+            const { version, release } = args("4.1.0");
+            await withoutSecond(async () => {
+                const preview = await stack.preview(given({ version, release }));
+                expect(changes(preview)).to.deep.include({ ...updates("stage"), ...updates("activate") });
+                expect(said(preview)).to.contain("worker-2: connect ECONNREFUSED");
+                expect(await stack.fail(next)).to.match(/kata-worker-2-activate[\s\S]*connection refused/);
+            });
+            const [one, two] = debugged();
+            expect([one === "0", two]).to.deep.equal([false, "0"]);
+            expect(changes(await stack.up(next))).to.deep.equal(updates("activate", [second]));
             expect(debugged()[1]).to.not.equal("0");
-            await stack.up(asked());
+            await stack.up(given());
         });
 
-        it("reports an unreachable node as an error with drift: enforce, and changes nothing", async () => {
-            const error = await errorOf(stack.preview(elsewhere({ port: 1 }, "enforce")));
-            expect(error)
-                .to.contain('KataContainers "kata" could not reach all nodes; nothing was changed')
-                .and.contain("worker-2: connect ECONNREFUSED");
-            expect(error).to.not.contain("worker-1:");
-            expect(await stack.fail(elsewhere({ port: 1, dialErrorLimit: 0 }, "enforce"))).to.contain("ECONNREFUSED");
+        it("updates a node whose probe fails if the program changes it", async () => {
+            onNode(second, "mv /usr/bin/mktemp /usr/bin/mktemp.away");
+            try {
+                const unchanged = await stack.preview(given());
+                expect(changes(unchanged)).to.deep.equal({});
+                expect(said(unchanged)).to.contain("worker-2: the probe failed with exit status 127; unreachable");
+                expect(changes(await stack.up(given({ debug: true })))).to.deep.equal(updates("activate"));
+                expect(debugged()).to.not.include("0");
+            } finally {
+                onNode(second, "mv /usr/bin/mktemp.away /usr/bin/mktemp");
+            }
+            await clean(given({ debug: true }));
+            await stack.up(given());
+        });
+
+        const objects = () => kubectl("get", "runtimeclass,nodes", "-o", "jsonpath={.items[*].metadata.labels}");
+        /** The error of an update that would change everything, which must be the same as that of a preview, and change nothing. */
+        const refused = async (given: KataContainersArgs): Promise<string> => {
+            const before = objects();
+            const changed = { ...given, debug: true, runtimeClasses: { "kata-qemu": { labels: { changed: "true" } } } };
+            const error = oneError(await errorOf(stack.preview(changed)));
+            expect(oneError(await errorOf(stack.up(changed)))).to.equal(error);
             expect(debugged()).to.deep.equal(["0", "0"]);
+            expect(objects()).to.equal(before);
+            return error;
+        };
+        /**
+         * The error in the diagnostics of Pulumi, which must be the only one. In a program of the automation API, Pulumi shows it
+         * again for the outputs of the stack.
+         */
+        const oneError = (output: string): string => {
+            const errors = output.match(/^ {4}error: (?:.*\n)(?: {6}.*\n)*/gm);
+            expect(new Set(errors), output).to.have.property("size", 1);
+            return errors![0]!;
+        };
+
+        it("reports an unreachable node as one error with drift: enforce, and changes nothing", async () => {
+            const error = await refused(given({ drift: "enforce" }, { port: 1 }));
+            expect(error).to.contain("worker-2: connect ECONNREFUSED").and.not.contain("worker-1:");
         });
 
-        it("reports a different host key as an error at every preview", async () => {
-            const error = await errorOf(stack.preview(elsewhere({ hostKey: connection(first).hostKey })));
+        it("reports a different host key as one error at every preview and update, and changes nothing", async () => {
+            const error = await refused(given({}, { hostKey: connection(first).hostKey }));
             expect(error).to.match(/worker-2: \S+ presents a host key that differs from hostKey/);
         });
 
         it("gives up on a node that does not answer within the limit", async () => {
             onNode(second, "kill -STOP $(systemctl show -p MainPID --value ssh)");
             try {
-                const preview = await stack.preview(elsewhere({ perDialTimeout: 2 }));
-                expect(changes(preview)).to.deep.equal(others);
+                const preview = await stack.preview(given({ debug: true }));
+                expect(changes(preview)).to.deep.equal(updates("activate"));
                 expect(said(preview)).to.contain("worker-2: Timed out while waiting for handshake");
             } finally {
                 // The test's open connection still works.
@@ -245,7 +376,7 @@ describe("drift", function () {
         });
 
         it("skips a node whose address is not known yet", async () => {
-            const given = () => {
+            const program = () => {
                 const { host, ...rest } = connection(second);
                 const machine = new remote.Command("machine", {
                     connection: connection(first),
@@ -255,15 +386,16 @@ describe("drift", function () {
                 given.nodes[second]!.connection = { ...rest, host: machine.stdout.apply((text) => text.trim()) };
                 return given;
             };
-            const preview = await stack.preview(given);
+            const preview = await stack.preview(program);
             expect(said(preview)).to.not.contain("warning");
-            expect(changes(await stack.up(given))).to.deep.equal({});
+            await stack.up(asked());
+            expect(changes(await stack.up(program))).to.deep.equal({});
             await stack.up(asked());
         });
     });
 
     it("does not probe nodes with drift: off", async () => {
-        await stack.up(asked({ drift: "off" }));
+        expect(changes(await stack.up(asked({ drift: "off" })))).to.deep.equal({});
         onNode(first, "rm /etc/modules-load.d/kata-containers.conf");
         await clean(asked({ drift: "off" }));
         expect(said(await stack.preview(asked()))).to.contain("modules-load.d/kata-containers.conf is missing");
@@ -273,5 +405,14 @@ describe("drift", function () {
     it("shows no secret in the output or the state of a preview", async () => {
         const preview = await stack.preview(asked());
         expect(preview.log + stack.state()).to.not.match(/PRIVATE KEY|hunter/);
+    });
+
+    it("destroys a resource that depends on the component before it changes a node", async () => {
+        const { order } = await stack.destroy();
+        const before = order.slice(
+            0,
+            order.findIndex((event) => event.startsWith("begin kata-")),
+        );
+        expect(before).to.include.members(["end web", "end other"]);
     });
 });

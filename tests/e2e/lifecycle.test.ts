@@ -53,6 +53,8 @@ describe("the lifecycle on real nodes", function () {
         expect(changes(up)).to.deep.equal({
             ...every("create", ["stage", "activate", "label"]),
             "kata-owner": "create",
+            "kata-wave-1": "create",
+            "kata-wave-2": "create",
             "kata-kata-qemu": "create",
         });
         expect(outputs.runtimeClassNames).to.deep.equal({ "kata-qemu": "kata-qemu" });

@@ -2,7 +2,7 @@
 // installed from the tarball that npm would publish.
 
 import { expect } from "chai";
-import { every, files, kubectl, names, nodes, onNode, ready, removePods, startPod } from "../support/lab";
+import { errorOf, every, files, kubectl, names, nodes, onNode, ready, removePods, startPod } from "../support/lab";
 import { type Language, type LanguageName, languages } from "./languages";
 import { Project } from "./project";
 
@@ -64,6 +64,18 @@ for (const name of Object.keys(languages) as LanguageName[]) {
                 ...resources("second", "kata-second", "worker-2"),
             ];
             expect(did).to.include(Object.fromEntries(both.map((name) => [name, "create"])));
+        });
+
+        it(`reports a different host key as one error to a ${name} program, and changes no node`, async () => {
+            const other = nodes()["worker-2"]!.hostKey.split(" ").slice(0, 2).join(" ");
+            project.write(project.exampleForTheLab([[language.host, `${language.host} ${language.hostKey(other)}`]]));
+            for (const operation of [project.preview, project.up]) {
+                const [output] = (await errorOf(operation())).split("err?:");
+                expect(output!.match(/worker-1: \S+ presents a host key that differs from hostKey/g)).to.have.length(1);
+                expect(output).to.not.contain("serializing");
+                expect(output).to.not.match(/kata-worker-\d-(stage|activate|label)|kata-kata-qemu/);
+            }
+            await project.destroy();
         });
 
         it(`previews the ${name} example`, async () => {

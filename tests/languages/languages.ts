@@ -13,6 +13,8 @@ export interface Language {
     forTheLab: (url: string, sha256: string) => string;
     /** The example's argument with the first node's address. */
     host: string;
+    /** An argument with the host key of a node. */
+    hostKey: (key: string) => string;
     /** The error of a program without that argument, in languages that find it before the component's own checks do. */
     noHost?: RegExp;
 }
@@ -23,6 +25,7 @@ const typescript: Language = {
     version: 'version: "3.32.0",',
     forTheLab: (url, sha256) => `release: { url: "${url}", sha256: { amd64: "${sha256}" } }, hostChecks: "warn",`,
     host: 'host: "192.0.2.11",',
+    hostKey: (key) => `hostKey: "${key}",`,
     noHost: /index\.ts\(8,\d+\): error TS2741: Property 'host' is missing/,
 };
 
@@ -36,6 +39,7 @@ export const languages = {
         forTheLab: (url, sha256) =>
             `      release: { url: "${url}", sha256: { amd64: "${sha256}" } }\n      hostChecks: warn\n`,
         host: "host: 192.0.2.11,",
+        hostKey: (key) => `hostKey: "${key}",`,
         noHost: /worker-1: Cannot assign .*\n.*connection: Cannot assign .*\n.*host: Missing required property 'host'/,
     },
     python: {
@@ -44,6 +48,7 @@ export const languages = {
         version: 'version="3.32.0",',
         forTheLab: (url, sha256) => `release={"url": "${url}", "sha256": {"amd64": "${sha256}"}}, host_checks="warn",`,
         host: '"host": "192.0.2.11",',
+        hostKey: (key) => `"host_key": "${key}",`,
     },
     go: {
         example: "go",
@@ -55,6 +60,7 @@ export const languages = {
             },
             HostChecks: katacontainers.HostChecksWarn,`,
         host: 'Host: pulumi.String("192.0.2.11"),',
+        hostKey: (key) => `HostKey: pulumi.String("${key}"),`,
     },
 } satisfies { [name: string]: Language };
 

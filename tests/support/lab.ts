@@ -209,7 +209,8 @@ export class TestStack {
         private readonly folder: string,
     ) {}
 
-    static async create(name: string): Promise<TestStack> {
+    /** Creates a stack. `more` creates other resources in its program. */
+    static async create(name: string, more?: (kata: KataContainers) => void): Promise<TestStack> {
         const folder = mkdtempSync(join(tmpdir(), "kata-e2e-"));
         const backend = join(folder, "state");
         mkdirSync(backend);
@@ -218,6 +219,7 @@ export class TestStack {
             const { name = "kata", opts, parent } = self.place;
             const args = typeof self.current === "function" ? self.current() : self.current;
             const kata = new KataContainers(name, args, { ...opts, parent: parent?.() });
+            more?.(kata);
             return { runtimeClassNames: kata.runtimeClassNames, nodeStatuses: kata.nodeStatuses };
         };
         const stack = await LocalWorkspace.createStack(
@@ -228,10 +230,11 @@ export class TestStack {
         return self;
     }
 
-    /** Runs `pulumi up`. The result has the operation on each resource, by its name: create, update, same, replace. */
-    async up(args: Given, place: Place = {}): Promise<Up> {
+    /** Runs `pulumi up`. `replace` is the name of a command to replace. */
+    async up(args: Given, place: Place = {}, replace?: string): Promise<Up> {
         const seen = this.watch(args, place);
-        const result = await this.stack.up(seen);
+        const urn = `urn:pulumi:${this.stack.name}::e2e::kata-containers:index:KataContainers$command:remote:Command`;
+        const result = await this.stack.up({ ...seen, ...(replace && { replace: [`${urn}::${replace}`] }) });
         const outputs = Object.fromEntries(Object.entries(result.outputs).map(([key, { value }]) => [key, value]));
         return { ...seen.said(), outputs: outputs as unknown as Outputs };
     }
@@ -251,18 +254,7 @@ export class TestStack {
     private watch(args: Given, place: Place) {
         this.current = args;
         this.place = place;
-        const did: Record<string, string> = {};
-        let log = "";
-        return {
-            onOutput: (text: string) => {
-                log += text;
-            },
-            onEvent: (event: EngineEvent) => {
-                const { urn, op } = event.resourcePreEvent?.metadata ?? {};
-                if (urn && event.resourcePreEvent) did[urn.split("::").at(-1)!] = op!;
-            },
-            said: () => ({ did, log }),
-        };
+        return watched();
     }
 
     /** Runs an `up` that must fail, and returns its error. */
@@ -276,8 +268,10 @@ export class TestStack {
         return readFileSync(join(stacks, `${this.stack.name}.json`), "utf8");
     }
 
-    async destroy(): Promise<void> {
-        await this.stack.destroy();
+    async destroy(): Promise<Said> {
+        const seen = watched();
+        await this.stack.destroy(seen);
+        return seen.said();
     }
 
     /** Runs a destroy that must fail, and returns its error. */
@@ -292,8 +286,31 @@ export class TestStack {
     }
 }
 
+/** Options of a Pulumi command that record what it does and says. */
+function watched() {
+    const did: Record<string, string> = {};
+    const order: string[] = [];
+    let log = "";
+    return {
+        onOutput: (text: string) => {
+            log += text;
+        },
+        onEvent: ({ resourcePreEvent, resOutputsEvent }: EngineEvent) => {
+            const { urn, op } = (resourcePreEvent ?? resOutputsEvent)?.metadata ?? {};
+            if (urn === undefined) return;
+            const name = urn.split("::").at(-1)!;
+            if (resourcePreEvent) did[name] = op!;
+            order.push(`${resourcePreEvent ? "begin" : "end"} ${name}`);
+        },
+        said: () => ({ did, order, log }),
+    };
+}
+
 export interface Said {
+    /** The operation on each resource, by its name: create, update, same, replace. */
     did: Record<string, string>;
+    /** "begin NAME" and "end NAME" of each operation, in the order in which they happened. */
+    order: string[];
     log: string;
 }
 export interface Up extends Said {
