@@ -4,6 +4,7 @@ import { inputError, lateError } from "./check/errors";
 import { problems, settingsProblems } from "./check/validate";
 import { createRuntimeClass } from "./cluster/runtimeClass";
 import { nodeEndpoints, publicArgs, warnAboutHostKeys } from "./node/connection";
+import { refuseExisting } from "./node/existing";
 import { probeNodes } from "./node/probe";
 import { readProgram } from "./node/program";
 import { rollOut } from "./node/rollout";
@@ -60,7 +61,15 @@ export class KataContainers extends pulumi.ComponentResource {
         }).then((probed) => {
             const given = runtimeClass ?? {};
             const drift = probed.runtimeClass;
-            const context = { name, runtimeClassName, given, plan, owner, drift, parent: this };
+            const parent = this;
+            const existing = refuseExisting({
+                runtimeClassName,
+                owner,
+                endpoints: reachable,
+                program,
+                component: this,
+            });
+            const context = { name, runtimeClassName, given, plan, owner, drift, refuseExisting: existing, parent };
             const { resource, confirmedPlan } = createRuntimeClass(context);
             const planAndOwner = pulumi.all([confirmedPlan, owner]);
             const shared = { name, parent: this, owner, planAndOwner, program, environment };

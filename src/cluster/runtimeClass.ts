@@ -1,11 +1,11 @@
 // The RuntimeClass that pods name.
 
-import { all, type Output, type Resource } from "@pulumi/pulumi";
+import { all, type Output, type Resource, type ResourceHook } from "@pulumi/pulumi";
 import type * as args from "../args";
 import { entryPath } from "../check/checks";
 import { lateError } from "../check/errors";
 import type { Plan } from "../plan";
-import type { RuntimeClassDrift } from "./drift";
+import { ownerAnnotation, type RuntimeClassDrift } from "./drift";
 import { force, nodeLabel, RuntimeClass, RuntimeClassPatch, repair, repaired } from "./kubernetes";
 
 export interface RuntimeClassContext {
@@ -17,6 +17,8 @@ export interface RuntimeClassContext {
     plan: Output<Plan>;
     owner: Output<string>;
     drift: RuntimeClassDrift | undefined;
+    /** Refuses to create a RuntimeClass that exists. */
+    refuseExisting: ResourceHook | undefined;
     parent: Resource;
 }
 
@@ -26,7 +28,7 @@ export interface RuntimeClassContext {
  * that of an adopted RuntimeClass.
  */
 export function createRuntimeClass(context: RuntimeClassContext): { resource: Resource; confirmedPlan: Output<Plan> } {
-    const { name, runtimeClassName, given, plan, owner, drift, parent } = context;
+    const { name, runtimeClassName, given, plan, owner, drift, refuseExisting, parent } = context;
     const adopt = given.adopt ?? false;
     const { annotations, ignoreChanges } = repair(drift !== undefined);
     const spec = {
@@ -34,7 +36,7 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
             name: runtimeClassName,
             labels: given.labels,
             // If a provider would overwrite an existing object, two owners are still a conflict.
-            annotations: { ...given.annotations, "kata-containers/owner": owner, ...(adopt && force), ...annotations },
+            annotations: { ...given.annotations, [ownerAnnotation]: owner, ...(adopt && force), ...annotations },
         },
         overhead: plan.apply(({ overhead }) => overhead && { podFixed: overhead }),
         scheduling: { nodeSelector: { ...given.nodeSelector, ...nodeLabel }, tolerations: given.tolerations },
@@ -50,6 +52,7 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
                 replaceOnChanges: ["handler", ...(drift?.replace ? repaired : [])],
                 deleteBeforeReplace: true,
                 ignoreChanges,
+                hooks: refuseExisting && { beforeCreate: [refuseExisting] },
             },
         );
         return { resource, confirmedPlan: plan };

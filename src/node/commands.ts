@@ -55,6 +55,12 @@ const runStoredIfCurrent = (program: Program) => `
 cd ${folder} 2>/dev/null && [ "$(sha256sum <node.sh | cut -c 1-12)" = ${program.id} ] && exec sh ${folder}/node.sh "$@"
 { cat /proc/sys/kernel/random/boot_id node.sh stage activate 2>/dev/null; stat -c %Y /var/lib; } | sha256sum | cut -c 1-12`;
 
+/** Runs the node program, which comes on standard input, without installing it. */
+const runSent = `
+set -eu; program=$(mktemp); trap 'rm -f "$program"' EXIT
+base64 -d | gzip -dc >"$program"
+sh "$program" "$@"`;
+
 type Flag = [name: string, value: string | boolean | undefined];
 
 /** One argument per line, so that a preview shows which of them changed. */
@@ -112,6 +118,14 @@ export function deactivate(plan: Plan, owner: string): string {
         ["handler", plan.handler],
         ["change-under-running-pods", plan.changeUnderRunningPods || undefined],
         ["force", plan.forceRemoval || undefined],
+    ]);
+}
+
+/** Like `probe`, on a node on which nothing may be installed. The program comes on standard input. */
+export function probeWithProgram(node: string, runtimeClass: string): string {
+    return command(inShell(runSent), "probe", [
+        ["node", node],
+        ["runtime-class", runtimeClass],
     ]);
 }
 

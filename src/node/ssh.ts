@@ -27,7 +27,7 @@ export class Connections {
     private readonly clients: Client[] = [];
 
     /** Runs a command over a separate connection. */
-    async run({ proxy, ...to }: Endpoint, command: string): Promise<Result> {
+    async run({ proxy, ...to }: Endpoint, command: string, stdin = ""): Promise<Result> {
         const client = await this.connect(to, proxy && (await this.through(proxy, to)));
         const channel = await new Promise<ClientChannel>((resolve, reject) =>
             client.on("error", reject).exec(command, (error, channel) => (error ? reject(error) : resolve(channel))),
@@ -39,6 +39,7 @@ export class Connections {
         channel.stderr.on("data", (data: Buffer) => {
             output.stderr += data;
         });
+        channel.end(stdin);
         const code = await new Promise<number | undefined>((resolve, reject) => {
             client.on("close", () => reject(new Error("the connection was lost")));
             channel.on("close", (code?: number) => resolve(code));

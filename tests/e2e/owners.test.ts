@@ -102,6 +102,35 @@ describe("owners", function () {
             expect(runtimeClass(".scheduling")).to.equal("");
         });
 
+        it("existing RuntimeClass: refuses one with the same values, says how to adopt it, and keeps it on destroy", async () => {
+            apply({
+                apiVersion: "node.k8s.io/v1",
+                kind: "RuntimeClass",
+                metadata: { name: "kata-qemu" },
+                handler: "kata-qemu",
+                overhead: { podFixed: { cpu: "10m", memory: "290Mi" } },
+                scheduling: { nodeSelector: { "katacontainers.io/kata-runtime": "true" } },
+            });
+            const before = kubectl("get", "runtimeclass", "kata-qemu", "-o", "yaml", "--show-managed-fields");
+            const error = await stack.fail(given());
+            expect(error).to.contain('set runtimeClasses["kata-qemu"].adopt to true');
+            expect(kubectl("get", "node", node, "-o", "jsonpath={.metadata.labels}")).to.not.contain("kata-runtime");
+            await stack.destroy();
+            expect(kubectl("get", "runtimeclass", "kata-qemu", "-o", "yaml", "--show-managed-fields")).to.equal(before);
+            // One of its own can be updated, refreshed, repaired and replaced.
+            kubectl("delete", "runtimeclass", "kata-qemu");
+            await stack.up(given());
+            const relabeled = given({ runtimeClasses: { "kata-qemu": { labels: { team: "a" } } } });
+            expect(changes(await stack.up(relabeled))).to.deep.equal({ "kata-kata-qemu": "update" });
+            await stack.refresh();
+            expect(changes(await stack.up(relabeled))).to.deep.equal({});
+            const other = given({ runtimeClasses: { "kata-qemu": { handler: "kata" } } });
+            expect(changes(await stack.preview(other))).to.include({ "kata-kata-qemu": "replace" });
+            expect(changes(await stack.up(other))).to.include({ "kata-kata-qemu": "replace" });
+            kubectl("delete", "runtimeclass", "kata-qemu");
+            expect(changes(await stack.up(other))).to.deep.equal({ "kata-kata-qemu": "replace" });
+        });
+
         it("refuses to adopt a RuntimeClass with another handler", async () => {
             theirs({ cpu: "250m" });
             expect(await stack.fail(given(adopting({ handler: "kata" })))).to.contain(
