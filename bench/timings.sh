@@ -25,7 +25,7 @@ step() {
     timed_work=yes
     case $1 in
         owner | "host checks" | containerd | kubelet | sandboxes) mark "enter probe the node" ;;
-        "health before") mark "enter health gate" ;;
+        "health before"*) mark "enter health gate" ;;
         status) mark "enter status" ;;
         *) mark "enter configure" ;;
     esac

@@ -1,6 +1,6 @@
 # Processes, systemd units, command-line flags, versions and HTTP.
 
-# main_process NAME: the process id of the service, or else of the oldest process of that name; empty if there is none.
+# main_process NAME: the process id of the service, or else of the oldest process of that name; or nothing.
 main_process() {
     local pid
     pid=$(systemctl show -p MainPID --value "$1.service" 2>/dev/null) || pid=""

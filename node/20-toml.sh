@@ -126,8 +126,8 @@ toml_get() {
 }
 
 # toml_set FILE SETTINGS: prints FILE with the settings, one a line: table, tab, key, tab, value. An existing entry is
-# replaced in its line, a commented one is enabled, a new one becomes the first of its table. The table "*" means each table
-# that has the key, commented or not. Exit status 3: a table does not exist; its name is on stderr.
+# replaced in its line, a commented one is enabled, a new one becomes the first of its table. The table "*" means each
+# table that has the key, commented or not. Exit status 3: a table does not exist; its name is on stderr.
 toml_set() {
     T_SETTINGS=$2 awk "$TOML_AWK"'
         # The key of a line such as `#enable_debug = true`, or "".

@@ -1,5 +1,5 @@
-# Edits in files of others: unmark(mark(file)) is the file, byte for byte, and changes that others make elsewhere in it are
-# kept. There are three marks, each a comment both in TOML and in YAML:
+# Edits in files of others: unmark(mark(file)) is the file, byte for byte, and changes that others make elsewhere in it
+# are kept. There are three marks, each a comment both in TOML and in YAML:
 #   #kata-containers:was(NEW)# ORIGINAL   the original of the next line, which is now NEW
 #   #kata-containers:disabled# LINE       a line that has no effect any longer
 #   #kata-containers:begin … end          added lines; `begin` notes that the file had no final newline

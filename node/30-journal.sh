@@ -1,5 +1,6 @@
-# A change to the node as one transaction. Each path is recorded in the journal before it is replaced by renaming; the journal is
-# removed when the node has proved healthy. A journal found at the start of a run is an interrupted change and is rolled back first.
+# A change to the node as one transaction. Each path is recorded in the journal before it is replaced by renaming; the
+# journal is removed when the node has proved healthy. A journal found at the start of a run is an interrupted change
+# and is rolled back first.
 
 journal_open() { [ -d "$JOURNAL" ]; }
 
@@ -8,8 +9,8 @@ begin() {
     flush "$STATE_DIR"
 }
 
-# backup_of PATH: the backup of what is at PATH until the change is committed. It is a second hard link beside the file, so neither
-# making it nor rolling back needs room on the disk.
+# backup_of PATH: the backup of what is at PATH until the change is committed. It is a second hard link beside the file,
+# so neither making it nor rolling back needs room on the disk.
 backup_of() { printf '%s/.%s.kata-containers-backup' "${1%/*}" "${1##*/}"; }
 
 # temporary PATH: where the new PATH is prepared, beside it.
@@ -17,7 +18,8 @@ temporary() { printf '%s/.%s.kata-containers-new' "${1%/*}" "${1##*/}"; }
 
 entries() { find "$JOURNAL" -mindepth 1 -maxdepth 1 -name '[0-9]*' | wc -l; }
 
-# note PATH [TO]: records that PATH is about to be replaced, and backs it up; with TO, that PATH is about to be moved there.
+# note PATH [TO]: records that PATH is about to be replaced, and backs it up; with TO, that PATH is about to be moved
+# there.
 note() {
     local entry
     entry=$JOURNAL/$(entries)
@@ -39,8 +41,8 @@ note() {
     fi
 }
 
-# add_lines LIST: adds the lines of stdin to a list in the state folder. A backup shares the list's file, so the list is replaced
-# and never written in place.
+# add_lines LIST: adds the lines of stdin to a list in the state folder. A backup shares the list's file, so the list is
+# replaced and never written in place.
 add_lines() {
     { if [ -f "$1" ]; then cat "$1"; fi && cat; } | unique >"$WORK_DIR/list"
     mv "$WORK_DIR/list" "$1"
@@ -143,18 +145,18 @@ remove_backups() {
     rm -rf "$JOURNAL.done"
 }
 
-# roll_back: restores every recorded path, the last one first, and restarts what was restarted. It only renames and removes, so a
-# full disk does not stop it. It may itself be interrupted and started again.
+# roll_back: restores every recorded path, the last one first, and restarts what was restarted. It only renames and
+# removes, so a full disk does not stop it. It may itself be interrupted and started again.
 roll_back() {
-    local count mark unit
+    local count restarted unit
     count=$(entries)
     while [ "$count" -gt 0 ]; do
         count=$((count - 1))
         roll_back_entry "$JOURNAL/$count"
     done
-    for mark in "$JOURNAL"/restarted-*; do
-        [ -e "$mark" ] || continue
-        unit=${mark##*/restarted-}
+    for restarted in "$JOURNAL"/restarted-*; do
+        [ -e "$restarted" ] || continue
+        unit=${restarted##*/restarted-}
         restart_unit "$unit" || say "$unit did not start again"
     done
 }

@@ -1,5 +1,5 @@
-# The plan: the list of what has to change, one path a line: kind, tab, path, tab, argument. The want_* functions add what differs
-# from the request, so an empty plan means that the node is as requested.
+# The plan: the list of what has to change, one path a line: kind, tab, path, tab, argument. The want_* functions add
+# what differs from the request, so an empty plan means that the node is as requested.
 
 empty_plan() {
     : >"$WORK_DIR/plan"
@@ -38,8 +38,8 @@ want_managed() {
     if exists "$1" && ! is_managed "$1"; then plan move "$1" "$(displaced_of "$1")"; fi
 }
 
-# unwant PATH: a managed path that is not wanted any longer is removed, and what it displaced is restored. What someone else
-# put there since is kept.
+# unwant PATH: a managed path that is not wanted any longer is removed, and what it displaced is restored. A file that
+# someone else put there since is kept.
 unwant() {
     if planned "$1" || { exists "$1" && ! is_managed "$1"; }; then return 0; fi
     if exists "$1"; then plan remove "$1" ""; fi

@@ -38,14 +38,17 @@ check_host() {
 host_findings() {
     local name
     [ "$(architecture)" != amd64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo ||
-        finding "the processor shows no virtualization (vmx or svm)" "enable it in the firmware, or nested virtualization in the hypervisor"
+        finding "the processor shows no virtualization (vmx or svm)" \
+            "enable it in the firmware, or nested virtualization in the hypervisor"
     has_kvm || module_available kvm_intel || module_available kvm_amd ||
         finding "/dev/kvm does not exist" "load kvm_intel or kvm_amd; in a virtual machine, enable nested virtualization"
     for name in $KATA_MODULES; do
-        module_available "$name" || finding "the kernel module $name is missing" "install the kernel's full module package, or a kernel that has it"
+        module_available "$name" || finding "the kernel module $name is missing" \
+            "install the kernel's full module package, or a kernel that has it"
     done
     if [ "$CGROUP_DRIVER" = systemd ] && [ "$(cgroup_version)" = 1 ]; then
-        finding "kubelet.cgroupDriver is systemd, but this machine uses cgroup v1" "choose cgroupfs, or boot with systemd.unified_cgroup_hierarchy=1"
+        finding "kubelet.cgroupDriver is systemd, but this machine uses cgroup v1" \
+            "choose cgroupfs, or boot with systemd.unified_cgroup_hierarchy=1"
     fi
 }
 finding() { printf '%s\t%s\n' "$1" "$2"; }
@@ -60,7 +63,8 @@ free_space() {
 load_modules() {
     local name
     for name in $KATA_MODULES; do
-        [ -d "/sys/module/$name" ] || ! module_available "$name" || modprobe -q "$name" 2>/dev/null || say "warning: the kernel module $name could not be loaded"
+        [ -d "/sys/module/$name" ] || ! module_available "$name" || modprobe -q "$name" 2>/dev/null ||
+            say "warning: the kernel module $name could not be loaded"
     done
     has_kvm || modprobe -q kvm_intel 2>/dev/null || modprobe -q kvm_amd 2>/dev/null || :
 }

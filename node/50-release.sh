@@ -15,8 +15,8 @@ by_architecture() { # AMD64 ARM64
     esac
 }
 
-# download_release URL SHA256: unpacks the archive as $RELEASES_DIR/$TREE. An archive may set the mode of the folder that it is
-# unpacked in, so that folder is inside a staging folder that only root can read.
+# download_release URL SHA256: unpacks the archive as $RELEASES_DIR/$TREE. An archive may set the mode of the folder
+# that it is unpacked in, so that folder is inside a staging folder that only root can read.
 download_release() {
     local url="$1" staging="$RELEASES_DIR/.staging" attempt=1 problem retry remedy finding
     step "release"
@@ -28,7 +28,8 @@ download_release() {
     require_tools "$url"
     # An unpacked release takes between 1 and 2 GiB.
     [ "$HOST_CHECKS" = warn ] || [ "$(free_space "$RELEASES_DIR")" -ge 2097152 ] ||
-        fail "only $(($(free_space "$RELEASES_DIR") / 1024)) MiB are free for $RELEASES_DIR" "free 2 GiB, or set hostChecks to \"warn\" to try anyway"
+        fail "only $(($(free_space "$RELEASES_DIR") / 1024)) MiB are free for $RELEASES_DIR" \
+            "free 2 GiB, or set hostChecks to \"warn\" to try anyway"
 
     mkdir -p "$RELEASES_DIR"
     chmod 0755 "$RELEASES_DIR"
@@ -54,18 +55,21 @@ decompressor() { case $1 in *.tar.xz) echo xz ;; *.tar.zst) echo zstd ;; esac; }
 require_tools() { # URL
     local decompress tool
     decompress=$(decompressor "$1")
-    [ -n "$decompress" ] || fail "$1 is neither .tar.xz nor .tar.zst" "set release.url to an archive of the Kata Containers project"
+    [ -n "$decompress" ] || fail "$1 is neither .tar.xz nor .tar.zst" \
+        "set release.url to an archive of the Kata Containers project"
     for tool in "$decompress" tar sha256sum mkfifo; do
-        have "$tool" || fail "$tool is not installed on this node" "install it, for instance: apt-get install $tool, or dnf install $tool"
+        have "$tool" || fail "$tool is not installed on this node" \
+            "install it, for instance: apt-get install $tool, or dnf install $tool"
     done
     case $1 in
         /*) [ -r "$1" ] || fail "the file $1 does not exist on this node" "copy the archive there, or change release.url" ;;
-        *) have curl || have wget || fail "neither curl nor wget is installed on this node" "install one, or copy the archive to the node and set release.url to its path" ;;
+        *) have curl || have wget || fail "neither curl nor wget is installed on this node" \
+                "install one, or copy the archive to the node and set release.url to its path" ;;
     esac
 }
 
-# unpack_stream URL STAGING: downloads, sums and unpacks in one pass. Each part leaves its exit status and its errors in a file,
-# because a pipeline returns the status of its last part only.
+# unpack_stream URL STAGING: downloads, sums and unpacks in one pass. Each part leaves its exit status and its errors in
+# a file, because a pipeline returns the status of its last part only.
 unpack_stream() {
     local url="$1" content="$2/content" decompress summer reporter
     decompress=$(decompressor "$url")
@@ -110,9 +114,11 @@ keep_status() {
     echo "$status" >"$WORK_DIR/$name.status"
 }
 
-# archive_problem URL SHA256 OPT: why the unpacked archive in OPT cannot be used: whether to retry, tab, remedy, tab, finding.
+# archive_problem URL SHA256 OPT: why the unpacked archive in OPT cannot be used: whether to retry, tab, remedy, tab,
+# finding.
 archive_problem() {
-    local retry=no finding remedy="check release.url and release.sha256 for version $VERSION; the sum of a good archive is: curl -L URL | sha256sum"
+    local retry=no finding remedy="check release.url and release.sha256 for version $VERSION"
+    remedy="$remedy; the sum of a good archive is: curl -L URL | sha256sum"
     if grep -qi 'no space left' "$WORK_DIR/tar.err"; then
         finding="the disk is full: $(grep -i "no space left" "$WORK_DIR/tar.err" | head -n 1 | excerpt)"
         remedy="free space in $RELEASES_DIR"
@@ -135,8 +141,8 @@ archive_problem() {
     printf '%s\t%s\t%s\n' "$retry" "$remedy" "$finding"
 }
 
-# stray_links FOLDER: the symbolic links in FOLDER that lead out of it. `..` is allowed only at the beginning of a link, because
-# behind a name it may go up from the target of another link. /opt/kata means FOLDER itself.
+# stray_links FOLDER: the symbolic links in FOLDER that lead out of it. `..` is allowed only at the beginning of a link,
+# because behind a name it may go up from the target of another link. /opt/kata means FOLDER itself.
 stray_links() {
     # shellcheck disable=SC2016
     find "$1" -type l -exec sh -c '
@@ -157,7 +163,8 @@ stray_links() {
         done' sh "$1" {} +
 }
 
-# add_tree FOLDER: gives a checked tree its place. No release needs devices, pipes, setuid programs or files that anyone can write.
+# add_tree FOLDER: gives a checked tree its place. No release needs devices, pipes, setuid programs or files that anyone
+# can write.
 add_tree() {
     find "$1" ! -type f ! -type d ! -type l -exec rm -f {} + -o ! -type l -perm /6022 -exec chmod a-s,go-w {} +
     flush -f "$1"
@@ -196,8 +203,8 @@ active_tree() { if [ -L "$KATA_LINK" ]; then basename "$(readlink "$KATA_LINK")"
 
 version_of() { printf '%s\n' "$1" | sed 's/^\.gone-[0-9]*-//; s/-[0-9a-f]*$//'; } # TREE
 
-# sandboxes: the running sandboxes, one a line: tree, tab, sandbox id. Kata resolves /opt/kata when a sandbox starts, so the
-# program file of its shim shows which tree it uses.
+# sandboxes: the running sandboxes, one a line: tree, tab, sandbox id. Kata resolves /opt/kata when a sandbox starts, so
+# the program file of its shim shows which tree it uses.
 sandboxes() {
     local pid tree
     # shellcheck disable=SC2012 # the names are plain, and readlink would be one process for each
@@ -205,8 +212,8 @@ sandboxes() {
         while read -r pid tree; do printf '%s\t%s\n' "$tree" "$(flag "$pid" -id)"; done
 }
 
-# prune KEEP...: removes every tree that is neither named nor in use. It is renamed first, because half a tree must not look
-# like one.
+# prune KEEP...: removes every tree that is neither named nor in use. It is renamed first, because half a tree must not
+# look like one.
 prune() {
     local tree name
     for tree in "$RELEASES_DIR"/*; do

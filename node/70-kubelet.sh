@@ -4,7 +4,8 @@
 find_kubelet() {
     step "kubelet"
     KUBELET_PID=$(kubelet_pid)
-    [ -n "$KUBELET_PID" ] || fail "the kubelet does not run on this node" "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
+    [ -n "$KUBELET_PID" ] || fail "the kubelet does not run on this node" \
+        "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
     KUBELET=$(readlink "/proc/$KUBELET_PID/exe")
     KUBELET_UNIT=$(unit_of "$KUBELET_PID")
     KUBELET_CONFIG=$(kubelet_config "$KUBELET_PID")
@@ -30,12 +31,14 @@ cgroup_driver() {
     echo "$driver"
 }
 
-# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested and without our edits if not.
+# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested and without our edits if
+# not.
 prepare_kubelet() {
     local unmarked="$WORK_DIR/kubelet.unmarked" value
     step "kubelet configuration"
     if [ -z "$KUBELET_CONFIG" ]; then
-        [ -z "$CGROUP_DRIVER" ] || fail "the kubelet has no configuration file (--config)" "give it one, or remove kubelet.cgroupDriver"
+        [ -z "$CGROUP_DRIVER" ] || fail "the kubelet has no configuration file (--config)" \
+            "give it one, or remove kubelet.cgroupDriver"
         return 0
     fi
     unmark "$KUBELET_CONFIG" >"$unmarked"
@@ -44,11 +47,13 @@ prepare_kubelet() {
         return
     fi
     if grep -q '^[ \t]*{' "$KUBELET_CONFIG"; then
-        fail "$KUBELET_CONFIG is JSON, which cannot be edited safely" "write it as YAML, or set cgroupDriver in it yourself and remove kubelet.cgroupDriver"
+        fail "$KUBELET_CONFIG is JSON, which cannot be edited safely" \
+            "write it as YAML, or set cgroupDriver in it yourself and remove kubelet.cgroupDriver"
     fi
     value=$(flag "$KUBELET_PID" --cgroup-driver)
     [ "${value:-$CGROUP_DRIVER}" = "$CGROUP_DRIVER" ] ||
-        fail "the kubelet is started with --cgroup-driver=$value, which its configuration file cannot change" "remove the flag from the kubelet's unit"
+        fail "the kubelet is started with --cgroup-driver=$value, which its configuration file cannot change" \
+            "remove the flag from the kubelet's unit"
     value=$(kubelet_config_folder "$KUBELET_PID")
     if [ -n "$value" ] && grep -rq '^cgroupDriver:' "$value"; then
         fail "a file in the kubelet's --config-dir $value sets cgroupDriver" "remove it there"
@@ -67,8 +72,8 @@ kubelet_is_healthy() {
     [ "$port" = 0 ] || [ "$(http_get "http://127.0.0.1:$port/healthz")" = ok ]
 }
 
-# gate_kubelet [restarted]: waits until the kubelet is healthy and, after a restart, still the same process two seconds later:
-# systemd starts one that refuses its configuration again and again, and it may look healthy in between.
+# gate_kubelet [restarted]: waits until the kubelet is healthy and, after a restart, still the same process two seconds
+# later: systemd starts one that refuses its configuration again and again, and it may look healthy in between.
 gate_kubelet() {
     local pid
     within 60 kubelet_is_healthy || return 1

@@ -1,14 +1,16 @@
-# The actions that change the node, and its owners. Each prints a line a step; the last line of activate is the node's status in JSON.
+# The actions that change the node, and its owners. Each prints a line a step; the last line of activate is the node's
+# status in JSON.
 
-# A node belongs to one stack, organization/project/stack, and there to the components that have claimed it. That is one, except
-# while a renamed component takes the place of the earlier one: whichever of the two is deleted, in the update or when the rename
-# is reverted, only releases its claim. The last owner deactivates the node.
+# A node belongs to one stack, organization/project/stack, and there to the components that have claimed it. That is
+# one, except while a renamed component takes the place of the earlier one: whichever of the two is deleted, in the
+# update or when the rename is reverted, only releases its claim. The last owner deactivates the node.
 refuse_other_stacks() {
-    local owner
+    local last
     step "owner"
-    owner=$(tail -n 1 "$STATE_DIR/owners" 2>/dev/null) || owner=""
-    [ -z "$owner" ] || [ "$(stack_of "$owner")" = "$(stack_of "$OWNER")" ] ||
-        fail "this node is managed by $owner; $OWNER cannot manage it too" "remove the node from one of the two; if $owner no longer exists, remove $STATE_DIR/owners on the node"
+    last=$(tail -n 1 "$STATE_DIR/owners" 2>/dev/null) || last=""
+    [ -z "$last" ] || [ "$(stack_of "$last")" = "$(stack_of "$OWNER")" ] ||
+        fail "this node is managed by $last; $OWNER cannot manage it too" \
+            "remove the node from one of the two; if $last no longer exists, remove $STATE_DIR/owners on the node"
 }
 stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
 is_owner() { grep -qxF -e "$OWNER" "$STATE_DIR/owners" 2>/dev/null; }
@@ -51,14 +53,17 @@ do_activate() {
     claim
     choose_release
     step "release"
-    [ -d "$RELEASES_DIR/$TREE" ] || fail "$RELEASES_DIR/$TREE is missing on this node" "run pulumi up with --replace for this node's -stage and -activate resources"
+    [ -d "$RELEASES_DIR/$TREE" ] || fail "$RELEASES_DIR/$TREE is missing on this node" \
+        "run pulumi up with --replace for this node's -stage and -activate resources"
     [ "$(sha256sum <"$STATE_DIR/node.sh" | cut -c 1-12)" = "$PROGRAM" ] ||
-        fail "the node program on this node is from a different package version" "run pulumi up again; if that does not help, replace this node's -stage resource"
+        fail "the node program on this node is from a different package version" \
+            "run pulumi up again; if that does not help, replace this node's -stage resource"
     check_host
     find_containerd
     find_kubelet
     step "health before the change"
-    gate_containerd || fail "containerd's CRI does not answer; nothing was changed" "see: ctr plugins ls; journalctl -u $CONTAINERD_UNIT"
+    gate_containerd || fail "containerd's CRI does not answer; nothing was changed" \
+        "see: ctr plugins ls; journalctl -u $CONTAINERD_UNIT"
     gate_kubelet || fail "the kubelet is unhealthy; nothing was changed" "see: journalctl -u $KUBELET_UNIT"
 
     previous=$(active_tree)
@@ -84,7 +89,7 @@ plan_activation() {
     require_runtimes "$HANDLER"
     require_handler
     prepare_kubelet
-    { echo "$SIGNATURE"; printf '%s\n' $KATA_MODULES; } >"$WORK_DIR/modules"
+    { echo "$SIGNATURE"; echo "$KATA_MODULES" | tr ' ' '\n'; } >"$WORK_DIR/modules"
 
     want_managed_file "$WORK_DIR/modules" "/etc/modules-load.d/kata-containers.conf"
     want_managed_file "$WORK_DIR/kata" "$KATA_CONFIG_PATH"
@@ -177,7 +182,8 @@ change_node() {
     if [ -n "$restart_kubelet" ]; then
         restart_and_check "$KUBELET_UNIT" "the kubelet" gate_kubelet restarted
     elif [ -n "$restart_containerd" ]; then
-        gate_kubelet || fail "the kubelet is unhealthy after the restart of containerd; rolling back" "see: journalctl -u $KUBELET_UNIT"
+        gate_kubelet || fail "the kubelet is unhealthy after the restart of containerd; rolling back" \
+            "see: journalctl -u $KUBELET_UNIT"
         say "the kubelet is healthy"
     fi
     commit
@@ -199,7 +205,9 @@ restart_and_check() {
     local unit="$1" name="$2" since
     shift 2
     since=$(date '+%Y-%m-%d %H:%M:%S')
-    restart "$unit" && "$@" ||
-        fail "$name is unhealthy with the new configuration; rolling back$NEWLINE$(log_excerpt "$unit" "$since")" "fix the cause that its log above names, then run pulumi up again"
+    if ! { restart "$unit" && "$@"; }; then
+        fail "$name is unhealthy with the new configuration; rolling back$NEWLINE$(log_excerpt "$unit" "$since")" \
+            "fix the cause that its log above names, then run pulumi up again"
+    fi
     say "$name is healthy"
 }

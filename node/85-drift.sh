@@ -1,9 +1,9 @@
-# The probe action: how the node differs from what was applied. stage and activate record their arguments in $STATE_DIR/stage and
-# $STATE_DIR/activate, one a line. If the fingerprint of what was applied no longer fits, the change is planned again, and what
-# the plan holds has drifted. Probing changes nothing.
+# The probe action: how the node differs from what was applied. stage and activate record their arguments in
+# $STATE_DIR/stage and $STATE_DIR/activate, one a line. If the fingerprint of what was applied no longer fits, the
+# change is planned again, and what the plan holds has drifted. Probing changes nothing.
 
-# do_probe: prints the drift and, for each of the two actions, the revision that the text of its command carries: the recorded one,
-# so that the text stays the same, or a new one if something has drifted.
+# do_probe: prints the drift and, for each of the two actions, the revision that the text of its command carries: the
+# recorded one, so that the text stays the same, or a new one if something has drifted.
 do_probe() {
     local stage_drift="" activate_drift=""
     # Another run is active and will repair the drift.
@@ -18,7 +18,8 @@ do_probe() {
         "$(tr -d '\n' <"$WORK_DIR/node")" "$(tr -d '\n' <"$WORK_DIR/runtime-class")"
 }
 
-# drifted ACTION: prints the drift, one a line. It runs in the background because `set -e` has no effect where a status is tested.
+# drifted ACTION: prints the drift, one a line. It runs in the background because `set -e` has no effect where a status
+# is tested.
 drifted() {
     "drift_of_$1" >"$WORK_DIR/drift" &
     wait $! || [ -s "$WORK_DIR/drift" ] || echo "the node cannot be compared with what was applied" >"$WORK_DIR/drift"
@@ -76,9 +77,9 @@ drift_of_activate() {
     while IFS="$TAB" read -r kind path argument; do describe_drift "$kind" "$path" "$argument"; done <"$WORK_DIR/plan"
 }
 
-# fingerprint: a sum over everything that a plan is made from, except the release: the request, the configuration as containerd
-# understands it, the kubelet's command line, and the state of the managed files and of the two that are edited. If it is
-# the one that `activate` recorded, nothing has drifted and no plan is needed.
+# fingerprint: a sum over everything that a plan is made from, except the release: the request, the configuration as
+# containerd understands it, the kubelet's command line, and the state of the managed files and of the two that are
+# edited. If it is the one that `activate` recorded, nothing has drifted and no plan is needed.
 fingerprint() {
     local pid folder path
     # The kubelet may have been restarted since it was found.
@@ -125,8 +126,9 @@ describe_drift() {
     fi
 }
 
-# ask_cluster: puts the metadata of this Node and of the RuntimeClass, as JSON, in $WORK_DIR/node and $WORK_DIR/runtime-class. It
-# reads them with the kubelet's credentials; null if those come from a plugin, for instance of a cloud, or nobody answers.
+# ask_cluster: puts the metadata of this Node and of the RuntimeClass, as JSON, in $WORK_DIR/node and
+# $WORK_DIR/runtime-class. It reads them with the kubelet's credentials; null if those come from a plugin, for instance
+# of a cloud, or nobody answers.
 ask_cluster() {
     local kubeconfig server
     printf null | tee "$WORK_DIR/node" >"$WORK_DIR/runtime-class"

@@ -1,51 +1,13 @@
-# The command line, the lock and the log. An action works in a process of its own, under a lock, and writes to a file, so that it
-# survives the connection that started it. The caller sees that file as it grows.
-
-parse() {
-    local argument value key
-    ACTION=$1
-    shift
-    OWNER="" VERSION="" HANDLER="" SHIM_PATH="" KATA_CONFIG="" PROGRAM="" CGROUP_DRIVER="" SETTINGS=""
-    URL_AMD64="" URL_ARM64="" SHA256_AMD64="" SHA256_ARM64=""
-    NODE="" RUNTIME_CLASS=""
-    DEBUG=false CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce FORCE=false
-    for argument in "$@"; do
-        value=${argument#*=}
-        case $argument in
-            --owner=*) OWNER=$value ;;
-            --version=*) VERSION=$value ;;
-            --url-amd64=*) URL_AMD64=$value ;;
-            --url-arm64=*) URL_ARM64=$value ;;
-            --sha256-amd64=*) SHA256_AMD64=$value ;;
-            --sha256-arm64=*) SHA256_ARM64=$value ;;
-            --handler=*) HANDLER=$value ;;
-            --shim-path=*) SHIM_PATH=$value ;;
-            --kata-config=*) KATA_CONFIG=$value ;;
-            --program=*) PROGRAM=$value ;;
-            --debug=*) DEBUG=$value ;;
-            --set=*=*)
-                key=${value%%=*}
-                SETTINGS="$SETTINGS$NEWLINE${key%.*}$TAB${key##*.}$TAB${value#*=}"
-                ;;
-            --cgroup-driver=*) CGROUP_DRIVER=$value ;;
-            --change-under-running-pods=*) CHANGE_UNDER_RUNNING_PODS=$value ;;
-            --host-checks=*) HOST_CHECKS=$value ;;
-            --force=*) FORCE=$value ;;
-            --node=*) NODE=$value ;;
-            --runtime-class=*) RUNTIME_CLASS=$value ;;
-            # `probe` reads it from the recorded arguments.
-            --revision=*) ;;
-            *) fail "unknown argument $argument" "use the node program of the package version that calls it" ;;
-        esac
-    done
-    KATA_CONFIG_PATH=/etc/kata-containers/$HANDLER/configuration.toml
-}
+# The command line, the lock and the log. An action works in a process of its own, under a lock, and writes to a file,
+# so that it survives the connection that started it. The caller sees that file as it grows.
 
 # leave: runs on exit and rolls back a change in progress.
 leave() {
     local code="$?"
     trap - EXIT
-    if [ "$code" != 0 ] && [ -z "$EXPLAINED" ]; then explain "a command failed (see its output above)" "fix the cause, then run pulumi up again"; fi
+    if [ "$code" != 0 ] && [ -z "$EXPLAINED" ]; then
+        explain "a command failed (see its output above)" "fix the cause, then run pulumi up again"
+    fi
     if journal_open && [ "$ACTION" != recover ]; then
         say "rolling back"
         roll_back
@@ -73,7 +35,8 @@ work() {
     exec 9>"$RUN_DIR/lock"
     if ! flock -n 9; then
         say "waiting for another run on this node: $(cat "$RUN_DIR/run" 2>/dev/null)"
-        flock -w 1800 9 || fail "another run still holds this node: $(cat "$RUN_DIR/run")" "check what it is doing: ps, and $RUN_DIR/log"
+        flock -w 1800 9 || fail "another run still holds this node: $(cat "$RUN_DIR/run")" \
+            "check what it is doing: ps, and $RUN_DIR/log"
         say "the other run has finished; continuing"
     fi
     WORK_DIR=$STATE_DIR/work

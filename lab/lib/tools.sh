@@ -24,6 +24,7 @@ PACKAGES="
     /usr/sbin/sshd openssh-server
     systemd-nspawn systemd-container
     xz xz-utils
+    zsh zsh
     zstd zstd
 "
 

@@ -5,7 +5,8 @@ find_containerd() {
     local pid
     step "containerd"
     pid=$(container_runtime_pid)
-    [ -n "$pid" ] || fail "containerd does not run on this node" "this package needs containerd 1.6 or later as the node's container runtime; start it, or remove this node from \`nodes\`"
+    [ -n "$pid" ] || fail "containerd does not run on this node" \
+        "this package needs containerd 1.6 or later as the node's container runtime; start it, or remove this node from \`nodes\`"
     CONTAINERD=$(readlink "/proc/$pid/exe")
     CONTAINERD=${CONTAINERD% (deleted)}
     CONTAINERD_UNIT=$(unit_of "$pid")
@@ -19,9 +20,11 @@ find_containerd() {
     CONTAINERD_SOCKET=$(container_runtime_socket "$pid")
     case :$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p'): in
         *":$(shim_folder):"*) ;;
-        *) fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed" "add it to the Environment of $CONTAINERD_UNIT" ;;
+        *) fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed" \
+                "add it to the Environment of $CONTAINERD_UNIT" ;;
     esac
-    have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" "install the ctr that belongs to containerd $CONTAINERD_VERSION"
+    have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
+        "install the ctr that belongs to containerd $CONTAINERD_VERSION"
 }
 
 # dump [FILE]: the configuration as containerd understands it, with everything that it imports.
@@ -32,8 +35,9 @@ in_k8s() { timeout 20 ctr --address "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/n
 
 # --- The form of the configuration ---
 
-# choose_form: decides by containerd's version and main file how the runtime is written. Sets CRI_PLUGIN, the CRI plugin's name
-# in this version of the file; CRI_DUMP_TABLE, its table in a dump; DROP_IN, the file for the runtime, or "" for the main file.
+# choose_form: decides by containerd's version and main file how the runtime is written. Sets CRI_PLUGIN, the CRI
+# plugin's name in this version of the file; CRI_DUMP_TABLE, its table in a dump; DROP_IN, the file for the runtime, or
+# "" for the main file.
 choose_form() {
     local main="$WORK_DIR/main.unmarked" config_version
     if [ -e "$CONTAINERD_CONFIG" ]; then unmark "$CONTAINERD_CONFIG" >"$main"; else : >"$main"; fi
@@ -48,7 +52,8 @@ choose_form() {
     fi
     config_version=$(toml_get "$main" "" version)
     if needs_version "$main"; then config_version=$(newest_version); fi
-    [ "${config_version:-1}" != 1 ] || fail "$CONTAINERD_CONFIG has configuration version 1" "migrate it with: containerd config migrate"
+    [ "${config_version:-1}" != 1 ] || fail "$CONTAINERD_CONFIG has configuration version 1" \
+        "migrate it with: containerd config migrate"
     case $config_version in
         2) CRI_PLUGIN=io.containerd.grpc.v1.cri ;;
         *) CRI_PLUGIN=io.containerd.cri.v1.runtime ;;
@@ -58,8 +63,8 @@ choose_form() {
 needs_version() { [ -z "$(toml_get "$1" "" version)$(toml_tables "$1")" ]; }
 newest_version() { if [ "$CONTAINERD_MAJOR" = 1 ]; then echo 2; else echo 3; fi; }
 
-# imported_folder FILE: the folder whose *.toml the main file imports, if any. (`containerd config default` shows such an import,
-# but containerd makes it only if the main file has it.)
+# imported_folder FILE: the folder whose *.toml the main file imports, if any. (`containerd config default` shows such
+# an import, but containerd makes it only if the main file has it.)
 imported_folder() { toml_get "$1" "" imports | tr "\"'" '\n' | sed -n 's,^\(/.*\)/\*\.toml$,\1,p' | head -n 1; }
 
 # --- The configuration to write ---
@@ -90,8 +95,8 @@ prepare_containerd() {
     fi
 }
 
-# runtime_tables: the handler's runtime. Its shim is found by the link on the PATH: only containerd 2.x reads runtime_path, and it
-# loses, at its next restart, each sandbox whose runtime_path no longer exists.
+# runtime_tables: the handler's runtime. Its shim is found by the link on the PATH: only containerd 2.x reads
+# runtime_path, and it loses, at its next restart, each sandbox whose runtime_path no longer exists.
 runtime_tables() {
     cat <<TABLES
 [plugins."$CRI_PLUGIN".containerd.runtimes.$HANDLER]
@@ -115,8 +120,8 @@ runc_runtimes() {
         }'
 }
 
-# prepare_imported HANDLER: $WORK_DIR/imported gets the other files of the drop-in folder, without a runtime of our name, because
-# they may be read after ours. With an empty HANDLER it gets them as they were.
+# prepare_imported HANDLER: $WORK_DIR/imported gets the other files of the drop-in folder, without a runtime of our
+# name, because they may be read after ours. With an empty HANDLER it gets them as they were.
 prepare_imported() {
     local file
     rm -rf "$WORK_DIR/imported"
@@ -202,10 +207,10 @@ function set_cgroup(runtime,    i, options, head_line) {
 }
 '
 
-# mark_containerd FILE CGROUP TABLES VERSION_LINE: prints a configuration file with the runtime's TABLES added and anything else
-# named $HANDLER disabled. CGROUP is what every runc runtime gets as SystemdCgroup, "" to leave it. VERSION_LINE is what an empty
-# file must begin with, or "". Imports from $KATA_LINK are disabled as well, because it is about to be displaced. Exit status 4:
-# the file has a form that cannot be edited safely; line and reason are on stderr.
+# mark_containerd FILE CGROUP TABLES VERSION_LINE: prints a configuration file with the runtime's TABLES added and
+# anything else named $HANDLER disabled. CGROUP is what every runc runtime gets as SystemdCgroup, "" to leave it.
+# VERSION_LINE is what an empty file must begin with, or "". Imports from $KATA_LINK are disabled as well, because it is
+# about to be displaced. Exit status 4: the file has a form that cannot be edited safely; line and reason are on stderr.
 mark_containerd() {
     E_CUT_SHORT=$(cut_short "$1") E_PLUGIN=$CRI_PLUGIN E_HANDLER=$HANDLER E_MAJOR=$CONTAINERD_MAJOR E_KATA=$KATA_LINK/ \
         E_CGROUP=$2 E_TABLES=$3 E_VERSION=$4 awk "$TOML_AWK$MARKS_AWK$CONTAINERD_AWK"'
@@ -241,8 +246,8 @@ mark_containerd() {
 
 # --- Checks before the change ---
 
-# check_containerd: asks containerd, before anything is changed, whether it accepts $WORK_DIR/main and, with a drop-in folder, that
-# folder with ours as it will be. $WORK_DIR/dump gets the configuration as containerd then understands it.
+# check_containerd: asks containerd, before anything is changed, whether it accepts $WORK_DIR/main and, with a drop-in
+# folder, that folder with ours as it will be. $WORK_DIR/dump gets the configuration as containerd then understands it.
 check_containerd() {
     local candidate="$WORK_DIR/candidate.toml"
     step "containerd configuration"
@@ -253,13 +258,14 @@ check_containerd() {
         if [ -f "$WORK_DIR/drop-in" ]; then cp "$WORK_DIR/drop-in" "$WORK_DIR/folder/${DROP_IN##*/}"; fi
         sed "s,${DROP_IN%/*}/\*\.toml,$WORK_DIR/folder/*.toml," "$WORK_DIR/main" >"$candidate"
     fi
-    # What is about to be restored to /opt/kata is still displaced.
+    # The folder that is about to be restored to /opt/kata is still displaced.
     if exists "$(displaced_of "$KATA_LINK")"; then
         sed "s,$KATA_LINK/,$(displaced_of "$KATA_LINK")/,g" "$candidate" >"$WORK_DIR/candidate"
         mv "$WORK_DIR/candidate" "$candidate"
     fi
     dump "$candidate" >"$WORK_DIR/dump" 2>"$WORK_DIR/dump.err" ||
-        fail "containerd does not accept the prepared configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" "check whether it accepts the current one: containerd --config $CONTAINERD_CONFIG config dump"
+        fail "containerd does not accept the prepared configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" \
+            "check whether it accepts the current one: containerd --config $CONTAINERD_CONFIG config dump"
     dump_now
 }
 
@@ -268,7 +274,8 @@ require_runtimes() {
     local runtime
     for runtime in "$@" "$(default_runtime "$WORK_DIR/dump")"; do
         [ -n "$(runtime_entry "$WORK_DIR/dump" "$runtime" runtime_type)" ] ||
-            fail "with the prepared configuration containerd would have no runtime $runtime" "find the file imported by $CONTAINERD_CONFIG that redefines the runtimes"
+            fail "with the prepared configuration containerd would have no runtime $runtime" \
+                "find the file imported by $CONTAINERD_CONFIG that redefines the runtimes"
     done
 }
 
@@ -281,8 +288,8 @@ require_handler() {
             "find the file imported by $CONTAINERD_CONFIG that defines it, or choose another handler"
 }
 
-# check_removed_runtimes: nothing may run on a runtime that containerd has now and would lose: without the link to the shim and the
-# table, containerd could neither restart nor stop it.
+# check_removed_runtimes: nothing may run on a runtime that containerd has now and would lose: without the link to the
+# shim and the table, containerd could neither restart nor stop it.
 check_removed_runtimes() {
     local runtime pods
     runtimes_of "$WORK_DIR/dump" >"$WORK_DIR/runtimes"
@@ -300,7 +307,8 @@ running_on() {
     in_k8s containers ls | awk -v type="$1" 'NR == FNR { running[$1] = 1; next } $NF == type && ($1 in running) { print $1 }' "$WORK_DIR/running" -
 }
 
-# runtimes_of DUMP, default_runtime DUMP, runtime_entry DUMP RUNTIME KEY, dumped_driver DUMP: the cgroup driver of the default runtime.
+# runtimes_of DUMP, default_runtime DUMP, runtime_entry DUMP RUNTIME KEY, dumped_driver DUMP: the cgroup driver of the
+# default runtime.
 runtimes_of() { toml_tables "$1" | sed -n 's/^.*\.containerd\.runtimes\.\([A-Za-z0-9_-]*\)$/\1/p'; }
 default_runtime() {
     local name
@@ -330,10 +338,10 @@ containerd_planned() { planned "$CONTAINERD_CONFIG" || { [ -n "$DROP_IN" ] && gr
 
 # --- The running containerd ---
 
-# gate_containerd: waits until CRI serves. containerd can be `active` while its CRI is dead, so its plugins are asked instead of
-# the unit. Even after the plugin reports `ok`, containerd still recovers existing pods and may crash doing so; it opens its
-# streaming server, on a port of its own, after that. The gate writes only to memory, because it also judges a node that was
-# rolled back because its disk is full.
+# gate_containerd: waits until CRI serves. containerd can be `active` while its CRI is dead, so its plugins are asked
+# instead of the unit. Even after the plugin reports `ok`, containerd still recovers existing pods and may crash doing
+# so; it opens its streaming server, on a port of its own, after that. The gate writes only to memory, because it also
+# judges a node that was rolled back because its disk is full.
 gate_containerd() { within 60 containerd_answers && cri_is_ok && within 60 cri_serves; }
 containerd_answers() { timeout 10 ctr --address "$CONTAINERD_SOCKET" plugins ls >"$RUN_DIR/plugins" 2>/dev/null; }
 cri_is_ok() {

@@ -1,5 +1,5 @@
-# kubeadm: containerd and the kubelet are services, or processes, of those names; their flags say where their files are. This file
-# answers questions and decides nothing.
+# kubeadm: containerd and the kubelet are services, or processes, of those names; their flags say where their files are.
+# This file answers questions and decides nothing.
 
 container_runtime_pid() { main_process containerd; }
 kubelet_pid() { main_process kubelet; }

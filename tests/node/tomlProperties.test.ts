@@ -134,9 +134,9 @@ inEveryShell("toml_set", (sandbox) => {
                 const batch = new Batch(sandbox());
                 for (const [i, { document, settings }] of cases.entries()) {
                     batch.file(`${i}.toml`, document.text);
-                    batch.set("SETTINGS", settings.map(settingLine).join("\n"));
-                    batch.try(`once-${i}`, "toml_set", `${i}.toml`);
-                    batch.try(`twice-${i}`, "toml_set", `once-${i}.out`);
+                    const lines = settings.map(settingLine).join("\n");
+                    batch.try(`once-${i}`, "toml_set", `${i}.toml`, lines);
+                    batch.try(`twice-${i}`, "toml_set", `once-${i}.out`, lines);
                 }
                 const result = await batch.run();
                 return (i) => {
@@ -156,7 +156,7 @@ inEveryShell("toml_set", (sandbox) => {
 const begin = "#kata-containers:begin";
 const end = "#kata-containers:end";
 /** The mark before the original of a line that the program changed or disabled. */
-const mark = /^#kata-containers:(aside|was\([^)]*\))# /;
+const mark = /^#kata-containers:(disabled|was\([^)]*\))# /;
 
 type Edit = typeof foreignEdits extends fc.Arbitrary<infer E> ? E : never;
 /** An edit by someone else, at the last place or at an index that is reduced to the number of places. */
@@ -191,7 +191,7 @@ function editMarked({ kind, index, text }: Edit, original: string, marked: strin
         }
         const [prefix, kind] = mark.exec(text) ?? [];
         const rest = text.slice(prefix?.length ?? 0);
-        if (prefix !== undefined && kind !== "aside") was = rest;
+        if (prefix !== undefined && kind !== "disabled") was = rest;
         return { text, managed: prefix !== undefined, fixed, original: was === undefined ? rest : undefined };
     });
 
@@ -233,7 +233,8 @@ interface Form {
     plugin: string;
     handler: string;
     cgroup: "" | "true" | "false";
-    alone: "" | "yes";
+    /** The major version of containerd; 1 drops the built-in runc if there is a table of runtimes. */
+    major: "1" | "2";
     /** Whether the runtime is in this file and not in one that it imports. */
     here: boolean;
 }
@@ -247,10 +248,10 @@ const forms = (plugin: string, handler: string): fc.Arbitrary<Form> =>
             plugin: fc.constant(plugin),
             handler: fc.constant(handler),
             cgroup: fc.constantFrom("" as const, "true" as const, "false" as const),
-            alone: fc.constantFrom("" as const, "yes" as const),
+            major: fc.constantFrom("1" as const, "2" as const),
             here: chance(85),
         })
-        .map((form) => (form.here ? form : { ...form, cgroup: "", alone: "" }));
+        .map((form) => (form.here ? form : { ...form, cgroup: "", major: "2" }));
 
 interface ContainerdCase {
     form: Form;
@@ -354,7 +355,7 @@ const configPath = "/etc/kata-containers/x/configuration.toml";
 const runtimeTables = ({ plugin, handler, here }: Form) => {
     const table = `plugins."${plugin}".containerd.runtimes.${handler}`;
     const type = `io.containerd.${handler}.v2`;
-    return here ? `[${table}]\nruntime_type = "${type}"\n[${table}.options]\nConfigPath = "${configPath}"\n` : "";
+    return here ? `[${table}]\nruntime_type = "${type}"\n[${table}.options]\nConfigPath = "${configPath}"` : "";
 };
 
 /** Empty tables mean nothing to containerd, and unmark removes a table that only held managed entries. */
@@ -366,7 +367,7 @@ function withoutEmpty(table: any): any {
 
 function checkContainerd(
     text: string,
-    { plugin, handler, cgroup, alone, here }: Form,
+    { plugin, handler, cgroup, major, here }: Form,
     versionLine: string,
     marked: string,
 ) {
@@ -377,7 +378,7 @@ function checkContainerd(
         wanted,
     );
     delete runtimes[handler];
-    if (alone && Object.keys(runtimes).length === 0) runtimes.runc = { runtime_type: runc };
+    if (major === "1" && Object.keys(runtimes).length === 0) runtimes.runc = { runtime_type: runc };
     for (const runtime of Object.values<any>(runtimes)) {
         if (cgroup === "" || runtime.runtime_type !== runc) continue;
         runtime.options = { ...runtime.options, SystemdCgroup: cgroup === "true" };
@@ -400,19 +401,18 @@ inEveryShell("mark_containerd", (sandbox) => {
             await checkCases(seed, groups, async (cases) => {
                 const batch = new Batch(sandbox());
                 const versionLine = ({ document }: ContainerdCase) =>
-                    document.tables.length === 0 ? "version = 2\n" : "";
+                    document.tables.length === 0 ? "version = 2" : "";
                 for (const [i, each] of cases.entries()) {
                     const { form, document } = each;
                     batch.file(`${i}.toml`, document.text);
-                    batch.set("PLUGIN", form.plugin);
+                    const additions = [form.cgroup, runtimeTables(form), versionLine(each)];
+                    batch.set("CRI_PLUGIN", form.plugin);
                     batch.set("HANDLER", form.handler);
-                    batch.set("SYSTEMD_CGROUP", form.cgroup);
-                    batch.set("ALONE", form.alone);
-                    batch.set("VERSION_LINE", versionLine(each));
-                    batch.set("RUNTIME_TABLES", runtimeTables(form));
-                    batch.try(`marked-${i}`, "mark_containerd", `${i}.toml`);
+                    batch.set("CONTAINERD_MAJOR", form.major);
+                    batch.set("KATA_LINK", "/opt/kata");
+                    batch.try(`marked-${i}`, "mark_containerd", `${i}.toml`, ...additions);
                     batch.try(`back-${i}`, "unmark", `marked-${i}.out`);
-                    batch.try(`again-${i}`, "mark_containerd", `back-${i}.out`);
+                    batch.try(`again-${i}`, "mark_containerd", `back-${i}.out`, ...additions);
                 }
                 const result = await batch.run();
                 const edits = new Batch(sandbox());
@@ -506,16 +506,16 @@ function checkKubelet(text: string, driver: string, marked: string) {
     checkLines(text, marked);
 }
 
-inEveryShell("mark_kubelet", (sandbox) => {
+inEveryShell("mark_yaml", (sandbox) => {
     for (const seed of seeds) {
-        it(`mark_kubelet sets the driver in any kubelet configuration, and unmark restores it but keeps edits of others (seed ${seed})`, async () => {
+        it(`mark_yaml sets the driver in any kubelet configuration, and unmark restores it but keeps edits of others (seed ${seed})`, async () => {
             await checkCases(seed, [{ arbitrary: kubeletCases, count: 80 }], async (cases) => {
                 const batch = new Batch(sandbox());
                 for (const [i, { text, driver }] of cases.entries()) {
                     batch.file(`${i}.yaml`, text);
-                    batch.try(`marked-${i}`, "mark_kubelet", `${i}.yaml`, driver);
+                    batch.try(`marked-${i}`, "mark_yaml", `${i}.yaml`, "cgroupDriver", driver);
                     batch.try(`back-${i}`, "unmark", `marked-${i}.out`);
-                    batch.try(`again-${i}`, "mark_kubelet", `back-${i}.out`, driver);
+                    batch.try(`again-${i}`, "mark_yaml", `back-${i}.out`, "cgroupDriver", driver);
                 }
                 const result = await batch.run();
                 const edits = new Batch(sandbox());
