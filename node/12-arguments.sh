@@ -32,7 +32,7 @@ parse() {
             --force=*) FORCE=$value ;;
             --node=*) NODE=$value ;;
             --runtime-class=*) RUNTIME_CLASS=$value ;;
-            # `probe` reads it from the recorded arguments.
+            # It only makes a command run again.
             --revision=*) ;;
             *) fail "unknown argument $argument" "use the node program of the package version that calls it" ;;
         esac

@@ -2,8 +2,7 @@
 # $STATE_DIR/stage and $STATE_DIR/activate, one a line. If the fingerprint of what was applied no longer fits, the
 # change is planned again, and what the plan holds has drifted. Probing changes nothing.
 
-# do_probe: prints the drift and, for each of the two actions, the revision that the text of its command carries: the
-# recorded one, so that the text stays the same, or a new one if something has drifted.
+# do_probe: prints the drift and, for each of the two actions, a new revision if something has drifted.
 do_probe() {
     local stage_drift="" activate_drift=""
     # Another run is active and will repair the drift.
@@ -26,13 +25,11 @@ drifted() {
     cat "$WORK_DIR/drift"
 }
 
-# revision ACTION DRIFT: a new one is the same until something changes, so that a preview and the update after it agree.
+# revision ACTION DRIFT: nothing, or a new one, which is the same until the action has run, so that a preview and the update
+# after it agree.
 revision() {
-    if [ -z "$2" ]; then
-        sed -n 's/^--revision=//p' "$STATE_DIR/$1" 2>/dev/null || :
-    else
-        { cat /proc/sys/kernel/random/boot_id "$STATE_DIR/$1" 2>/dev/null || :; stat -c %Y "${STATE_DIR%/*}"; } | sha256sum | cut -c 1-12
-    fi
+    [ -n "$2" ] || return 0
+    { cat /proc/sys/kernel/random/boot_id; stat -c '%i %y' "${STATE_DIR%/*}" "$STATE_DIR/$1" || :; } 2>/dev/null | sha256sum | cut -c 1-12
 }
 
 # parse_recorded ACTION: takes the arguments that the action had. From here on, a failure is a drift.

@@ -46,8 +46,7 @@ export class KataContainers extends pulumi.ComponentResource {
         const classes = Object.entries(settings.runtimeClasses ?? defaultRuntimeClasses);
         const [[runtimeClassName, runtimeClass]] = classes as [[string, RuntimeClass | undefined]];
 
-        // The resources depend on the probe, so they are created once its results are in.
-        const resources = probeNodes({
+        const probed = probeNodes({
             name,
             component: this,
             endpoints: reachable,
@@ -58,27 +57,25 @@ export class KataContainers extends pulumi.ComponentResource {
                 adopt: runtimeClass?.adopt ?? false,
                 hasOverhead: plan.apply(({ overhead }) => overhead !== undefined),
             },
-        }).then((probed) => {
-            const given = runtimeClass ?? {};
-            const drift = probed.runtimeClass;
-            const parent = this;
-            const existing = refuseExisting({
-                runtimeClassName,
-                owner,
-                endpoints: reachable,
-                program,
-                component: this,
-            });
-            const context = { name, runtimeClassName, given, plan, owner, drift, refuseExisting: existing, parent };
-            const { resource, confirmedPlan } = createRuntimeClass(context);
-            const planAndOwner = pulumi.all([confirmedPlan, owner]);
-            const shared = { name, parent: this, owner, planAndOwner, program, environment };
-            return rollOut({ ...shared, nodes, rollout, endpoints, probes: probed.nodes }, resource);
         });
+        // If the probe fails, this fails the inputs of all resources, so that nothing is changed.
+        const probedPlan = pulumi.all([plan, probed]).apply(([plan]) => plan);
+        const { resource, confirmedPlan } = createRuntimeClass({
+            name,
+            runtimeClassName,
+            given: runtimeClass ?? {},
+            plan: probedPlan,
+            owner,
+            drift: probed.then(({ runtimeClass }) => runtimeClass),
+            refuseExisting: refuseExisting({ runtimeClassName, owner, endpoints: reachable, program, component: this }),
+            parent: this,
+        });
+        const planAndOwner = pulumi.all([confirmedPlan, owner]);
+        const shared = { name, parent: this, owner, planAndOwner, program, environment };
+        const { ready, statuses } = rollOut({ ...shared, nodes, rollout, endpoints, probed }, resource);
 
-        const ready = resources.then(({ ready }) => ready.map(({ urn }) => urn));
-        this.runtimeClassNames = pulumi.all([ready]).apply(() => ({ [runtimeClassName]: runtimeClassName }));
-        this.nodeStatuses = pulumi.output(resources.then(({ statuses }) => statuses));
+        this.runtimeClassNames = ready.urn.apply(() => ({ [runtimeClassName]: runtimeClassName }));
+        this.nodeStatuses = pulumi.output(statuses);
         this.registerOutputs({ runtimeClassNames: this.runtimeClassNames, nodeStatuses: this.nodeStatuses });
     }
 }

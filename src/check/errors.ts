@@ -16,14 +16,22 @@ export function inputError(name: string, problems: Problem[]): pulumi.InputPrope
 
 /** The error for values that are invalid when they become known. They may be secret, so it shows no values. */
 export function lateError(name: string, problems: Problem[]): pulumi.RunError {
-    return new pulumi.RunError(list(headline(name, problems), problems));
+    return runError(list(headline(name, problems), problems));
 }
 
 /** The error for nodes that a probe cannot reach. */
 export function unreachableError(name: string, errors: string[]): pulumi.RunError {
     const message = `KataContainers ${JSON.stringify(name)} could not reach all nodes; nothing was changed:`;
     const remedy = 'fix the connection, set `gone: true` for decommissioned machines, or set drift to "warn" or "off"';
-    return new pulumi.RunError([message, ...errors.map((error) => `  - ${error}`), remedy].join("\n"));
+    return runError([message, ...errors.map((error) => `  - ${error}`), remedy].join("\n"));
+}
+
+/**
+ * The same error fails the inputs of many resources, and Pulumi shows it once. To the message of an error it adds the name of
+ * each input, so this message cannot be changed.
+ */
+function runError(message: string): pulumi.RunError {
+    return Object.defineProperty(new pulumi.RunError(message), "message", { get: () => message, set: () => {} });
 }
 
 function headline(name: string, problems: Problem[]): string {

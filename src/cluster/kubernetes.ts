@@ -2,6 +2,7 @@
 // time it starts this package as a plugin. A real API server checks the values. Also the properties that the objects share.
 
 import type { CustomResource, CustomResourceOptions, Inputs, Output } from "@pulumi/pulumi";
+import { type Drifted, ignoreUnlessDrifted } from "../options";
 
 type Constructor<Resource> = new (name: string, args: Inputs, opts?: CustomResourceOptions) => Resource;
 interface Patch extends CustomResource {
@@ -21,12 +22,12 @@ export const nodeLabel = { "katacontainers.io/kata-runtime": "true" };
 export const force = { "pulumi.com/patchForce": "true" };
 
 const repairedAt = "kata-containers/repaired";
-const paths = (...annotations: string[]) => annotations.map((annotation) => `metadata.annotations["${annotation}"]`);
-export const repaired = paths(repairedAt);
+const paths = [repairedAt, ...Object.keys(force)].map((annotation) => `metadata.annotations["${annotation}"]`);
 
 /** Forces an update of a drifted object with an annotation that holds the time; later runs ignore the annotation. */
-export function repair(drifted = false) {
-    return drifted
-        ? { annotations: { ...force, [repairedAt]: new Date().toISOString() }, ignoreChanges: [] }
-        : { annotations: {}, ignoreChanges: paths(repairedAt, ...Object.keys(force)) };
+export function repair(drifted: Promise<Drifted>) {
+    return {
+        annotations: drifted.then((found) => found && { ...force, [repairedAt]: new Date().toISOString() }),
+        options: ignoreUnlessDrifted(drifted, paths),
+    };
 }

@@ -6,7 +6,7 @@ import { entryPath } from "../check/checks";
 import { lateError } from "../check/errors";
 import type { Plan } from "../plan";
 import { ownerAnnotation, type RuntimeClassDrift } from "./drift";
-import { force, nodeLabel, RuntimeClass, RuntimeClassPatch, repair, repaired } from "./kubernetes";
+import { force, nodeLabel, RuntimeClass, RuntimeClassPatch, repair } from "./kubernetes";
 
 export interface RuntimeClassContext {
     /** The name of the component. */
@@ -16,7 +16,7 @@ export interface RuntimeClassContext {
     given: args.RuntimeClass;
     plan: Output<Plan>;
     owner: Output<string>;
-    drift: RuntimeClassDrift | undefined;
+    drift: Promise<RuntimeClassDrift | undefined>;
     /** Refuses to create a RuntimeClass that exists. */
     refuseExisting: ResourceHook | undefined;
     parent: Resource;
@@ -30,13 +30,19 @@ export interface RuntimeClassContext {
 export function createRuntimeClass(context: RuntimeClassContext): { resource: Resource; confirmedPlan: Output<Plan> } {
     const { name, runtimeClassName, given, plan, owner, drift, refuseExisting, parent } = context;
     const adopt = given.adopt ?? false;
-    const { annotations, ignoreChanges } = repair(drift !== undefined);
+    // A patch of a missing object is created again by an update.
+    const { annotations, options } = repair(drift.then((found) => found && { replace: found.replace && !adopt }));
     const spec = {
         metadata: {
             name: runtimeClassName,
             labels: given.labels,
             // If a provider would overwrite an existing object, two owners are still a conflict.
-            annotations: { ...given.annotations, [ownerAnnotation]: owner, ...(adopt && force), ...annotations },
+            annotations: annotations.then((repaired) => ({
+                ...given.annotations,
+                [ownerAnnotation]: owner,
+                ...(adopt && force),
+                ...repaired,
+            })),
         },
         overhead: plan.apply(({ overhead }) => overhead && { podFixed: overhead }),
         scheduling: { nodeSelector: { ...given.nodeSelector, ...nodeLabel }, tolerations: given.tolerations },
@@ -49,10 +55,10 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
             // RuntimeClass must be deleted first.
             {
                 parent,
-                replaceOnChanges: ["handler", ...(drift?.replace ? repaired : [])],
+                replaceOnChanges: ["handler"],
                 deleteBeforeReplace: true,
-                ignoreChanges,
                 hooks: refuseExisting && { beforeCreate: [refuseExisting] },
+                ...options,
             },
         );
         return { resource, confirmedPlan: plan };
@@ -60,7 +66,7 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
     // Deleting a patch releases its fields. `handler` is required, so the patch must not own it. If the component created the
     // RuntimeClass itself, the alias makes its adoption an error; otherwise the old resource would delete it.
     const aliases = [{ type: "kubernetes:node.k8s.io/v1:RuntimeClass" }];
-    const patch = new RuntimeClassPatch(`${name}-${runtimeClassName}`, spec, { parent, aliases, ignoreChanges });
+    const patch = new RuntimeClassPatch(`${name}-${runtimeClassName}`, spec, { parent, aliases, ...options });
     const confirmedPlan = all([patch.handler, plan]).apply(([handler, plan]) => {
         if (handler !== undefined && handler !== plan.handler) {
             const path = `${entryPath("runtimeClasses", runtimeClassName)}.handler`;

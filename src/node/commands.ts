@@ -49,11 +49,11 @@ echo "nothing to undo: the node program is missing on $(uname -n)"`;
 
 /**
  * Runs the installed node program, if it is this one. Otherwise the node was reinstalled, or somebody removed the program:
- * print a revision that was never applied, and that is the same until something changes on the node.
+ * print a new revision, which is the same until something changes on the node.
  */
 const runStoredIfCurrent = (program: Program) => `
 cd ${folder} 2>/dev/null && [ "$(sha256sum <node.sh | cut -c 1-12)" = ${program.id} ] && exec sh ${folder}/node.sh "$@"
-{ cat /proc/sys/kernel/random/boot_id node.sh stage activate 2>/dev/null; stat -c %Y /var/lib; } | sha256sum | cut -c 1-12`;
+{ cat /proc/sys/kernel/random/boot_id node.sh; stat -c '%i %y' /var/lib stage activate; } 2>/dev/null | sha256sum | cut -c 1-12`;
 
 /** Runs the node program, which comes on standard input, without installing it. */
 const runSent = `
@@ -76,24 +76,26 @@ const checksums = (plan: Plan): Flag[] =>
     plan.archives.map(([architecture, { sha256 }]) => [`sha256-${architecture}`, sha256]);
 
 /** Installs the node program, which comes on standard input, and downloads and unpacks the release. */
-export function stage(plan: Plan, owner: string, program: Program, revision?: string): string {
+export function stage(plan: Plan, owner: string, program: Program): string {
     return command(inShell(store(program)), "stage", [
         ["owner", owner],
         ["version", plan.version],
         ...plan.archives.map(([architecture, { url }]): Flag => [`url-${architecture}`, url]),
         ...checksums(plan),
         ["host-checks", plan.hostChecks],
+    ]);
+}
+
+/** Undoes `stage`. The node ignores the revision. */
+export function unstage(owner: string, revision?: string): string {
+    return command(inShell(runStoredIfAny), "unstage", [
+        ["owner", owner],
         ["revision", revision || undefined],
     ]);
 }
 
-/** Undoes `stage`. */
-export function unstage(owner: string): string {
-    return command(inShell(runStoredIfAny), "unstage", [["owner", owner]]);
-}
-
 /** Configures Kata, the container runtime and the kubelet. */
-export function activate(plan: Plan, owner: string, program: Program, revision?: string): string {
+export function activate(plan: Plan, owner: string, program: Program): string {
     return command(inShell(runStored), "activate", [
         ["program", program.id],
         ["owner", owner],
@@ -107,7 +109,6 @@ export function activate(plan: Plan, owner: string, program: Program, revision?:
         ["cgroup-driver", plan.cgroupDriver],
         ["change-under-running-pods", plan.changeUnderRunningPods || undefined],
         ["host-checks", plan.hostChecks],
-        ["revision", revision || undefined],
     ]);
 }
 

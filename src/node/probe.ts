@@ -8,13 +8,11 @@ import { probe as probeCommand } from "./commands";
 import type { Program } from "./program";
 import { Connections, type Endpoint, HostKeyError, UnreachableError } from "./ssh";
 
-/** The result for one node; empty for a node that is not probed. */
+/** The result for one node; empty for a node that is unreachable or not probed. */
 export interface ProbeResult {
-    /** The revisions in the command texts, which change if the node has drifted, and only then. */
+    /** New revisions of the commands, if the node has drifted. */
     stage?: string;
     activate?: string;
-    /** The probe failed, so the node must stay unchanged. */
-    unreachable?: boolean;
     /** The label of the node has drifted. */
     unlabeled?: boolean;
 }
@@ -66,8 +64,8 @@ export async function probeNodes(request: ProbeRequest, timeouts: Timeouts = def
         } catch (error) {
             const message = `${node}: ${(error as Error).message}`;
             if (mode === Drift.Enforce || error instanceof HostKeyError) errors.push(message);
-            else pulumi.log.warn(`${message}; unreachable, skipping it`, component);
-            return { unreachable: true };
+            else pulumi.log.warn(`${message}; unreachable, so its drift is unknown`, component);
+            return {};
         }
     };
     const probes = Object.entries(endpoints).map(async ([node, output]) => [node, await probe(node, output)]);
@@ -127,7 +125,7 @@ interface Answer {
 
 function parse(stdout: string): Answer {
     const line = stdout.trimEnd().split("\n").at(-1)!;
-    // The current node program is not installed, so there is only a revision that was never applied.
+    // The current node program is not installed.
     if (/^[0-9a-f]{12}$/.test(line)) {
         const revisions = { stage: line, activate: line };
         return { isInstalled: false, revisions, drift: [], oldSandboxes: [], node: {}, runtimeClass: {} };

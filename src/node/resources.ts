@@ -1,8 +1,9 @@
 // The resources of one node: its stage command, its activate command and its label.
 
 import { remote } from "@pulumi/command";
-import type { CustomResource, CustomResourceOptions, Output, Resource } from "@pulumi/pulumi";
+import { all, type CustomResource, type CustomResourceOptions, type Output, type Resource } from "@pulumi/pulumi";
 import { force, NodePatch, nodeLabel, repair } from "../cluster/kubernetes";
+import { ignoreUnlessDrifted } from "../options";
 import type { Plan } from "../plan";
 import * as commands from "./commands";
 import type { ProbeResult } from "./probe";
@@ -20,55 +21,72 @@ export interface NodeContext {
     /** Combined once: every `all()` is measurable with many nodes. */
     planAndOwner: Output<[plan: Plan, owner: string]>;
     program: Program;
-    probe: ProbeResult;
+    /** Rejects if the nodes must not be changed. */
+    probe: Promise<ProbeResult>;
     /** The options of every resource of the node. */
     options: CustomResourceOptions;
 }
 
-// A changed text runs `create` again. `update` and `triggers` are not set, because they would run the old `delete` after the
+// A changed property runs `create` again. `update` and `triggers` are not set, because they would run the old `delete` after the
 // new `create`. For the same reason, a forced replacement (`--replace`) deletes first.
 export const commandOptions = { deleteBeforeReplace: true };
 
 // Otherwise the provider would send the output of the previous run as environment variables, which SSH servers reject.
 export const commandArgs = { addPreviousOutputInEnv: false };
 
-/** Installs the node program, downloads and unpacks the release. Changes nothing that is running. */
+// A drifted node gets a new revision, in a property that has no other effect on a run of `create`. Otherwise changes of that
+// property are ignored, so a node whose drift is unknown has no diff unless the program changes it.
+const isNew = (revision: string) => (revision ? {} : undefined);
+
+/**
+ * Installs the node program, downloads and unpacks the release. Changes nothing that is running. The text of `delete` holds the
+ * revision, and changes only together with the node program, which counts as drift.
+ */
 export function stage(context: NodeContext): remote.Command {
     const { name, node, owner, endpoint, planAndOwner, program, probe, options } = context;
+    const revision = probe.then(({ stage }) => stage ?? "");
     return new remote.Command(
         `${name}-${node}-stage`,
         {
             ...commandArgs,
             connection: endpoint,
-            create: planAndOwner.apply(([plan, owner]) => commands.stage(plan, owner, program, probe.stage)),
-            delete: owner.apply(commands.unstage),
+            create: planAndOwner.apply(([plan, owner]) => commands.stage(plan, owner, program)),
+            delete: all([owner, revision]).apply(([owner, revision]) => commands.unstage(owner, revision)),
             stdin: program.packed,
         },
-        { ...options, ...commandOptions, hideDiffs: ["stdin"] },
+        {
+            ...commandOptions,
+            hideDiffs: ["stdin"],
+            ...ignoreUnlessDrifted(revision.then(isNew), ["delete"]),
+            ...options,
+        },
     );
 }
 
-/** Configures and restarts the services of the node, after `dependsOn`. */
+/** Configures and restarts the services of the node, after `dependsOn`. The commands do not read `stdin`, the revision. */
 export function activate(context: NodeContext, dependsOn: Resource[]): remote.Command {
     const { name, node, endpoint, planAndOwner, program, probe, options } = context;
+    const revision = probe.then(({ activate }) => activate ?? "");
     return new remote.Command(
         `${name}-${node}-activate`,
         {
             ...commandArgs,
             connection: endpoint,
-            create: planAndOwner.apply(([plan, owner]) => commands.activate(plan, owner, program, probe.activate)),
+            create: planAndOwner.apply(([plan, owner]) => commands.activate(plan, owner, program)),
             delete: planAndOwner.apply(([plan, owner]) => commands.deactivate(plan, owner)),
+            stdin: revision,
         },
-        { ...options, ...commandOptions, dependsOn },
+        { ...commandOptions, ...ignoreUnlessDrifted(revision.then(isNew), ["stdin"]), ...options, dependsOn },
     );
 }
 
 /** Lets Kata pods run on the node, once it is activated. */
 export function label({ name, node, options, probe }: NodeContext, activated: Resource): CustomResource {
-    const { annotations, ignoreChanges } = repair(probe.unlabeled);
+    const repaired = repair(probe.then(({ unlabeled }) => (unlabeled ? {} : undefined)));
+    const annotations = repaired.annotations.then((added) => ({ ...force, ...added }));
     return new NodePatch(
         `${name}-${node}-label`,
-        { metadata: { name: node, labels: nodeLabel, annotations: { ...force, ...annotations } } },
-        { ignoreChanges, ...options, dependsOn: [activated] },
+        { metadata: { name: node, labels: nodeLabel, annotations } },
+        { ...repaired.options, ...options, dependsOn: [activated] },
     );
 }

@@ -1,10 +1,10 @@
 // Creates the resources of all nodes, in the order in which the nodes are changed.
 
-import type { Output, Resource } from "@pulumi/pulumi";
+import { type Output, type Resource, Stash } from "@pulumi/pulumi";
 import type { Node, NodeStatus, Rollout } from "../args";
 import type { Environment } from "../check/validate";
 import { drainCommand } from "./drain";
-import type { ProbeResult } from "./probe";
+import type { ProbeResults } from "./probe";
 import { activate, label, type NodeContext, stage } from "./resources";
 import type { Endpoint } from "./ssh";
 import { parseNodeStatus } from "./status";
@@ -25,38 +25,38 @@ function slices<T>(items: T[], size: number): T[][] {
 export interface RolloutContext extends Omit<NodeContext, "node" | "endpoint" | "probe" | "options"> {
     nodes: { [node: string]: Node };
     endpoints: { [node: string]: Output<Endpoint> };
-    probes: { [node: string]: ProbeResult };
+    probed: Promise<ProbeResults>;
     rollout: Rollout | undefined;
     environment: Environment;
     parent: Resource;
 }
 
-/** Stages all nodes at once, and activates them wave by wave after `first`. */
+/**
+ * Stages all nodes at once, and activates them wave by wave after `first`. A barrier follows each wave: dependencies of the next
+ * wave on all of its nodes would be quadratic, and a replaced resource of a node would replace those that use the outputs of
+ * the component. Returns the last barrier.
+ */
 export function rollOut(
-    { nodes, endpoints, probes, rollout, environment, parent, ...shared }: RolloutContext,
+    { nodes, endpoints, probed, rollout, environment, parent, ...shared }: RolloutContext,
     first: Resource,
-): { ready: Resource[]; statuses: { [node: string]: Output<NodeStatus> } } {
+): { ready: Resource; statuses: { [node: string]: Output<NodeStatus> } } {
     const drain = rollout?.drain ?? undefined;
-    const ready: Resource[] = [first];
     const statuses: { [node: string]: Output<NodeStatus> } = {};
-    let previous: Resource[] = [first];
-    for (const wave of waves(Object.keys(nodes), rollout)) {
-        previous = wave.map((node) => {
+    let ready = first;
+    for (const [index, wave] of waves(Object.keys(nodes), rollout).entries()) {
+        const dependsOn = wave.flatMap((node) => {
             const gone = nodes[node]!.gone ?? false;
-            const probe = probes[node] ?? {};
-            const options = {
-                parent,
-                ...((gone || probe.unreachable) && { ignoreChanges: ["*"] }),
-                ...(gone && { retainOnDelete: true }),
-            };
+            const probe = probed.then(({ nodes }) => nodes[node] ?? {});
+            const options = { parent, ...(gone && { ignoreChanges: ["*"], retainOnDelete: true }) };
             const context = { ...shared, node, endpoint: endpoints[node]!, probe, options };
-            const before = [stage(context), ...previous];
+            const before = [stage(context), ready];
             const drained = drain && drainCommand("drain", context, drain, environment, before);
             const activated = activate(context, drained ? [drained] : before);
-            ready.push(activated, label(context, activated));
             if (!gone) statuses[node] = activated.stdout.apply((stdout) => parseNodeStatus(node, stdout));
-            return drain ? drainCommand("uncordon", context, drain, environment, [activated]) : activated;
+            const last = drain ? drainCommand("uncordon", context, drain, environment, [activated]) : activated;
+            return [last, label(context, activated)];
         });
+        ready = new Stash(`${shared.name}-wave-${index + 1}`, { input: true }, { parent, dependsOn });
     }
     return { ready, statuses };
 }

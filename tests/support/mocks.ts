@@ -1,12 +1,16 @@
 // Runs the component under Pulumi's mocks, and records the resources that it registers.
 
 import * as pulumi from "@pulumi/pulumi";
+import { getMonitor } from "@pulumi/pulumi/runtime/settings";
 import { KataContainers, type KataContainersArgs } from "../../src";
 
 export interface Child {
     type: string;
     inputs: any;
+    /** The options, after the transforms. */
     opts: pulumi.CustomResourceOptions;
+    /** The names of all resources on which it depends, with its inputs or explicitly. */
+    edges: string[];
 }
 
 export interface Deployment {
@@ -14,6 +18,8 @@ export interface Deployment {
     /** The inputs of the component itself, which Pulumi keeps in the state. */
     inputs: any;
     children: { [name: string]: Child };
+    /** The names of the children that were created before the constructor returned. */
+    created: string[];
     warnings: string[];
 }
 
@@ -30,13 +36,26 @@ const token = "kata-containers:index:KataContainers";
 /** Creates the component and waits until all of its children are registered. */
 export async function deploy(
     args: unknown,
-    { preview = false, handler = "kata-qemu", stdout = `done\n${JSON.stringify(status)}` } = {},
+    {
+        preview = false,
+        handler = "kata-qemu",
+        stdout = `done\n${JSON.stringify(status)}`,
+        /** Receives the names of all resources that are registered, also if the deployment fails. */
+        registered = [] as string[],
+    } = {},
 ): Promise<Deployment> {
     const inputs: { [name: string]: { type: string; inputs: any } } = {};
+    const opts: { [name: string]: pulumi.CustomResourceOptions } = {};
     await pulumi.runtime.setMocks(
         {
-            newResource: (resource) => {
+            newResource: async (resource) => {
+                registered.push(resource.name);
                 inputs[resource.name] = { type: resource.type, inputs: resource.inputs };
+                for (const transform of resource.transforms ?? []) {
+                    const { custom = true, type, name, inputs: props } = resource;
+                    const result = await transform({ custom, type, name, props, opts: opts[name]! });
+                    if (result) opts[name] = result.opts;
+                }
                 const state = {
                     ...(resource.type === "command:remote:Command" && !preview && { stdout }),
                     ...(resource.type === "pulumi:index:Stash" && { output: resource.inputs.input }),
@@ -51,7 +70,13 @@ export async function deploy(
         preview,
         "acme",
     );
-    const opts: { [name: string]: pulumi.CustomResourceOptions } = {};
+    const edges: { [name: string]: string[] } = {};
+    const monitor: any = getMonitor();
+    const register = monitor.registerResource.bind(monitor);
+    monitor.registerResource = (request: any, callback: unknown) => {
+        edges[request.getName()] = request.getDependenciesList().map(nameOf);
+        return register(request, callback);
+    };
     const resources: pulumi.Resource[] = [];
     const warnings: string[] = [];
     const warn = console.warn;
@@ -68,17 +93,17 @@ export async function deploy(
                 },
             ],
         });
-        // The resources of the nodes are registered after the constructor returns.
+        const created = Object.keys(opts).filter((name) => name !== "kata");
         await resolved(component.nodeStatuses).catch(() => undefined);
         await Promise.all(resources.map(({ urn }) => resolved(urn)));
         const { kata, ...others } = inputs;
         const children = Object.fromEntries(
-            Object.entries(others).map(([name, child]) => [name, { ...child, opts: opts[name]! }]),
+            Object.entries(others).map(([name, child]) => [name, { ...child, opts: opts[name]!, edges: edges[name]! }]),
         );
         if (kata?.type !== token) {
             throw new Error(`the component is registered as ${kata?.type}`);
         }
-        return { component, inputs: kata.inputs, children, warnings };
+        return { component, inputs: kata.inputs, children, created, warnings };
     } finally {
         console.warn = warn;
     }
@@ -105,12 +130,37 @@ export function unknown(): pulumi.Output<any> {
 export async function dependencies(child: Child): Promise<string[]> {
     const resources = child.opts.dependsOn as pulumi.Resource[];
     const urns = await Promise.all(resources.map(({ urn }) => resolved(urn)));
-    return urns.map((urn) => urn.split("::").at(-1)!);
+    return urns.map(nameOf);
 }
+
+/** The names of the resources on which an output depends. */
+export async function sources(output: pulumi.Output<unknown>): Promise<string[]> {
+    const resources: Set<pulumi.Resource> = await (output as any).allResources();
+    return Promise.all([...resources].map(async ({ urn }) => nameOf(await resolved(urn))));
+}
+
+const nameOf = (urn: string) => urn.split("::").at(-1)!;
 
 const secretMark = "4dabf18193072939515e22adb298388d";
 
 /** The value in a secret; undefined if the value is not a secret. */
 export function secretValue(value: any): any {
     return value?.[secretMark] === undefined ? undefined : value.value;
+}
+
+/** The first error of a deployment. Pulumi reports errors in the inputs of resources as unhandled rejections. */
+export async function rejection(deployment: Promise<unknown>): Promise<Error> {
+    const listeners = process.listeners("unhandledRejection");
+    process.removeAllListeners("unhandledRejection");
+    try {
+        return await new Promise<Error>((resolve, reject) => {
+            process.on("unhandledRejection", (error) => resolve(error as Error));
+            deployment.then(() => setTimeout(() => reject(new Error("the deployment did not fail")), 500), resolve);
+        });
+    } finally {
+        process.removeAllListeners("unhandledRejection");
+        for (const listener of listeners) {
+            process.on("unhandledRejection", listener);
+        }
+    }
 }

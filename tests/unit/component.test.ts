@@ -7,7 +7,7 @@ import { nodeLabel } from "../../src/cluster/kubernetes";
 import { defaultVersion } from "../../src/kata/releases";
 import { readProgram } from "../../src/node/program";
 import { hostKey, oneNode, privateKey, threeNodes } from "../support/arguments";
-import { dependencies, deploy, resolved, secretValue, status, unknown } from "../support/mocks";
+import { dependencies, deploy, rejection, resolved, secretValue, sources, status, unknown } from "../support/mocks";
 
 const command = "command:remote:Command";
 
@@ -24,6 +24,7 @@ describe("KataContainers", () => {
             ...nodes,
             "kata-owner pulumi:index:Stash",
             "kata-kata-qemu kubernetes:node.k8s.io/v1:RuntimeClass",
+            ...[1, 2, 3].map((wave) => `kata-wave-${wave} pulumi:index:Stash`),
         ]);
     });
 
@@ -40,8 +41,10 @@ describe("KataContainers", () => {
         expect(children["kata-worker-3-stage"]!.opts.dependsOn).to.equal(undefined);
         expect(children["kata-kata-qemu"]!.opts.dependsOn).to.equal(undefined);
         expect(await order("kata-worker-1-activate")).to.deep.equal(["kata-kata-qemu", "kata-worker-1-stage"]);
-        expect(await order("kata-worker-2-activate")).to.deep.equal(["kata-worker-1-activate", "kata-worker-2-stage"]);
-        expect(await order("kata-worker-3-activate")).to.deep.equal(["kata-worker-2-activate", "kata-worker-3-stage"]);
+        expect(await order("kata-wave-1")).to.deep.equal(["kata-worker-1-activate", "kata-worker-1-label"]);
+        expect(await order("kata-worker-2-activate")).to.deep.equal(["kata-wave-1", "kata-worker-2-stage"]);
+        expect(await order("kata-wave-2")).to.deep.equal(["kata-worker-2-activate", "kata-worker-2-label"]);
+        expect(await order("kata-worker-3-activate")).to.deep.equal(["kata-wave-2", "kata-worker-3-stage"]);
         expect(await order("kata-worker-2-label")).to.deep.equal(["kata-worker-2-activate"]);
     });
 
@@ -53,9 +56,35 @@ describe("KataContainers", () => {
         ]);
         expect(await dependencies(children["kata-worker-3-activate"]!)).to.have.members([
             "kata-worker-3-stage",
+            "kata-wave-1",
+        ]);
+        expect(await dependencies(children["kata-wave-1"]!)).to.include.members([
             "kata-worker-1-activate",
             "kata-worker-2-activate",
         ]);
+    });
+
+    it("registers every child before the constructor returns, so that dependsOn waits for all of them", async () => {
+        const { created, children } = await deploy({ nodes: threeNodes, rollout: { maxUnavailable: 2 } });
+        expect(created).to.have.members(Object.keys(children));
+        expect(created).to.include.members(["kata-kata-qemu", "kata-worker-3-label", "kata-wave-2"]);
+    });
+
+    it("puts one barrier between two waves, so that the number of dependencies is linear in the number of nodes", async () => {
+        const nodes = Object.fromEntries(
+            Array.from({ length: 200 }, (_, i) => {
+                return [`worker-${i}`, { connection: { host: `192.0.2.${i}`, privateKey, hostKey } }];
+            }),
+        );
+        const { component, children } = await deploy({ nodes, rollout: { maxUnavailable: 0.25 } });
+        const isBarrier = (name: string) => name.startsWith("kata-wave-");
+        for (const [name, { edges }] of Object.entries(children)) {
+            expect(edges.length, name).to.be.at.most(isBarrier(name) ? 100 : 5);
+        }
+        expect(Object.keys(children).filter(isBarrier)).to.have.length(4);
+        const edges = Object.values(children).flatMap(({ edges }) => edges);
+        expect(edges.length).to.be.at.most(5 * Object.keys(children).length);
+        expect(await sources(component.runtimeClassNames)).to.deep.equal(["kata-wave-4"]);
     });
 
     it("sets only those properties of the commands that are safe with the command provider", async () => {
@@ -63,7 +92,8 @@ describe("KataContainers", () => {
         const { inputs: stage, opts } = children["kata-worker-1-stage"]!;
         const { inputs: activate } = children["kata-worker-1-activate"]!;
         expect(stage).to.have.all.keys("addPreviousOutputInEnv", "connection", "create", "delete", "stdin");
-        expect(activate).to.have.all.keys("addPreviousOutputInEnv", "connection", "create", "delete");
+        expect(activate).to.have.all.keys("addPreviousOutputInEnv", "connection", "create", "delete", "stdin");
+        expect(activate.stdin).to.equal("");
         expect(stage.addPreviousOutputInEnv).to.equal(false);
         expect(stage.stdin).to.equal(readProgram().packed);
         expect(opts).to.deep.include({ deleteBeforeReplace: true, hideDiffs: ["stdin"] });
@@ -245,7 +275,7 @@ describe("KataContainers", () => {
             },
             { preview: true },
         );
-        expect(Object.keys(children)).to.have.length(5);
+        expect(Object.keys(children)).to.have.length(6);
         expect(pulumi.isUnknown(children["kata-a-stage"]!.inputs.create)).to.equal(true);
         expect(children["kata-a-stage"]!.inputs.delete).to.contain("unstage");
         expect(await resolved(component.nodeStatuses)).to.equal(undefined);
@@ -284,7 +314,11 @@ describe("KataContainers with rollout.drain", () => {
         expect(uncordoned.create).to.match(/ kata-containers uncordon worker-2 systemd 60$/);
         expect(uncordoned.delete).to.match(/ kata-containers drain worker-2 '' 60$/);
         const order = (name: string) => dependencies(children[`kata-worker-2-${name}`]!);
-        expect(await order("drain")).to.have.members(["kata-worker-2-stage", "kata-worker-1-uncordon"]);
+        expect(await order("drain")).to.have.members(["kata-worker-2-stage", "kata-wave-1"]);
+        expect(await dependencies(children["kata-wave-1"]!)).to.have.members([
+            "kata-worker-1-uncordon",
+            "kata-worker-1-label",
+        ]);
         expect(await order("activate")).to.deep.equal(["kata-worker-2-drain"]);
         expect(await order("uncordon")).to.deep.equal(["kata-worker-2-activate"]);
         expect(children["kata-worker-2-activate"]!.inputs.create).to.contain("--change-under-running-pods=true");
@@ -407,20 +441,3 @@ describe("KataContainers with invalid arguments", () => {
         expect(error.message).not.to.contain("/root");
     });
 });
-
-/** The first error of a deployment. Pulumi reports errors in the inputs of resources as unhandled rejections. */
-async function rejection(deployment: Promise<unknown>): Promise<Error> {
-    const listeners = process.listeners("unhandledRejection");
-    process.removeAllListeners("unhandledRejection");
-    try {
-        return await new Promise<Error>((resolve, reject) => {
-            process.on("unhandledRejection", (error) => resolve(error as Error));
-            deployment.then(() => setTimeout(() => reject(new Error("the deployment did not fail")), 500), resolve);
-        });
-    } finally {
-        process.removeAllListeners("unhandledRejection");
-        for (const listener of listeners) {
-            process.on("unhandledRejection", listener);
-        }
-    }
-}

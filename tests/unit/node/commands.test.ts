@@ -205,9 +205,8 @@ describe("the commands for a node", () => {
     });
 
     it("passes the revision of a node that has drifted", () => {
-        expect(stage(plan, owner, program, "0123456789ab")).to.match(/--revision=0123456789ab$/);
-        expect(activate(plan, owner, program, "0123456789ab")).to.match(/--revision=0123456789ab$/);
-        expect(activate(plan, owner, program, "")).not.to.contain("--revision");
+        expect(unstage(owner, "0123456789ab")).to.match(/--revision=0123456789ab$/);
+        expect(unstage(owner, "")).not.to.contain("--revision");
     });
 
     it("probes with the installed node program only if it is the current one", () => {

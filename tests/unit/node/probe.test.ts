@@ -5,7 +5,7 @@ import type { ConnectionArgs } from "../../../src";
 import { connectionDefaults } from "../../../src/args";
 import { probeNodes } from "../../../src/node/probe";
 import { programOf } from "../../../src/node/program";
-import { deploy, resolved, unknown } from "../../support/mocks";
+import { type Deployment, deploy, rejection, unknown } from "../../support/mocks";
 import { type Answer, SshServer } from "../../support/sshServer";
 
 const answer = (more: object = {}): Answer => ({
@@ -29,34 +29,44 @@ describe("a probe", function () {
         for (const server of servers.splice(0)) server instanceof SshServer ? server.stop() : server.close();
     });
     /** Deploys a component with these nodes. */
-    const deployNodes = async (connections: { [node: string]: ConnectionArgs }, more: object = {}, preview = true) => {
+    const deployNodes = async (
+        connections: { [node: string]: ConnectionArgs },
+        more: object = {},
+        preview = true,
+        registered: string[] = [],
+    ) => {
         const nodes = Object.fromEntries(
             Object.entries(connections).map(([node, connection]) => [node, { connection }]),
         );
-        return deploy({ nodes, drift: undefined, ...more }, { preview });
+        return deploy({ nodes, drift: undefined, ...more }, { preview, registered });
     };
-    const revision = (text: string) => /--revision=(\S+)/.exec(text)?.[1];
-    const failure = async (args: Parameters<typeof deployNodes>) => {
-        const { component } = await deployNodes(...args);
-        return resolved(component.runtimeClassNames).then(
-            () => {
-                throw new Error("the deployment did not fail");
-            },
-            ({ message }: Error) => message,
-        );
+    /** The revisions of a node's commands. They are ignored properties: Pulumi keeps the values of the last update. */
+    const revisions = ({ children }: Deployment, node: string) => {
+        const { inputs: stage, opts: stageOptions } = children[`kata-${node}-stage`]!;
+        const { inputs: activate, opts: activateOptions } = children[`kata-${node}-activate`]!;
+        expect(`${stage.create}${activate.create}${activate.delete}`).to.not.contain("--revision");
+        expect([undefined, "delete"]).to.include(stageOptions.ignoreChanges![0]);
+        expect([undefined, "stdin"]).to.include(activateOptions.ignoreChanges![0]);
+        return {
+            stage: stageOptions.ignoreChanges![0] ? "ignored" : /--revision=(\S+)$/.exec(stage.delete)?.[1],
+            activate: activateOptions.ignoreChanges![0] ? "ignored" : activate.stdin,
+        };
+    };
+    const unchanged = { stage: "ignored", activate: "ignored" };
+    /** The error of a deployment that must fail, and the children that it registered nevertheless. */
+    const failure = async (...args: Parameters<typeof deployNodes>) => {
+        const registered: string[] = [];
+        const { message } = await rejection(deployNodes(args[0], args[1], args[2], registered));
+        return { message, registered };
     };
 
-    it("keeps the recorded revision of a node that has not drifted", async () => {
-        const never = await start(answer());
-        const once = await start(answer({ activate: { revision: "0123456789ab", drift: [] } }));
-        const { children, warnings } = await deployNodes({ a: never.connection, b: once.connection });
-        expect(revision(children["kata-a-stage"]!.inputs.create)).to.equal(undefined);
-        expect(revision(children["kata-a-activate"]!.inputs.create)).to.equal(undefined);
-        expect(revision(children["kata-b-stage"]!.inputs.create)).to.equal(undefined);
-        expect(revision(children["kata-b-activate"]!.inputs.create)).to.equal("0123456789ab");
-        expect(warnings).to.deep.equal([]);
-        expect(never.commands).to.have.length(1);
-        expect(never.commands[0])
+    it("ignores the revisions of a node that has not drifted", async () => {
+        const node = await start(answer());
+        const deployment = await deployNodes({ a: node.connection });
+        expect(revisions(deployment, "a")).to.deep.equal(unchanged);
+        expect(deployment.warnings).to.deep.equal([]);
+        expect(node.commands).to.have.length(1);
+        expect(node.commands[0])
             .to.match(/^sh -c '/)
             .and.match(/\nprobe \\\n--node=a \\\n--runtime-class=kata-qemu$/);
     });
@@ -64,19 +74,16 @@ describe("a probe", function () {
     it("reports drift with the reason, and changes the revision of the drifted step", async () => {
         const drift = ["runtime table kata-qemu is missing from config.toml", "cgroupDriver is systemd, was cgroupfs"];
         const node = await start(answer({ activate: { revision: "0123456789ab", drift } }));
-        const { children, warnings } = await deployNodes({ a: node.connection });
-        expect(warnings.join()).to.contain(`a: ${drift.join("; ")}`);
-        expect(revision(children["kata-a-stage"]!.inputs.create)).to.equal(undefined);
-        expect(revision(children["kata-a-activate"]!.inputs.create)).to.equal("0123456789ab");
+        const deployment = await deployNodes({ a: node.connection });
+        expect(deployment.warnings.join()).to.contain(`a: ${drift.join("; ")}`);
+        expect(revisions(deployment, "a")).to.deep.equal({ stage: "ignored", activate: "0123456789ab" });
     });
 
     it("changes both revisions of a node without the current node program", async () => {
         const node = await start({ stdout: "0123456789ab\n" });
-        const { children, warnings } = await deployNodes({ a: node.connection });
-        for (const name of ["kata-a-stage", "kata-a-activate"]) {
-            expect(revision(children[name]!.inputs.create)).to.equal("0123456789ab");
-        }
-        expect(warnings).to.deep.equal([]);
+        const deployment = await deployNodes({ a: node.connection });
+        expect(revisions(deployment, "a")).to.deep.equal({ stage: "0123456789ab", activate: "0123456789ab" });
+        expect(deployment.warnings).to.deep.equal([]);
     });
 
     it("updates the label and the RuntimeClass only if they have drifted", async () => {
@@ -103,21 +110,25 @@ describe("a probe", function () {
         const node = await start(answer());
         await deployNodes({ a: node.connection }, { drift: "off" });
         await deployNodes({}, { nodes: { a: { connection: node.connection, gone: true } } });
-        const { children } = await deployNodes({ a: { ...node.connection, host: unknown() } });
-        expect(children).to.include.keys("kata-a-activate");
+        const deployment = await deployNodes({ a: { ...node.connection, host: unknown() } });
+        expect(revisions(deployment, "a")).to.deep.equal(unchanged);
         expect(node.connections).to.equal(0);
     });
 
-    it("skips an unreachable node with a warning and updates the other nodes", async () => {
-        const [down, up] = [await start(), await start(answer())];
+    it("ignores nothing but the revisions of an unreachable node, and warns that its drift is unknown", async () => {
+        const [down, up] = [await start(), await start(answer({ stage: { revision: "0123456789ab", drift: ["x"] } }))];
         down.stop();
-        const { children, warnings } = await deployNodes({ a: down.connection, b: up.connection });
-        expect(warnings.join()).to.match(/a: connect ECONNREFUSED 127\.0\.0\.1:\d+; unreachable, skipping it/);
+        const deployment = await deployNodes({ a: down.connection, b: up.connection });
+        expect(deployment.warnings.join()).to.match(
+            /a: connect ECONNREFUSED 127\.0\.0\.1:\d+; unreachable, so its drift is unknown/,
+        );
+        expect(revisions(deployment, "a")).to.deep.equal(unchanged);
+        expect(revisions(deployment, "b")).to.deep.equal({ stage: "0123456789ab", activate: "ignored" });
         for (const name of ["kata-a-stage", "kata-a-activate"]) {
-            expect(children[name]!.opts.ignoreChanges).to.deep.equal(["*"]);
-            expect(children[name]!.opts.retainOnDelete).to.equal(undefined);
+            const { ignoreChanges, retainOnDelete } = deployment.children[name]!.opts;
+            expect(ignoreChanges).to.have.length(1);
+            expect(retainOnDelete).to.equal(undefined);
         }
-        expect(children["kata-b-activate"]!.opts.ignoreChanges).to.equal(undefined);
     });
 
     it("reports all unreachable nodes in one error with drift: enforce", async () => {
@@ -128,21 +139,23 @@ describe("a probe", function () {
             b: up.connection,
             c: { ...other.connection, password: "hunter-2" },
         };
-        const message = await failure([connections, { drift: "enforce" }]);
+        const { message, registered } = await failure(connections, { drift: "enforce" });
         expect(message).to.match(
             /^KataContainers "kata" could not reach all nodes; nothing was changed:\n {2}- [ac]: /,
         );
         expect(message).to.contain("- a: connect ECONNREFUSED");
         expect(message).to.contain("- c: All configured authentication methods failed");
         expect(message).to.contain("set drift to").and.not.contain("hunter");
+        expect(registered).to.have.members(["kata", "kata-owner"]);
     });
 
     it("rejects a host key that differs from hostKey, with any value of drift", async () => {
         const [node, other] = [await start(answer()), await start()];
         const connection = { ...node.connection, hostKey: other.connection.hostKey };
-        expect(await failure([{ a: connection }])).to.contain(
-            "a: 127.0.0.1 presents a host key that differs from hostKey",
-        );
+        const { message, registered } = await failure({ a: connection }, { drift: "warn" });
+        expect(message).to.match(/^KataContainers "kata" could not reach all nodes; nothing was changed:\n/);
+        expect(message).to.contain("a: 127.0.0.1 presents a host key that differs from hostKey");
+        expect(registered).to.have.members(["kata", "kata-owner"]);
         expect(node.commands).to.deep.equal([]);
     });
 
@@ -179,7 +192,7 @@ describe("a probe", function () {
         const strange = await start({ stdout: "Last login: today" });
         const { warnings } = await deployNodes({ a: refusing.connection, b: strange.connection });
         expect(warnings.join()).to.contain(
-            "a: on worker-1, admin is not root: log in as root; unreachable, skipping it",
+            "a: on worker-1, admin is not root: log in as root; unreachable, so its drift is unknown",
         );
         expect(warnings.join()).to.contain(
             "b: the last line of output must be the result of the probe in JSON, but is: Last login: today",
@@ -195,9 +208,9 @@ describe("a probe", function () {
         servers.push(relay);
         setTimeout(() => relay.listen(place.connection.port, "127.0.0.1"), 1000);
         const connection = { ...node.connection, port: place.connection.port };
-        const { children, warnings } = await deployNodes({ a: connection }, {}, false);
+        const { warnings } = await deployNodes({ a: connection }, {}, false);
         expect(warnings.join()).to.not.contain("unreachable");
-        expect(children["kata-a-activate"]!.opts.ignoreChanges).to.equal(undefined);
+        expect(node.commands).to.have.length(1);
     });
 
     it("shares one connection to a bastion between the nodes behind it", async () => {
