@@ -61,6 +61,13 @@ set -eu; program=$(mktemp); trap 'rm -f "$program"' EXIT
 base64 -d | gzip -dc >"$program"
 sh "$program" "$@"`;
 
+/** Who installs on a node. The node keeps it, and only its owner can remove the installation. */
+export interface Claim {
+    owner: string;
+    /** The name of the node. */
+    node: string;
+}
+
 type Flag = [name: string, value: string | boolean | undefined];
 
 /** One argument per line, so that a preview shows which of them changed. */
@@ -70,15 +77,21 @@ function command(words: string[], action: string, flags: Flag[]): string {
     return [first, words.map(quote).join(" "), action, ...given.map(quote)].join(" \\\n");
 }
 
+const flags = ({ owner, node }: Claim): Flag[] => [
+    ["owner", owner],
+    ["node", node],
+];
+
 const inShell = (script: string) => ["sh", "-c", script, "kata-containers"];
 
 const checksums = (plan: Plan): Flag[] =>
     plan.archives.map(([architecture, { sha256 }]) => [`sha256-${architecture}`, sha256]);
 
 /** Installs the node program, which comes on standard input, and downloads and unpacks the release. */
-export function stage(plan: Plan, owner: string, program: Program): string {
+export function stage(plan: Plan, claim: Claim, program: Program): string {
     return command(inShell(store(program)), "stage", [
-        ["owner", owner],
+        ...flags(claim),
+        ["handler", plan.handler],
         ["version", plan.version],
         ...plan.archives.map(([architecture, { url }]): Flag => [`url-${architecture}`, url]),
         ...checksums(plan),
@@ -87,18 +100,15 @@ export function stage(plan: Plan, owner: string, program: Program): string {
 }
 
 /** Undoes `stage`. The node ignores the revision. */
-export function unstage(owner: string, revision?: string): string {
-    return command(inShell(runStoredIfAny), "unstage", [
-        ["owner", owner],
-        ["revision", revision || undefined],
-    ]);
+export function unstage(claim: Claim, revision?: string): string {
+    return command(inShell(runStoredIfAny), "unstage", [...flags(claim), ["revision", revision || undefined]]);
 }
 
 /** Configures Kata, the container runtime and the kubelet. */
-export function activate(plan: Plan, owner: string, program: Program): string {
+export function activate(plan: Plan, claim: Claim, program: Program): string {
     return command(inShell(runStored), "activate", [
         ["program", program.id],
-        ["owner", owner],
+        ...flags(claim),
         ["version", plan.version],
         ...checksums(plan),
         ["handler", plan.handler],
@@ -113,9 +123,9 @@ export function activate(plan: Plan, owner: string, program: Program): string {
 }
 
 /** Undoes `activate`. */
-export function deactivate(plan: Plan, owner: string): string {
+export function deactivate(plan: Plan, claim: Claim): string {
     return command(inShell(runStoredIfAny), "deactivate", [
-        ["owner", owner],
+        ...flags(claim),
         ["handler", plan.handler],
         ["change-under-running-pods", plan.changeUnderRunningPods || undefined],
         ["force", plan.forceRemoval || undefined],

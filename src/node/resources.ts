@@ -50,8 +50,8 @@ export function stage(context: NodeContext): remote.Command {
         {
             ...commandArgs,
             connection: endpoint,
-            create: planAndOwner.apply(([plan, owner]) => commands.stage(plan, owner, program)),
-            delete: all([owner, revision]).apply(([owner, revision]) => commands.unstage(owner, revision)),
+            create: planAndOwner.apply(([plan, owner]) => commands.stage(plan, { owner, node }, program)),
+            delete: all([owner, revision]).apply(([owner, revision]) => commands.unstage({ owner, node }, revision)),
             stdin: program.packed,
         },
         {
@@ -72,8 +72,8 @@ export function activate(context: NodeContext, dependsOn: Resource[]): remote.Co
         {
             ...commandArgs,
             connection: endpoint,
-            create: planAndOwner.apply(([plan, owner]) => commands.activate(plan, owner, program)),
-            delete: planAndOwner.apply(([plan, owner]) => commands.deactivate(plan, owner)),
+            create: planAndOwner.apply(([plan, owner]) => commands.activate(plan, { owner, node }, program)),
+            delete: planAndOwner.apply(([plan, owner]) => commands.deactivate(plan, { owner, node })),
             stdin: revision,
         },
         { ...commandOptions, ...ignoreUnlessDrifted(revision.then(isNew), ["stdin"]), ...options, dependsOn },

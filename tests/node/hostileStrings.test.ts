@@ -217,6 +217,7 @@ const sent = (text: string) => Buffer.from(text).toString();
 
 const planOf = ({ args }: Case) => makePlan(args as Parameters<typeof makePlan>[0]);
 const ownerOf = ({ organization, name }: Case) => [organization, "shop", "prod", name].join("/");
+const claimOf = (each: Case) => ({ owner: ownerOf(each), node: each.node });
 const handlerOf = ({ args }: Case) => classOf(args).handler as string;
 const urlOf = ({ args }: Case, arch: string) =>
     args
@@ -232,7 +233,7 @@ const standIn = programOf(standInText);
 
 /** The words that the node program should get; for the settings, their meaning. */
 function wantedWords(action: string, each: Case): string[] {
-    const owner = `--owner=${ownerOf(each)}`;
+    const owner = [`--owner=${ownerOf(each)}`, `--node=${each.node}`];
     const handler = `--handler=${handlerOf(each)}`;
     const { amd64, arm64 } = each.args.release!.sha256!;
     const release = [`--sha256-amd64=${amd64}`, `--sha256-arm64=${arm64}`];
@@ -241,16 +242,16 @@ function wantedWords(action: string, each: Case): string[] {
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([key, value]) => `--set=${key}=${JSON.stringify(value)}`);
     const words = {
-        stage: [owner, "--version=3.32.0", ...urls, ...release, "--host-checks=enforce"],
+        stage: [...owner, handler, "--version=3.32.0", ...urls, ...release, "--host-checks=enforce"],
         activate: [
-            ...[`--program=${standIn.id}`, owner, "--version=3.32.0", ...release, handler],
+            ...[`--program=${standIn.id}`, ...owner, "--version=3.32.0", ...release, handler],
             "--shim-path=bin/containerd-shim-kata-v2",
             "--kata-config=share/defaults/kata-containers/configuration-qemu.toml",
             ...["--debug=false", ...settings, "--host-checks=enforce"],
         ],
         probe: [`--node=${each.node}`, `--runtime-class=${Object.keys(each.args.runtimeClasses!)[0]}`],
-        deactivate: [owner, handler],
-        unstage: [owner],
+        deactivate: [...owner, handler],
+        unstage: owner,
     }[action]!;
     return [action, ...words.map(sent)];
 }
@@ -360,12 +361,12 @@ describe("hostile texts in the login shell", () => {
                             const plan = planOf(each);
                             const runtimeClass = Object.keys(each.args.runtimeClasses!)[0]!;
                             const given = {
-                                stage: commands.stage(plan, ownerOf(each), standIn),
-                                activate: commands.activate(plan, ownerOf(each), standIn),
+                                stage: commands.stage(plan, claimOf(each), standIn),
+                                activate: commands.activate(plan, claimOf(each), standIn),
                                 ...(i % 10 === 0 && {
                                     probe: commands.probe(standIn, each.node, runtimeClass),
-                                    deactivate: commands.deactivate(plan, ownerOf(each)),
-                                    unstage: commands.unstage(ownerOf(each)),
+                                    deactivate: commands.deactivate(plan, claimOf(each)),
+                                    unstage: commands.unstage(claimOf(each)),
                                 }),
                             };
                             for (const [action, command] of Object.entries(given)) {
@@ -406,11 +407,11 @@ inEveryShell("hostile texts in the node program", (sandbox) => {
                 batch.define(`
                     variables() { parse "$@"; printf '%s\\0' "$OWNER" "$VERSION" "$URL_AMD64" "$URL_ARM64" "$SHA256_AMD64" "$SHA256_ARM64"; }
                     configure() { file=$1; shift; parse "$@"; toml_set "$file" "$SETTINGS"; }
-                    own() { rm -f "$STATE_DIR"/owner*; parse "$@"; refuse_other_stacks; claim; claim; }`);
+                    own() { rm -f "$STATE_DIR"/owner*; parse "$@"; refuse_other_owners; claim; claim; }`);
                 for (const [i, { parts, text }] of cases.entries()) {
                     const each = caseOf(parts);
-                    const staged = commands.stage(planOf(each), ownerOf(each), standIn);
-                    const activated = commands.activate(planOf(each), ownerOf(each), standIn);
+                    const staged = commands.stage(planOf(each), claimOf(each), standIn);
+                    const activated = commands.activate(planOf(each), claimOf(each), standIn);
                     const words = machine.run(staged, ["dash"], "C", standIn.packed);
                     batch.file(`${i}.toml`, text);
                     batch.try(`variables-${i}`, "variables", ...words);
