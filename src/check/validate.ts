@@ -103,7 +103,16 @@ const endpoint: { [name: string]: Check } = {
     user: optional(text("the name of a user", /^[^\p{Cc}\s]+$/u)),
     password: optional(nonEmptyText),
     privateKey: optional(
-        text("the private key itself in PEM form, not the name of a file", /-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n/),
+        all(
+            text(
+                "the private key itself in PEM form, not the name of a file",
+                /-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n/,
+            ),
+            leaf(
+                "a key that Pulumi can read, which is not encrypted in the form of PKCS#8: convert it with ssh-keygen -p",
+                (value) => !isText(value) || !/-----BEGIN ENCRYPTED PRIVATE KEY-----/.test(value),
+            ),
+        ),
     ),
     privateKeyPassword: optional(leaf("text", isText)),
     agentSocketPath: optional(nonEmptyLine),
