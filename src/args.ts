@@ -105,7 +105,8 @@ export interface Node {
     /**
      * Set to `true` for a decommissioned machine, on which nothing can be undone. Defaults to `false`.
      *
-     * Run `pulumi up` with `true`, which does not connect to the machine; then remove the node from `nodes`.
+     * Run `pulumi up` with `true`, which does not connect to the machine; then remove the node from `nodes`. A machine
+     * that was never installed completely is an error.
      */
     gone?: boolean;
 }
@@ -281,7 +282,7 @@ export interface Drain {
 /** How a change is rolled out to the nodes. */
 export interface Rollout {
     /**
-     * How many nodes to change at once, in the order of `nodes`. The next nodes follow only when all of these are
+     * How many nodes to change at once, in the order of their names. The next nodes follow only when all of these are
      * healthy. Defaults to `1`. Kubespray: `serial`.
      *
      * A whole number of at least 1, or a fraction of the nodes between 0 and 1, such as `0.25`, rounded down but at

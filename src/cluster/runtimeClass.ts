@@ -1,6 +1,6 @@
 // The RuntimeClass that pods name.
 
-import { all, type Output, type Resource, type ResourceHook } from "@pulumi/pulumi";
+import { all, type Output, type Resource, type ResourceHookBinding } from "@pulumi/pulumi";
 import type * as args from "../args";
 import { entryPath } from "../check/checks";
 import { lateError } from "../check/errors";
@@ -17,8 +17,8 @@ export interface RuntimeClassContext {
     plan: Output<Plan>;
     owner: Output<string>;
     drift: Promise<RuntimeClassDrift | undefined>;
-    /** Refuses to create a RuntimeClass that exists. */
-    refuseExisting: ResourceHook | undefined;
+    /** Refuse to create a RuntimeClass that exists. */
+    refuseExisting: { hooks?: ResourceHookBinding };
     parent: Resource;
 }
 
@@ -57,7 +57,7 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
                 parent,
                 replaceOnChanges: ["handler"],
                 deleteBeforeReplace: true,
-                hooks: refuseExisting && { beforeCreate: [refuseExisting] },
+                ...refuseExisting,
                 ...options,
             },
         );

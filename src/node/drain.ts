@@ -5,6 +5,7 @@ import { local, remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Drain } from "../args";
 import type { Environment } from "../check/validate";
+import { withoutNull } from "../plan";
 import { asRoot, quote } from "./commands";
 import { endpoint } from "./connection";
 import { commandArgs, commandOptions, type NodeContext } from "./resources";
@@ -43,12 +44,13 @@ kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout="\${t
 export function drainCommand(
     action: "drain" | "uncordon",
     { name, node, planAndOwner, options }: NodeContext,
-    { kubeconfig, controlPlane, ...drain }: Drain,
+    given: Drain,
     environment: Environment,
     dependsOn: pulumi.Resource[],
 ): pulumi.Resource {
-    const inputs = pulumi.all([planAndOwner, drain.timeout]);
-    const run = (action: string, driver: string, timeout = 600) =>
+    const { kubeconfig, controlPlane, ...drain } = withoutNull(given);
+    const inputs = pulumi.all([planAndOwner, drain.timeout ?? 600]);
+    const run = (action: string, driver: string, timeout: number) =>
         ["sh", "-c", drainScript, "kata-containers", action, node, driver, String(timeout)].map(quote).join(" ");
     const args = {
         ...commandArgs,

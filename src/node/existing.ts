@@ -5,11 +5,11 @@
 // read with the credentials of a node's kubelet, in a hook that the engine calls just before it creates the RuntimeClass, also
 // when it replaces one that it has deleted.
 
-import { randomUUID } from "node:crypto";
-import { log, type Output, type Resource, ResourceHook, runtime } from "@pulumi/pulumi";
+import { log, type Output, type Resource } from "@pulumi/pulumi";
 import { entryPath } from "../check/checks";
 import { type Metadata, ownerAnnotation } from "../cluster/drift";
 import { probeWithProgram } from "./commands";
+import { beforeCreate } from "./hooks";
 import type { Program } from "./program";
 import { Connections, type Endpoint } from "./ssh";
 
@@ -26,12 +26,9 @@ const asked = 3;
 /** The time that they have to answer, in ms. */
 const defaultTimeout = 60_000;
 
-/** The hook; undefined under mocks, where no engine calls it. */
-export function refuseExisting(request: Request): ResourceHook | undefined {
-    if (runtime.getEngine() === undefined) return undefined;
-    // The names of hooks must be unique in a program.
-    return new ResourceHook(`${request.runtimeClassName}-${randomUUID()}`, () => checkExisting(request));
-}
+/** The options of a RuntimeClass that must not exist yet. */
+export const refuseExisting = (request: Request) =>
+    beforeCreate(request.runtimeClassName, () => checkExisting(request));
 
 export async function checkExisting(request: Request, timeout = defaultTimeout): Promise<void> {
     const { runtimeClassName, owner, component } = request;

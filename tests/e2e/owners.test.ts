@@ -3,7 +3,19 @@
 import { ComponentResource } from "@pulumi/pulumi";
 import { expect } from "chai";
 import { KataContainers, Shim } from "../../src";
-import { apply, args, bootNode, changes, files, killNode, kubectl, names, onNode, TestStack } from "../support/lab";
+import {
+    apply,
+    args,
+    bootNode,
+    changes,
+    connection,
+    files,
+    killNode,
+    kubectl,
+    names,
+    onNode,
+    TestStack,
+} from "../support/lab";
 
 const runtimeClass = (...path: string[]) =>
     kubectl("get", "runtimeclass", "kata-qemu", "-o", path.length > 0 ? `jsonpath={${path.join(".")}}` : "name");
@@ -190,6 +202,9 @@ describe("owners", function () {
 
     it("removes a decommissioned machine in two steps, without a connection to it", async () => {
         const gone = "worker-2";
+        const never = given({}, names());
+        Object.assign(never.nodes[gone]!, { gone: true, connection: { ...connection(gone), host: "192.0.2.1" } });
+        expect(await stack.fail(never)).to.contain("worker-2 is gone and was never installed completely");
         await stack.up(given({}, names()));
         killNode(gone);
         try {
