@@ -20,6 +20,7 @@ import {
     type Engine,
     firstWith,
     isVersion,
+    splitQuery,
     traits,
 } from "../kata/releases";
 import { agent, derivedShim, isShim, shims } from "../kata/shims";
@@ -190,7 +191,7 @@ function releaseUrl(value: unknown, path: string): Problem[] {
     const rules: [valid: boolean, reason: string][] = [
         [isUrl || isPath, `must be an http or https URL or an absolute path on the node, ${placeholders}`],
         [!url?.username && !url?.password, "must not contain a user name or password, because previews show it"],
-        [/(\{archive\}|\.tar\.(xz|zst))$/.test(given), "must end in .tar.xz or .tar.zst"],
+        [/(\{archive\}|\.tar\.(xz|zst))$/.test(splitQuery(given)[0]), "must end in .tar.xz or .tar.zst"],
     ];
     const broken = rules.find(([valid]) => !valid);
     return broken ? [{ path, reason: broken[1] }] : [];

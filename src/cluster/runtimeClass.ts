@@ -1,6 +1,6 @@
 // The RuntimeClass that pods name.
 
-import { all, type Output, type Resource, type ResourceHookBinding } from "@pulumi/pulumi";
+import { all, type Output, output, type Resource, type ResourceHookBinding, runtime } from "@pulumi/pulumi";
 import type * as args from "../args";
 import { entryPath } from "../check/checks";
 import { lateError } from "../check/errors";
@@ -48,9 +48,13 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
         scheduling: { nodeSelector: { ...given.nodeSelector, ...nodeLabel }, tolerations: given.tolerations },
     };
     if (!adopt) {
+        // In a preview, another argument that is not known yet must not show the RuntimeClass as replaced.
+        const handler = runtime.isDryRun()
+            ? output(given.handler).apply((handler) => handler ?? runtimeClassName)
+            : plan.handler;
         const resource = new RuntimeClass(
             `${name}-${runtimeClassName}`,
-            { ...spec, handler: plan.handler },
+            { ...spec, handler },
             // Kubernetes rejects a change of the handler, which the provider does not know. The name is fixed, so the old
             // RuntimeClass must be deleted first.
             {

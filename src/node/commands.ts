@@ -1,39 +1,51 @@
 // The commands that run on a node over SSH. Everything that comes from an argument goes through `quote`.
 
+import { type Output, output, secret } from "@pulumi/pulumi";
+import { architectures } from "../kata/releases";
 import type { Plan } from "../plan";
 import type { Program } from "./program";
 
 const folder = "/var/lib/kata-containers-node";
 
 /**
- * One word for any shell: sh, bash, dash, zsh, fish. In single quotes only `'` and, for fish, `\` have a meaning, so both are
- * escaped outside of the quotes.
+ * One word for any shell: sh, bash, dash, zsh, fish, csh, tcsh. In single quotes only `'` and, for fish, `\` have a meaning, and
+ * for csh `!`, so they are escaped outside of the quotes. csh allows no line break in quotes.
  */
 export function quote(text: string): string {
     if (/^[\w@+:,./-][\w@+=:,./-]*$/.test(text)) {
         return text;
     }
-    return `'${text.replace(/['\\]/g, (special) => `'\\${special}'`)}'`;
+    return `'${text.replace(/['\\!]/g, (special) => `'\\${special}'`)}'`;
 }
+
+/** A script in one line, for csh. */
+export const oneLine = (script: string) =>
+    script
+        .trim()
+        .replace(/\n\s*/g, "; ")
+        .replace(/(\{|\|\||&&|\bthen|\belse|\bdo); /g, "$1 ");
 
 // The login shell may be any shell and the user any user with sudo, so start with sh and become root; after that, pass an
 // argument list, never a concatenated string. The script is short because the command provider prints it in every error,
 // before the output of the node.
-export const asRoot = `
+export const asRoot = oneLine(`
 [ "$(id -u)" = 0 ] && exec "$@"
 sudo -n true </dev/null && exec sudo -n "$@"
 echo "error: on $(uname -n), $(id -un) is not root: log in as root, or allow sudo without a password" >&2
-exit 1`;
+exit 1`);
 
 /**
- * Runs the node program, which comes on standard input, from a file. The program replaces an installed one by itself, after
- * it has checked the owner of the node. The connection may break, so verify the file first.
+ * Runs the node program, which comes on standard input in one line, from a file. The program replaces an installed one by
+ * itself, after it has checked the owner of the node. The connection may break, so verify the file first. The queries of the
+ * URLs follow on standard input.
  */
 const store = (program: Program) => `
 set -eu; umask 077; mkdir -p ${folder}; cd ${folder}
-base64 -d | gzip -dc >new.$$ || :
+IFS= read -r line || :; printf %s "$line" | base64 -d | gzip -dc >new.$$ || :
 [ "$(sha256sum <new.$$ | cut -c 1-12)" = ${program.id} ] || {
     rm new.$$; echo "error: the node program arrived incomplete on $(uname -n): install base64 and gzip there if they are missing, then run pulumi up again" >&2; exit 1; }
+IFS= read -r KATA_URL_QUERY_AMD64 || :; IFS= read -r KATA_URL_QUERY_ARM64 || :
+export KATA_URL_QUERY_AMD64 KATA_URL_QUERY_ARM64
 exec sh ${folder}/new.$$ "$@"`;
 
 /** Runs the node program that `stage` installed. */
@@ -82,7 +94,7 @@ const flags = ({ owner, node }: Claim): Flag[] => [
     ["node", node],
 ];
 
-const inShell = (script: string) => ["sh", "-c", script, "kata-containers"];
+const inShell = (script: string) => ["sh", "-c", oneLine(script), "kata-containers"];
 
 const checksums = (plan: Plan): Flag[] =>
     plan.archives.map(([architecture, { sha256 }]) => [`sha256-${architecture}`, sha256]);
@@ -97,6 +109,17 @@ export function stage(plan: Plan, claim: Claim, program: Program): string {
         ...checksums(plan),
         ["host-checks", plan.hostChecks],
     ]);
+}
+
+/**
+ * The standard input of `stage`. The queries of the URLs, which may be signatures, are not in the text of the command, which
+ * errors of the command provider and the list of processes show.
+ */
+export function stageInput(plan: Plan, program: Program): Output<string> {
+    const queries = architectures.map(
+        (architecture) => plan.archives.find(([other]) => other === architecture)?.[1].query ?? "",
+    );
+    return queries.some(Boolean) ? secret([program.packed, ...queries, ""].join("\n")) : output(program.packed);
 }
 
 /** Undoes `stage`. The node ignores the revision. */

@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Drain } from "../args";
 import type { Environment } from "../check/validate";
 import { withoutNull } from "../plan";
-import { asRoot, quote } from "./commands";
+import { asRoot, oneLine, quote } from "./commands";
 import { endpoint } from "./connection";
 import { commandArgs, commandOptions, type NodeContext } from "./resources";
 
@@ -51,7 +51,9 @@ export function drainCommand(
     const { kubeconfig, controlPlane, ...drain } = withoutNull(given);
     const inputs = pulumi.all([planAndOwner, drain.timeout ?? 600]);
     const run = (action: string, driver: string, timeout: number) =>
-        ["sh", "-c", drainScript, "kata-containers", action, node, driver, String(timeout)].map(quote).join(" ");
+        ["sh", "-c", oneLine(drainScript), "kata-containers", action, node, driver, String(timeout)]
+            .map(quote)
+            .join(" ");
     const args = {
         ...commandArgs,
         create: inputs.apply(([[plan], timeout]) => run(action, plan.cgroupDriver ?? "", timeout)),

@@ -4,15 +4,17 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { isSecret } from "@pulumi/pulumi";
 import { expect } from "chai";
 import fc from "fast-check";
-import { activate, deactivate, probe, quote, stage, unstage } from "../../../src/node/commands";
+import { activate, deactivate, probe, quote, stage, stageInput, unstage } from "../../../src/node/commands";
 import { programOf } from "../../../src/node/program";
 import { makePlan } from "../../../src/plan";
 import { hostile } from "../../support/arguments";
+import { resolved } from "../../support/mocks";
 
 /** The login shells of SSH servers that this machine has. */
-const shells = [["sh"], ["dash"], ["bash"], ["busybox", "sh"], ["zsh"], ["fish"]].filter(
+const shells = [["sh"], ["dash"], ["bash"], ["busybox", "sh"], ["zsh"], ["fish"], ["csh"], ["tcsh"]].filter(
     ([shell]) => spawnSync(shell!, ["-c", "exit 0"]).error === undefined,
 );
 
@@ -75,9 +77,13 @@ describe("the commands for a node", () => {
     });
 
     for (const shell of shells) {
+        // csh has no line breaks in quotes, and no argument has any.
+        const isCsh = shell[0]!.endsWith("csh");
+        const texts = hostile.filter((text) => !isCsh || !text.includes("\n"));
+
         it(`passes every argument unchanged, under ${shell.join(" ")}`, () => {
             becomeRoot();
-            const claim = { owner: `acme/shop/prod/${hostile.join("")}`, node: "worker-1" };
+            const claim = { owner: `acme/shop/prod/${texts.join("")}`, node: "worker-1" };
             const staged = run(stage(plan, claim, program), { shell, stdin: program.packed });
             expect(staged.stderr).to.equal("");
             const [[, amd64], [, arm64]] = plan.archives as [(typeof plan.archives)[0], (typeof plan.archives)[0]];
@@ -131,7 +137,7 @@ describe("the commands for a node", () => {
         });
 
         it(`quotes any text as one word, under ${shell.join(" ")}`, () => {
-            for (const text of ["", ...hostile]) {
+            for (const text of ["", ...texts]) {
                 const { stdout } = run(`printf '[%s]' ${quote(text)}`, { shell });
                 expect(stdout).to.equal(`[${text}]`);
             }
@@ -141,7 +147,7 @@ describe("the commands for a node", () => {
             const special = fc.constantFrom(..."'\"\\$`!#~*?[]{}()<>|&;=%-^ \t\n\r", "a");
             const word = fc
                 .oneof(fc.string({ unit: special }), fc.string({ unit: "binary" }))
-                .map((text) => text.replaceAll("\0", ""));
+                .map((text) => text.replace(isCsh ? /[\0\n]/g : /\0/g, ""));
             fc.assert(
                 fc.property(fc.array(word, { minLength: 1, maxLength: 50 }), (words) => {
                     const { stdout } = run(`printf '%s\\0' ${words.map(quote).join(" ")}`, { shell });
@@ -156,8 +162,26 @@ describe("the commands for a node", () => {
         becomeUser('shift; exec env SUDO=yes "$@"');
         const { stdout, stderr } = run(stage(plan, claim, program), { stdin: program.packed });
         expect(stderr).to.equal("");
-        expect(received(stdout)).to.have.length(8);
+        expect(received(stdout)).to.have.length(10);
         expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
+    });
+
+    it("mirror: passes the queries of the URLs on standard input, where no list of processes and no error shows them", async () => {
+        becomeRoot();
+        const url = "https://bucket.example.com/{archive}?X-Amz-Signature=0123-{arch}";
+        const signed = makePlan({ version: "3.32.0", release: { url } });
+        const asking = programOf(`${installNode}echo "$KATA_URL_QUERY_AMD64 $KATA_URL_QUERY_ARM64 $*"\n`);
+        const command = stage(signed, claim, asking);
+        const input = stageInput(signed, asking);
+        expect(command).to.contain("--url-amd64=https://bucket.example.com/kata-static-3.32.0-amd64.tar.zst");
+        expect(command).to.not.contain("Signature");
+        expect(await isSecret(input)).to.equal(true);
+        const stdin = await resolved(input);
+        const { stdout, stderr } = run(command, { stdin });
+        expect(stderr).to.equal("");
+        expect(stdout).to.match(/^\?X-Amz-Signature=0123-amd64 \?X-Amz-Signature=0123-arm64 stage --owner/);
+        // Without queries, nothing but the program is sent.
+        expect(await resolved(stageInput(plan, program))).to.equal(program.packed);
     });
 
     it("explains what to do if sudo asks for a password", () => {
