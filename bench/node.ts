@@ -9,20 +9,20 @@ import { addPhases, connected, type Phases, phases, timedProgram } from "./phase
 import { run } from "./run";
 import { Samples, seconds, spreadOf, table } from "./statistics";
 
-const owner = "bench/bench/bench/bench";
-
 export async function benchNode(bench: Bench): Promise<void> {
-    const [name, node] = Object.entries(bench.nodes).find(([name]) => bench.containerd(name).startsWith("2."))!;
+    const name = Object.keys(bench.nodes).find((name) => bench.containerd(name).startsWith("2."))!;
     bench.say(`One node (${name}, containerd ${bench.containerd(name)}), phase by phase`);
     for (const [size, rounds] of [
         ["small", bench.rounds],
         ["large", Math.min(3, bench.rounds)],
     ] as const) {
-        await oneSize(bench, node, size, rounds);
+        await oneSize(bench, name, size, rounds);
     }
 }
 
-async function oneSize(bench: Bench, node: BenchNode, size: "small" | "large", rounds: number): Promise<void> {
+async function oneSize(bench: Bench, name: string, size: "small" | "large", rounds: number): Promise<void> {
+    const node = bench.nodes[name]!;
+    const claim = { owner: "bench/bench/bench/bench", node: name };
     const { release, about } = bench.archive(size);
     const program = timedProgram();
     const plan = (version: string, debug = false) =>
@@ -52,17 +52,17 @@ async function oneSize(bench: Bench, node: BenchNode, size: "small" | "large", r
 
     for (let round = 0; round < rounds; round++) {
         await measureMinimum(node, totals, release);
-        await timed("first install: stage", [stage(old, owner, program), program.packed]);
-        await timed("first install: activate", [activate(old, owner, program)]);
+        await timed("first install: stage", [stage(old, claim, program), program.packed]);
+        await timed("first install: activate", [activate(old, claim, program)]);
         await timed(
             "unchanged, run anyway",
-            [stage(old, owner, program), program.packed],
-            [activate(old, owner, program)],
+            [stage(old, claim, program), program.packed],
+            [activate(old, claim, program)],
         );
-        await timed("version change: stage", [stage(planned, owner, program), program.packed]);
-        await timed("version change: activate", [activate(planned, owner, program)]);
-        await timed("debug toggle", [activate(debug, owner, program)]);
-        await timed("destroy", [deactivate(debug, owner)], [unstage(owner)]);
+        await timed("version change: stage", [stage(planned, claim, program), program.packed]);
+        await timed("version change: activate", [activate(planned, claim, program)]);
+        await timed("debug toggle", [activate(debug, claim, program)]);
+        await timed("destroy", [deactivate(debug, claim)], [unstage(claim)]);
     }
 
     const actions = Object.keys(each);

@@ -109,15 +109,19 @@ unpack_stream() {
     wait "$reporter" 2>/dev/null || :
 }
 
-# source_stream URL: prints the archive.
+# source_stream URL: prints the archive. The query of the URL may be a signature, so it is in no argument and no output.
 source_stream() {
-    local redirections="=http,https"
+    local redirections="=http,https" query
+    query=$(by_architecture "${KATA_URL_QUERY_AMD64:-}" "${KATA_URL_QUERY_ARM64:-}")
     case $1 in
         /*) cat "$1" ;;
         *) if have curl; then
             # A download over TLS must not be redirected to plain HTTP.
             case $1 in https:*) redirections="=https" ;; esac
-            curl -fsSL --proto-redir "$redirections" --connect-timeout 30 --speed-limit 1000 --speed-time 60 -D "$WORK_DIR/headers" "$1"
+            printf 'url = "%s"\n' "$1$query" |
+                curl -fsSL --proto-redir "$redirections" --connect-timeout 30 --speed-limit 1000 --speed-time 60 -D "$WORK_DIR/headers" -K -
+        elif [ -n "$query" ]; then
+            printf '%s\n' "$1$query" | wget -q -T 60 -t 1 -O - -i -
         else
             wget -q -T 60 -t 1 -O - "$1"
         fi ;;
@@ -196,13 +200,15 @@ add_tree() {
 
 # report_progress PID: every few seconds, a line that says how much the process has read.
 report_progress() {
-    local last=0 now size
+    local last=0 now size speed
     # The sleep outlives this function and must not hold anyone's output open.
     while sleep 5 >/dev/null 2>&1; do
         now=$(sed -n 's/^rchar: //p' "/proc/$1/io" 2>/dev/null) || return 0
         [ -n "$now" ] || return 0
         size=$(sed -n 's/^[Cc]ontent-[Ll]ength: *\([0-9]*\).*/\1/p' "$WORK_DIR/headers" 2>/dev/null | tail -n 1) || size=""
-        say "downloading: $((now / 1048576))${size:+ of $((size / 1048576))} MiB, $(((now - last) / 5242880)) MiB/s"
+        speed=$(((now - last) / 5120))
+        if [ "$speed" -lt 1024 ]; then speed="$speed KiB/s"; else speed="$((speed / 1024)) MiB/s"; fi
+        say "downloading: $((now / 1048576))${size:+ of $((size / 1048576))} MiB, $speed"
         last=$now
     done
 }

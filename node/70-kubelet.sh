@@ -98,3 +98,73 @@ gate_kubelet() {
     sleep 2
     [ "$(kubelet_pid)" = "$pid" ] && kubelet_is_healthy
 }
+
+# ask_cluster: puts the metadata of this Node and of the RuntimeClass, as JSON, in $WORK_DIR/node and
+# $WORK_DIR/runtime-class. It reads them with the kubelet's credentials; null if those come from a plugin, for instance
+# of a cloud, or nobody answers.
+ask_cluster() {
+    local kubeconfig server
+    printf null | tee "$WORK_DIR/node" >"$WORK_DIR/runtime-class"
+    kubeconfig=$(kubelet_kubeconfig "$(kubelet_pid)" 2>/dev/null) || kubeconfig=""
+    if [ -z "$NODE" ] || [ ! -r "$kubeconfig" ] || ! have curl; then return; fi
+    server=$(kubeconfig_entry "$kubeconfig" server)
+    set -- -o "$WORK_DIR/answer-1" "$server/api/v1/nodes/$NODE"
+    [ -z "$RUNTIME_CLASS" ] || set -- "$@" -o "$WORK_DIR/answer-2" "$server/apis/node.k8s.io/v1/runtimeclasses/$RUNTIME_CLASS"
+    curl -sS -m 10 --noproxy '*' -H 'Accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1' \
+        --cacert "$(credential "$kubeconfig" certificate-authority)" --cert "$(credential "$kubeconfig" client-certificate)" \
+        --key "$(credential "$kubeconfig" client-key)" "$@" 2>/dev/null || return 0
+    mv "$WORK_DIR/answer-1" "$WORK_DIR/node"
+    [ -z "$RUNTIME_CLASS" ] || mv "$WORK_DIR/answer-2" "$WORK_DIR/runtime-class"
+}
+# kubeconfig_entry FILE NAME: its value. The kubelet's kubeconfig has one cluster and one user.
+kubeconfig_entry() {
+    sed -n "s/^[-[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"'[:space:]]*\).*/\1/p" "$1" | head -n 1
+}
+# credential FILE NAME: the path of a file with the credential, whether the kubeconfig names one or contains the data.
+credential() {
+    local file
+    file=$(kubeconfig_entry "$1" "$2")
+    if [ -z "$file" ]; then
+        file=$WORK_DIR/$2
+        kubeconfig_entry "$1" "$2-data" | base64 -d >"$file"
+    fi
+    printf '%s' "$file"
+}
+
+# kubelet_node_name: the node as which the kubelet registers this machine: the one in its client certificate, else its
+# flag, else the name of the machine in lower case, which are its own rules.
+kubelet_node_name() {
+    local pid kubeconfig name
+    pid=$(kubelet_pid)
+    kubeconfig=$(kubelet_kubeconfig "$pid")
+    name=$(kubelet_certificate "$kubeconfig" | openssl x509 -noout -subject -nameopt RFC2253 2>/dev/null |
+        sed -n 's/.*CN *= *system:node:\([^,]*\).*/\1/p')
+    [ -n "$name" ] || name=$(flag "$pid" --hostname-override)
+    printf '%s\n' "${name:-$(uname -n)}" | tr '[:upper:]' '[:lower:]'
+}
+kubelet_certificate() { # KUBECONFIG
+    local file=""
+    if [ -r "$1" ]; then file=$(credential "$1" client-certificate); fi
+    cat "${file:-/var/lib/kubelet/pki/kubelet-client-current.pem}" 2>/dev/null || :
+}
+
+# check_node_name: refuses a machine that is another node than the one that it was given for. Without a kubelet there is
+# no node yet, and activate refuses it.
+check_node_name() {
+    local name
+    step "name of the node"
+    [ -n "$(kubelet_pid)" ] || return 0
+    name=$(kubelet_node_name)
+    [ "$name" = "$NODE" ] || fail "this machine is the node $name in Kubernetes, not $NODE; nothing was changed" \
+        "correct the name or the connection of $NODE in \`nodes\`"
+}
+
+# check_node_exists: refuses a Node that was deleted, because the label would create it again. It cannot tell if the
+# kubelet's credentials come from a plugin; the kubelet, which registers its Node when it starts, is healthy then.
+check_node_exists() {
+    ask_cluster
+    if grep -q '"code": *404' "$WORK_DIR/node"; then
+        fail "the cluster has no Node $NODE; nothing was changed" \
+            "restart the kubelet, which registers it (systemctl restart $KUBELET_UNIT), or remove $NODE from \`nodes\`"
+    fi
+}

@@ -1,40 +1,63 @@
 # The actions that change the node, and its owners. Each prints a line a step; the last line of activate is the node's
 # status in JSON.
 
-# A node belongs to one stack, organization/project/stack, and there to the components that have claimed it. That is
-# one, except while a renamed component takes the place of the earlier one: whichever of the two is deleted, in the
-# update or when the rename is reverted, only releases its claim. The last owner deactivates the node.
-refuse_other_stacks() {
-    local last
+# A claim is a line of $STATE_DIR/owners: component (organization/project/stack/component), node, handler, with tabs. There
+# is one, except while a renamed component or a node with a corrected name takes the place of the earlier one: whichever
+# of the two is deleted, in the update or when the rename is reverted, only releases its claim. The last one deactivates
+# the node. Another stack, another handler, and a component whose place was taken are refused.
+refuse_other_owners() {
+    local owner node handler claimed="" reason remedy
     step "owner"
-    last=$(tail -n 1 "$STATE_DIR/owners" 2>/dev/null) || last=""
-    [ -z "$last" ] || [ "$(stack_of "$last")" = "$(stack_of "$OWNER")" ] ||
-        fail "this node is managed by $last; $OWNER cannot manage it too" \
-            "remove the node from one of the two; if $last no longer exists, remove $STATE_DIR/owners on the node"
+    [ -e "$STATE_DIR/owners" ] || return 0
+    remedy="remove the node from one of the two; if one no longer exists, remove its line from $STATE_DIR/owners on the node"
+    while IFS="$TAB" read -r owner node handler; do
+        reason=""
+        if [ "$owner" = "$OWNER" ]; then
+            claimed=yes
+        elif [ "$(stack_of "$owner")" != "$(stack_of "$OWNER")" ]; then
+            reason="$OWNER cannot manage it too"
+        elif [ "$handler" != "$HANDLER" ]; then
+            reason="$OWNER cannot add $HANDLER: two components on a node are not supported yet"
+        elif [ -n "$claimed" ]; then
+            reason="it took the node over from $OWNER"
+        fi
+        [ -z "$reason" ] || fail "this node is managed by $owner with the handler $handler; $reason" "$remedy"
+    done <"$STATE_DIR/owners"
 }
 stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
-is_owner() { grep -qxF -e "$OWNER" "$STATE_DIR/owners" 2>/dev/null; }
-# other_owner: the last one, if there are several.
-other_owner() { grep -vxF -e "$OWNER" "$STATE_DIR/owners" 2>/dev/null | tail -n 1; }
+# claims_of_others: those of other components, and of this one for other names of this node.
+claims_of_others() {
+    local owner node handler
+    [ -e "$STATE_DIR/owners" ] || return 0
+    while IFS="$TAB" read -r owner node handler; do
+        [ "$owner$TAB$node" = "$OWNER$TAB$NODE" ] || printf '%s\t%s\t%s\n' "$owner" "$node" "$handler"
+    done <"$STATE_DIR/owners"
+}
+is_owner() { cut -f 1-2 "$STATE_DIR/owners" 2>/dev/null | grep -qxF -e "$OWNER$TAB$NODE"; }
 claim() {
-    is_owner && return
-    printf '%s\n' "$OWNER" | add_lines "$STATE_DIR/owners"
+    local line="$OWNER$TAB$NODE$TAB$HANDLER" other
+    if grep -qxF -e "$line" "$STATE_DIR/owners" 2>/dev/null; then return; fi
+    other=$(claims_of_others | tail -n 1 | cut -f 1)
+    [ -z "$other" ] || say "taking over this node from $other; if it still exists, remove this node from one of the two"
+    { claims_of_others; printf '%s\n' "$line"; } >"$WORK_DIR/owners"
+    mv "$WORK_DIR/owners" "$STATE_DIR/owners"
     flush "$STATE_DIR/owners" "$STATE_DIR"
 }
 # release_claim: removes the claim of OWNER if another one is left, and fails if it is the only one.
 release_claim() {
     local other
-    other=$(other_owner)
+    other=$(claims_of_others | tail -n 1 | awk -F "$TAB" '{ print $1 " as " $2 }')
     if is_owner && [ -z "$other" ]; then return 1; fi
     say "nothing to undo: this node is managed by ${other:-nobody}"
     if is_owner; then
-        grep -vxF -e "$OWNER" "$STATE_DIR/owners" >"$WORK_DIR/owners"
+        claims_of_others >"$WORK_DIR/owners"
         mv "$WORK_DIR/owners" "$STATE_DIR/owners"
     fi
 }
 
 do_stage() {
-    refuse_other_stacks
+    refuse_other_owners
+    check_node_name
     # The program that was sent replaces the earlier one.
     if [ "$0" != "$STATE_DIR/node.sh" ]; then
         flush "$0"
@@ -49,7 +72,8 @@ do_stage() {
 
 do_activate() {
     local previous
-    refuse_other_stacks
+    refuse_other_owners
+    check_node_name
     claim
     choose_release
     step "release"
@@ -62,6 +86,7 @@ do_activate() {
     check_program "$RELEASES_DIR/$TREE/$SHIM_PATH"
     find_containerd
     find_kubelet
+    check_node_exists
     step "health before the change"
     require_cri
     gate_containerd || fail "containerd's CRI does not answer; nothing was changed" \

@@ -125,35 +125,3 @@ describe_drift() {
         echo "$2 was changed"
     fi
 }
-
-# ask_cluster: puts the metadata of this Node and of the RuntimeClass, as JSON, in $WORK_DIR/node and
-# $WORK_DIR/runtime-class. It reads them with the kubelet's credentials; null if those come from a plugin, for instance
-# of a cloud, or nobody answers.
-ask_cluster() {
-    local kubeconfig server
-    printf null | tee "$WORK_DIR/node" >"$WORK_DIR/runtime-class"
-    kubeconfig=$(kubelet_kubeconfig "$(kubelet_pid)" 2>/dev/null) || kubeconfig=""
-    if [ -z "$NODE" ] || [ ! -r "$kubeconfig" ] || ! have curl; then return; fi
-    server=$(kubeconfig_entry "$kubeconfig" server)
-    set -- -o "$WORK_DIR/answer-1" "$server/api/v1/nodes/$NODE"
-    [ -z "$RUNTIME_CLASS" ] || set -- "$@" -o "$WORK_DIR/answer-2" "$server/apis/node.k8s.io/v1/runtimeclasses/$RUNTIME_CLASS"
-    curl -sS -m 10 --noproxy '*' -H 'Accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1' \
-        --cacert "$(credential "$kubeconfig" certificate-authority)" --cert "$(credential "$kubeconfig" client-certificate)" \
-        --key "$(credential "$kubeconfig" client-key)" "$@" 2>/dev/null || return 0
-    mv "$WORK_DIR/answer-1" "$WORK_DIR/node"
-    [ -z "$RUNTIME_CLASS" ] || mv "$WORK_DIR/answer-2" "$WORK_DIR/runtime-class"
-}
-# kubeconfig_entry FILE NAME: its value. The kubelet's kubeconfig has one cluster and one user.
-kubeconfig_entry() {
-    sed -n "s/^[-[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"'[:space:]]*\).*/\1/p" "$1" | head -n 1
-}
-# credential FILE NAME: the path of a file with the credential, whether the kubeconfig names one or contains the data.
-credential() {
-    local file
-    file=$(kubeconfig_entry "$1" "$2")
-    if [ -z "$file" ]; then
-        file=$WORK_DIR/$2
-        kubeconfig_entry "$1" "$2-data" | base64 -d >"$file"
-    fi
-    printf '%s' "$file"
-}

@@ -106,7 +106,7 @@ export interface Node {
      * Set to `true` for a decommissioned machine, which cannot be restored. Defaults to `false`.
      *
      * First run `pulumi up` with `true`, which does not connect to the machine. Then remove the node from `nodes`, and run
-     * `pulumi up` again.
+     * `pulumi up` again. A machine that was never installed completely is an error.
      */
     gone?: boolean;
 }
@@ -249,7 +249,8 @@ export interface RuntimeClass {
     nodeSelector?: { [key: string]: Input<string> };
     /**
      * Set to `true` to adopt an existing RuntimeClass of that name, created by Kubespray, kata-deploy or by hand.
-     * Defaults to `false`: an existing RuntimeClass is an error.
+     * Defaults to `false`: an existing RuntimeClass is an error. The nodes ask the API server for it with the credentials of
+     * their kubelets, before it is created.
      *
      * The existing RuntimeClass must have the same handler. When the component is destroyed, the RuntimeClass is kept
      * without the fields that were set here.
@@ -282,7 +283,7 @@ export interface Drain {
 /** How a change is rolled out to the nodes. */
 export interface Rollout {
     /**
-     * How many nodes to change at once, in the order of `nodes`. The next nodes follow only when all of these are
+     * How many nodes to change at once, in the order of their names. The next nodes follow only when all of these are
      * healthy. Defaults to `1`. Kubespray: `serial`.
      *
      * A whole number of at least 1, or a fraction of the nodes between 0 and 1, such as `0.25`, rounded down but at

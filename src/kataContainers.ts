@@ -1,9 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { KataContainersArgs, NodeStatus, RuntimeClass } from "./args";
 import { inputError, lateError } from "./check/errors";
+import { secretProblems } from "./check/secrets";
 import { problems, settingsProblems } from "./check/validate";
 import { createRuntimeClass } from "./cluster/runtimeClass";
 import { nodeEndpoints, publicArgs, warnAboutHostKeys } from "./node/connection";
+import { refuseExisting } from "./node/existing";
 import { probeNodes } from "./node/probe";
 import { readProgram } from "./node/program";
 import { rollOut } from "./node/rollout";
@@ -33,11 +35,13 @@ export class KataContainers extends pulumi.ComponentResource {
         super("kata-containers:index:KataContainers", name, publicArgs(args), opts);
         warnAboutHostKeys(nodes, this);
 
-        const plan = pulumi.output(settings).apply((known) => {
-            const invalid = settingsProblems(known);
+        const checked = pulumi.output(settings).apply(async (known) => {
+            const invalid = [...settingsProblems(known), ...(await secretProblems(settings))];
             if (invalid.length > 0) throw lateError(name, invalid);
             return makePlan(known, Boolean(rollout?.drain));
         });
+        // Only parts that are not in the plan may be secret, and the URL of the release, which only the stage command gets.
+        const plan = pulumi.unsecret(checked);
         const owner = firstOwner(name, this);
         const program = readProgram();
         const endpoints = nodeEndpoints(name, nodes, environment);
@@ -66,10 +70,12 @@ export class KataContainers extends pulumi.ComponentResource {
             plan: probedPlan,
             owner,
             drift: probed.then(({ runtimeClass }) => runtimeClass),
+            refuseExisting: refuseExisting({ runtimeClassName, owner, endpoints: reachable, program, component: this }),
             parent: this,
         });
         const planAndOwner = pulumi.all([confirmedPlan, owner]);
-        const shared = { name, parent: this, owner, planAndOwner, program, environment };
+        const releaseUrl = pulumi.output(settings.release?.url);
+        const shared = { name, parent: this, owner, releaseUrl, planAndOwner, program, environment };
         const { ready, statuses } = rollOut({ ...shared, nodes, rollout, endpoints, probed }, resource);
 
         this.runtimeClassNames = ready.urn.apply(() => ({ [runtimeClassName]: runtimeClassName }));

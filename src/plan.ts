@@ -15,7 +15,7 @@ export const sandboxCgroupOnly = "runtime.sandbox_cgroup_only";
 export interface Plan {
     version: string;
     /** The architectures with a known sum. A node of another architecture is rejected. */
-    archives: [architecture: Architecture, archive: { url: string; sha256: string }][];
+    archives: [architecture: Architecture, archive: { url: string; query: string; sha256: string }][];
     /** Paths in the release tree. */
     shimPath: string;
     configuration: string;
@@ -73,7 +73,7 @@ function plannedArchives(version: string, engine: Engine, release: Unwrap<Settin
     return architectures.flatMap((architecture): Plan["archives"] => {
         const archive = published[architecture];
         const sha256 = hasChecksums(given) ? given[architecture]?.toLowerCase() : archive?.sha256;
-        return archive && sha256 ? [[architecture, { url: archive.url, sha256 }]] : [];
+        return archive && sha256 ? [[architecture, { url: archive.url, query: archive.query, sha256 }]] : [];
     });
 }
 

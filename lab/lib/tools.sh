@@ -25,6 +25,7 @@ PACKAGES="
     systemd-nspawn systemd-container
     xz xz-utils
     zsh zsh
+    tcsh tcsh
     zstd zstd
 "
 

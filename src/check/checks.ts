@@ -71,7 +71,7 @@ export function immediate(check: Check): Check {
 }
 
 /** The path of a property with a fixed name. */
-function join(path: string, name: string): string {
+export function join(path: string, name: string): string {
     const key = /^\w+$/.test(name) ? name : JSON.stringify(name);
     return path === "" ? key : `${path}.${key}`;
 }

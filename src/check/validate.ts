@@ -20,6 +20,7 @@ import {
     type Engine,
     firstWith,
     isVersion,
+    splitQuery,
     traits,
 } from "../kata/releases";
 import { agent, derivedShim, isShim, shims } from "../kata/shims";
@@ -103,7 +104,16 @@ const endpoint: { [name: string]: Check } = {
     user: optional(text("the name of a user", /^[^\p{Cc}\s]+$/u)),
     password: optional(nonEmptyText),
     privateKey: optional(
-        text("the private key itself in PEM form, not the name of a file", /-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n/),
+        all(
+            text(
+                "the private key itself in PEM form, not the name of a file",
+                /-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n/,
+            ),
+            leaf(
+                "a key that Pulumi can read, which is not encrypted in the form of PKCS#8: convert it with ssh-keygen -p",
+                (value) => !isText(value) || !/-----BEGIN ENCRYPTED PRIVATE KEY-----/.test(value),
+            ),
+        ),
     ),
     privateKeyPassword: optional(leaf("text", isText)),
     agentSocketPath: optional(nonEmptyLine),
@@ -181,7 +191,10 @@ function releaseUrl(value: unknown, path: string): Problem[] {
     const rules: [valid: boolean, reason: string][] = [
         [isUrl || isPath, `must be an http or https URL or an absolute path on the node, ${placeholders}`],
         [!url?.username && !url?.password, "must not contain a user name or password, because previews show it"],
-        [/(\{archive\}|\.tar\.(xz|zst))$/.test(given), "must end in .tar.xz or .tar.zst, or with {archive}"],
+        [
+            /(\{archive\}|\.tar\.(xz|zst))$/.test(splitQuery(given)[0]),
+            "must end in .tar.xz or .tar.zst, or with {archive}",
+        ],
     ];
     const broken = rules.find(([valid]) => !valid);
     return broken ? [{ path, reason: broken[1] }] : [];

@@ -6,8 +6,15 @@ import { nodeLabel } from "./kubernetes";
 export interface Metadata {
     kind?: string;
     code?: number;
-    metadata?: { labels?: { [key: string]: string }; managedFields?: { manager?: string; fieldsV1?: object }[] };
+    metadata?: {
+        labels?: { [key: string]: string };
+        annotations?: { [key: string]: string };
+        managedFields?: { manager?: string; fieldsV1?: object }[];
+    };
 }
+
+/** The annotation of a RuntimeClass with the component that manages it. */
+export const ownerAnnotation = "kata-containers/owner";
 
 export function labelDrift({ kind, metadata }: Metadata): string | undefined {
     if (kind !== "PartialObjectMetadata") return undefined;
@@ -19,7 +26,7 @@ export function labelDrift({ kind, metadata }: Metadata): string | undefined {
 
 /** The fields that this package sets in a RuntimeClass, as in the managed fields of the API server. */
 const managed = [
-    ["metadata", "annotations", "kata-containers/owner"],
+    ["metadata", "annotations", ownerAnnotation],
     ["handler"],
     ["scheduling", "nodeSelector"],
     ["overhead", "podFixed", "cpu"],

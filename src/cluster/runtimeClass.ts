@@ -1,11 +1,11 @@
 // The RuntimeClass that pods name.
 
-import { all, type Output, type Resource } from "@pulumi/pulumi";
+import { all, type Output, output, type Resource, type ResourceHookBinding, runtime } from "@pulumi/pulumi";
 import type * as args from "../args";
 import { entryPath } from "../check/checks";
 import { lateError } from "../check/errors";
 import type { Plan } from "../plan";
-import type { RuntimeClassDrift } from "./drift";
+import { ownerAnnotation, type RuntimeClassDrift } from "./drift";
 import { force, nodeLabel, RuntimeClass, RuntimeClassPatch, repair } from "./kubernetes";
 
 export interface RuntimeClassContext {
@@ -17,6 +17,8 @@ export interface RuntimeClassContext {
     plan: Output<Plan>;
     owner: Output<string>;
     drift: Promise<RuntimeClassDrift | undefined>;
+    /** Refuse to create a RuntimeClass that exists. */
+    refuseExisting: { hooks?: ResourceHookBinding };
     parent: Resource;
 }
 
@@ -26,7 +28,7 @@ export interface RuntimeClassContext {
  * that of an adopted RuntimeClass.
  */
 export function createRuntimeClass(context: RuntimeClassContext): { resource: Resource; confirmedPlan: Output<Plan> } {
-    const { name, runtimeClassName, given, plan, owner, drift, parent } = context;
+    const { name, runtimeClassName, given, plan, owner, drift, refuseExisting, parent } = context;
     const adopt = given.adopt ?? false;
     // A patch of a missing object is created again by an update.
     const { annotations, options } = repair(drift.then((found) => found && { replace: found.replace && !adopt }));
@@ -37,7 +39,7 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
             // If a provider would overwrite an existing object, two owners are still a conflict.
             annotations: annotations.then((repaired) => ({
                 ...given.annotations,
-                "kata-containers/owner": owner,
+                [ownerAnnotation]: owner,
                 ...(adopt && force),
                 ...repaired,
             })),
@@ -46,12 +48,22 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
         scheduling: { nodeSelector: { ...given.nodeSelector, ...nodeLabel }, tolerations: given.tolerations },
     };
     if (!adopt) {
+        // In a preview, another argument that is not known yet must not show the RuntimeClass as replaced.
+        const handler = runtime.isDryRun()
+            ? output(given.handler).apply((handler) => handler ?? runtimeClassName)
+            : plan.handler;
         const resource = new RuntimeClass(
             `${name}-${runtimeClassName}`,
-            { ...spec, handler: plan.handler },
+            { ...spec, handler },
             // Kubernetes rejects a change of the handler, which the provider does not know. The name is fixed, so the old
             // RuntimeClass must be deleted first.
-            { parent, replaceOnChanges: ["handler"], deleteBeforeReplace: true, ...options },
+            {
+                parent,
+                replaceOnChanges: ["handler"],
+                deleteBeforeReplace: true,
+                ...refuseExisting,
+                ...options,
+            },
         );
         return { resource, confirmedPlan: plan };
     }

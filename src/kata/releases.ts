@@ -90,8 +90,16 @@ export const defaultUrl = "https://github.com/kata-containers/kata-containers/re
 
 export interface Archive {
     url: string;
+    /** The query of the URL, which may be a signature and is kept secret; empty if there is none. */
+    query: string;
     /** Absent if this package has no checksum for the archive. */
     sha256?: string;
+}
+
+/** The query of an http or https URL is not part of the name of its archive. A path may contain any character. */
+export function splitQuery(url: string): [address: string, query: string] {
+    const at = /^https?:/.test(url) ? url.indexOf("?") : -1;
+    return at < 0 ? [url, ""] : [url.slice(0, at), url.slice(at)];
 }
 
 /** The archive with an implementation, for each architecture of the release. `template` is `release.url`. */
@@ -110,7 +118,13 @@ export function archives(
             }
             const values = { version, arch, archive: `${name}-${version}-${arch}.${format}` };
             const url = template.replace(/\{(version|arch|archive)\}/g, (_, key: keyof typeof values) => values[key]);
-            return [[architecture, { url, sha256: checksums[name][version]?.[architecture]?.replace("?", "") }]];
+            const [address, query] = splitQuery(url);
+            return [
+                [
+                    architecture,
+                    { url: address, query, sha256: checksums[name][version]?.[architecture]?.replace("?", "") },
+                ],
+            ];
         }),
     );
 }

@@ -1,39 +1,51 @@
 // The commands that run on a node over SSH. Everything that comes from an argument goes through `quote`.
 
+import { type Output, output, secret } from "@pulumi/pulumi";
+import { architectures } from "../kata/releases";
 import type { Plan } from "../plan";
 import type { Program } from "./program";
 
 const folder = "/var/lib/kata-containers-node";
 
 /**
- * One word for any shell: sh, bash, dash, zsh, fish. In single quotes only `'` and, for fish, `\` have a meaning, so both are
- * escaped outside of the quotes.
+ * One word for any shell: sh, bash, dash, zsh, fish, csh, tcsh. In single quotes only `'` and, for fish, `\` have a meaning, and
+ * for csh `!`, so they are escaped outside of the quotes. csh allows no line break in quotes.
  */
 export function quote(text: string): string {
     if (/^[\w@+:,./-][\w@+=:,./-]*$/.test(text)) {
         return text;
     }
-    return `'${text.replace(/['\\]/g, (special) => `'\\${special}'`)}'`;
+    return `'${text.replace(/['\\!]/g, (special) => `'\\${special}'`)}'`;
 }
+
+/** A script in one line, for csh. */
+export const oneLine = (script: string) =>
+    script
+        .trim()
+        .replace(/\n\s*/g, "; ")
+        .replace(/(\{|\|\||&&|\bthen|\belse|\bdo); /g, "$1 ");
 
 // The login shell may be any shell and the user any user with sudo, so start with sh and become root; after that, pass an
 // argument list, never a concatenated string. The script is short because the command provider prints it in every error,
 // before the output of the node.
-export const asRoot = `
+export const asRoot = oneLine(`
 [ "$(id -u)" = 0 ] && exec "$@"
 sudo -n true </dev/null && exec sudo -n "$@"
 echo "error: on $(uname -n), $(id -un) is not root: log in as root, or allow sudo without a password" >&2
-exit 1`;
+exit 1`);
 
 /**
- * Runs the node program, which comes on standard input, from a file. The program replaces an installed one by itself, after
- * it has checked the owner of the node. The connection may break, so verify the file first.
+ * Runs the node program, which comes on standard input in one line, from a file. The program replaces an installed one by
+ * itself, after it has checked the owner of the node. The connection may break, so verify the file first. The queries of the
+ * URLs follow on standard input.
  */
 const store = (program: Program) => `
 set -eu; umask 077; mkdir -p ${folder}; cd ${folder}
-base64 -d | gzip -dc >new.$$ || :
+IFS= read -r line || :; printf %s "$line" | base64 -d | gzip -dc >new.$$ || :
 [ "$(sha256sum <new.$$ | cut -c 1-12)" = ${program.id} ] || {
     rm new.$$; echo "error: the node program arrived incomplete on $(uname -n): install base64 and gzip there if they are missing, then run pulumi up again" >&2; exit 1; }
+IFS= read -r KATA_URL_QUERY_AMD64 || :; IFS= read -r KATA_URL_QUERY_ARM64 || :
+export KATA_URL_QUERY_AMD64 KATA_URL_QUERY_ARM64
 exec sh ${folder}/new.$$ "$@"`;
 
 /** Runs the node program that `stage` installed. */
@@ -55,6 +67,19 @@ const runStoredIfCurrent = (program: Program) => `
 cd ${folder} 2>/dev/null && [ "$(sha256sum <node.sh | cut -c 1-12)" = ${program.id} ] && exec sh ${folder}/node.sh "$@"
 { cat /proc/sys/kernel/random/boot_id node.sh; stat -c '%i %y' /var/lib stage activate; } 2>/dev/null | sha256sum | cut -c 1-12`;
 
+/** Runs the node program, which comes on standard input, without installing it. */
+const runSent = `
+set -eu; program=$(mktemp); trap 'rm -f "$program"' EXIT
+base64 -d | gzip -dc >"$program"
+sh "$program" "$@"`;
+
+/** Who installs on a node. The node keeps it, and only its owner can remove the installation. */
+export interface Claim {
+    owner: string;
+    /** The name of the node. */
+    node: string;
+}
+
 type Flag = [name: string, value: string | boolean | undefined];
 
 /** One argument per line, so that a preview shows which of them changed. */
@@ -64,15 +89,21 @@ function command(words: string[], action: string, flags: Flag[]): string {
     return [first, words.map(quote).join(" "), action, ...given.map(quote)].join(" \\\n");
 }
 
-const inShell = (script: string) => ["sh", "-c", script, "kata-containers"];
+const flags = ({ owner, node }: Claim): Flag[] => [
+    ["owner", owner],
+    ["node", node],
+];
+
+const inShell = (script: string) => ["sh", "-c", oneLine(script), "kata-containers"];
 
 const checksums = (plan: Plan): Flag[] =>
     plan.archives.map(([architecture, { sha256 }]) => [`sha256-${architecture}`, sha256]);
 
 /** Installs the node program, which comes on standard input, and downloads and unpacks the release. */
-export function stage(plan: Plan, owner: string, program: Program): string {
+export function stage(plan: Plan, claim: Claim, program: Program): string {
     return command(inShell(store(program)), "stage", [
-        ["owner", owner],
+        ...flags(claim),
+        ["handler", plan.handler],
         ["version", plan.version],
         ...plan.archives.map(([architecture, { url }]): Flag => [`url-${architecture}`, url]),
         ...checksums(plan),
@@ -80,19 +111,27 @@ export function stage(plan: Plan, owner: string, program: Program): string {
     ]);
 }
 
+/**
+ * The standard input of `stage`. The queries of the URLs, which may be signatures, are not in the text of the command, which
+ * errors of the command provider and the list of processes show.
+ */
+export function stageInput(plan: Plan, program: Program): Output<string> {
+    const queries = architectures.map(
+        (architecture) => plan.archives.find(([other]) => other === architecture)?.[1].query ?? "",
+    );
+    return queries.some(Boolean) ? secret([program.packed, ...queries, ""].join("\n")) : output(program.packed);
+}
+
 /** Undoes `stage`. The node ignores the revision. */
-export function unstage(owner: string, revision?: string): string {
-    return command(inShell(runStoredIfAny), "unstage", [
-        ["owner", owner],
-        ["revision", revision || undefined],
-    ]);
+export function unstage(claim: Claim, revision?: string): string {
+    return command(inShell(runStoredIfAny), "unstage", [...flags(claim), ["revision", revision || undefined]]);
 }
 
 /** Configures Kata, the container runtime and the kubelet. */
-export function activate(plan: Plan, owner: string, program: Program): string {
+export function activate(plan: Plan, claim: Claim, program: Program): string {
     return command(inShell(runStored), "activate", [
         ["program", program.id],
-        ["owner", owner],
+        ...flags(claim),
         ["version", plan.version],
         ...checksums(plan),
         ["handler", plan.handler],
@@ -107,12 +146,20 @@ export function activate(plan: Plan, owner: string, program: Program): string {
 }
 
 /** Undoes `activate`. */
-export function deactivate(plan: Plan, owner: string): string {
+export function deactivate(plan: Plan, claim: Claim): string {
     return command(inShell(runStoredIfAny), "deactivate", [
-        ["owner", owner],
+        ...flags(claim),
         ["handler", plan.handler],
         ["change-under-running-pods", plan.changeUnderRunningPods || undefined],
         ["force", plan.forceRemoval || undefined],
+    ]);
+}
+
+/** Like `probe`, on a node on which nothing may be installed. The program comes on standard input. */
+export function probeWithProgram(node: string, runtimeClass: string): string {
+    return command(inShell(runSent), "probe", [
+        ["node", node],
+        ["runtime-class", runtimeClass],
     ]);
 }
 

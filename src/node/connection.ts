@@ -5,6 +5,7 @@ import { type Connection, connectionDefaults, type KataContainersArgs, type Node
 import { entryPath } from "../check/checks";
 import { lateError } from "../check/errors";
 import { connection as check, type Environment } from "../check/validate";
+import { splitQuery } from "../kata/releases";
 import { withoutNull } from "../plan";
 import type { Endpoint } from "./ssh";
 
@@ -43,10 +44,11 @@ export function nodeEndpoints(
 }
 
 /** The arguments without credentials. Pulumi keeps the inputs of a component in the state, in clear. */
-export function publicArgs({ nodes, rollout, ...settings }: KataContainersArgs): pulumi.Inputs {
+export function publicArgs({ nodes, rollout, release, ...settings }: KataContainersArgs): pulumi.Inputs {
     const { kubeconfig: _, controlPlane, ...drain } = rollout?.drain ?? {};
     return {
         ...settings,
+        release: release && { ...release, url: release.url && publicUrl(release.url) },
         nodes: Object.fromEntries(
             Object.entries(nodes).map(([name, { connection, ...node }]) => [
                 name,
@@ -58,6 +60,12 @@ export function publicArgs({ nodes, rollout, ...settings }: KataContainersArgs):
             drain: rollout.drain && { ...drain, controlPlane: controlPlane && publicConnection(controlPlane) },
         },
     };
+}
+
+/** A URL with a query, which may be a signature, is secret. */
+function publicUrl(url: pulumi.Input<string>): pulumi.Input<string> {
+    const hide = (known: string) => (splitQuery(known)[1] ? pulumi.secret(known) : known);
+    return typeof url === "string" ? hide(url) : pulumi.output(url).apply((known) => pulumi.output(hide(known)));
 }
 
 function publicConnection({ host, port, user, hostKey, proxy }: Connection): Partial<Connection> {

@@ -5,7 +5,8 @@ import { local, remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Drain } from "../args";
 import type { Environment } from "../check/validate";
-import { asRoot, quote } from "./commands";
+import { withoutNull } from "../plan";
+import { asRoot, oneLine, quote } from "./commands";
 import { endpoint } from "./connection";
 import { commandArgs, commandOptions, type NodeContext } from "./resources";
 
@@ -43,13 +44,16 @@ kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout="\${t
 export function drainCommand(
     action: "drain" | "uncordon",
     { name, node, planAndOwner, options }: NodeContext,
-    { kubeconfig, controlPlane, ...drain }: Drain,
+    given: Drain,
     environment: Environment,
     dependsOn: pulumi.Resource[],
 ): pulumi.Resource {
-    const inputs = pulumi.all([planAndOwner, drain.timeout]);
-    const run = (action: string, driver: string, timeout = 600) =>
-        ["sh", "-c", drainScript, "kata-containers", action, node, driver, String(timeout)].map(quote).join(" ");
+    const { kubeconfig, controlPlane, ...drain } = withoutNull(given);
+    const inputs = pulumi.all([planAndOwner, drain.timeout ?? 600]);
+    const run = (action: string, driver: string, timeout: number) =>
+        ["sh", "-c", oneLine(drainScript), "kata-containers", action, node, driver, String(timeout)]
+            .map(quote)
+            .join(" ");
     const args = {
         ...commandArgs,
         create: inputs.apply(([[plan], timeout]) => run(action, plan.cgroupDriver ?? "", timeout)),

@@ -97,13 +97,26 @@ async function run(
             const { stdout, stderr, code } = await within(answer, connections.run(endpoint, command));
             if (code === 0) return stdout;
             const message = stderr.split("\n").find((line) => line.startsWith("error: "));
-            throw new Error(message?.slice("error: ".length) ?? `the probe failed with exit status ${code}`);
+            throw new Error(
+                message?.slice("error: ".length) ?? `the probe failed with ${words(code, stdout + stderr)}`,
+            );
         } catch (error) {
             const isRetried = error instanceof UnreachableError && attempt !== endpoint.dialErrorLimit;
             if (!isRetried || Date.now() + pause > end) throw error;
             await new Promise((resolve) => setTimeout(resolve, pause));
         }
     }
+}
+
+/** The status and what the machine says about it, such as that another user must log in. */
+function words(code: number | undefined, output: string): string {
+    const said = output
+        .replace(/[^\P{Cc}\n]/gu, "")
+        .trim()
+        .replace(/\s*\n\s*/g, " ")
+        .slice(0, 300);
+    const status = code === undefined ? "a signal" : `exit status ${code}`;
+    return said ? `${status}: ${said}` : status;
 }
 
 function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {

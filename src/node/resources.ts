@@ -18,6 +18,8 @@ export interface NodeContext {
     /** The owner of the installation on the node. Only the owner can remove it. */
     owner: Output<string>;
     endpoint: Output<Endpoint>;
+    /** Makes the stage command as secret as it is. */
+    releaseUrl: Output<unknown>;
     /** Combined once: every `all()` is measurable with many nodes. */
     planAndOwner: Output<[plan: Plan, owner: string]>;
     program: Program;
@@ -43,16 +45,17 @@ const isNew = (revision: string) => (revision ? {} : undefined);
  * revision, and changes only together with the node program, which counts as drift.
  */
 export function stage(context: NodeContext): remote.Command {
-    const { name, node, owner, endpoint, planAndOwner, program, probe, options } = context;
+    const { name, node, owner, releaseUrl, endpoint, planAndOwner, program, probe, options } = context;
+    const planned = all([planAndOwner, releaseUrl]).apply(([planAndOwner]) => planAndOwner);
     const revision = probe.then(({ stage }) => stage ?? "");
     return new remote.Command(
         `${name}-${node}-stage`,
         {
             ...commandArgs,
             connection: endpoint,
-            create: planAndOwner.apply(([plan, owner]) => commands.stage(plan, owner, program)),
-            delete: all([owner, revision]).apply(([owner, revision]) => commands.unstage(owner, revision)),
-            stdin: program.packed,
+            create: planned.apply(([plan, owner]) => commands.stage(plan, { owner, node }, program)),
+            delete: all([owner, revision]).apply(([owner, revision]) => commands.unstage({ owner, node }, revision)),
+            stdin: planned.apply(([plan]) => commands.stageInput(plan, program)),
         },
         {
             ...commandOptions,
@@ -72,8 +75,8 @@ export function activate(context: NodeContext, dependsOn: Resource[]): remote.Co
         {
             ...commandArgs,
             connection: endpoint,
-            create: planAndOwner.apply(([plan, owner]) => commands.activate(plan, owner, program)),
-            delete: planAndOwner.apply(([plan, owner]) => commands.deactivate(plan, owner)),
+            create: planAndOwner.apply(([plan, owner]) => commands.activate(plan, { owner, node }, program)),
+            delete: planAndOwner.apply(([plan, owner]) => commands.deactivate(plan, { owner, node })),
             stdin: revision,
         },
         { ...commandOptions, ...ignoreUnlessDrifted(revision.then(isNew), ["stdin"]), ...options, dependsOn },

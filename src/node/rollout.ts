@@ -4,17 +4,21 @@ import { type Output, type Resource, Stash } from "@pulumi/pulumi";
 import type { Node, NodeStatus, Rollout } from "../args";
 import type { Environment } from "../check/validate";
 import { drainCommand } from "./drain";
+import { beforeCreate } from "./hooks";
 import type { ProbeResults } from "./probe";
 import { activate, label, type NodeContext, stage } from "./resources";
 import type { Endpoint } from "./ssh";
 import { parseNodeStatus } from "./status";
 
-/** The nodes in groups. The nodes of a group change at once, and the next group follows when all of them are healthy. */
+/**
+ * The nodes in groups, in the order of their names, which is the same in every language. The nodes of a group change at once, and
+ * the next group follows when all of them are healthy.
+ */
 export function waves(nodes: string[], rollout: Rollout | undefined): string[][] {
     const { maxUnavailable, canary } = rollout ?? {};
     const limit = maxUnavailable ?? 1;
     const size = limit < 1 ? Math.max(1, Math.floor(limit * nodes.length)) : limit;
-    const others = nodes.filter((node) => node !== canary);
+    const others = nodes.filter((node) => node !== canary).sort();
     return [...(canary ? [[canary]] : []), ...slices(others, size)];
 }
 
@@ -30,6 +34,15 @@ export interface RolloutContext extends Omit<NodeContext, "node" | "endpoint" | 
     environment: Environment;
     parent: Resource;
 }
+
+/** The options of the resources of a decommissioned machine: nothing connects to it. */
+const leave = (node: string) => ({
+    ignoreChanges: ["*"],
+    retainOnDelete: true,
+    ...beforeCreate(node, () => {
+        throw new Error(`${node} is gone and was never installed completely: remove it from \`nodes\``);
+    }),
+});
 
 /**
  * Stages all nodes at once, and activates them wave by wave after `first`. A barrier follows each wave: dependencies of the next
@@ -47,7 +60,7 @@ export function rollOut(
         const dependsOn = wave.flatMap((node) => {
             const gone = nodes[node]!.gone ?? false;
             const probe = probed.then(({ nodes }) => nodes[node] ?? {});
-            const options = { parent, ...(gone && { ignoreChanges: ["*"], retainOnDelete: true, transforms: [] }) };
+            const options = { parent, ...(gone && { ...leave(node), transforms: [] }) };
             const context = { ...shared, node, endpoint: endpoints[node]!, probe, options };
             const before = [stage(context), ready];
             const drained = drain && drainCommand("drain", context, drain, environment, before);

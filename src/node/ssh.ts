@@ -4,6 +4,7 @@
 import type { Unwrap } from "@pulumi/pulumi";
 import { Client, type ClientChannel, type ConnectConfig, type ServerHostKeyAlgorithm } from "ssh2";
 import type { connectionDefaults, ProxyConnection } from "../args";
+import { readableKey } from "./privateKey";
 
 /** A connection with its defaults. */
 type Hop = Unwrap<ProxyConnection> & typeof connectionDefaults;
@@ -27,7 +28,7 @@ export class Connections {
     private readonly clients: Client[] = [];
 
     /** Runs a command over a separate connection. */
-    async run({ proxy, ...to }: Endpoint, command: string): Promise<Result> {
+    async run({ proxy, ...to }: Endpoint, command: string, stdin = ""): Promise<Result> {
         const client = await this.connect(to, proxy && (await this.through(proxy, to)));
         const channel = await new Promise<ClientChannel>((resolve, reject) =>
             client.on("error", reject).exec(command, (error, channel) => (error ? reject(error) : resolve(channel))),
@@ -39,6 +40,7 @@ export class Connections {
         channel.stderr.on("data", (data: Buffer) => {
             output.stderr += data;
         });
+        channel.end(stdin);
         const code = await new Promise<number | undefined>((resolve, reject) => {
             client.on("close", () => reject(new Error("the connection was lost")));
             channel.on("close", (code?: number) => resolve(code));
@@ -55,6 +57,8 @@ export class Connections {
         const key = JSON.stringify(proxy);
         const bastion = this.bastions.get(key) ?? this.connect(proxy);
         this.bastions.set(key, bastion);
+        // The next attempt dials again.
+        bastion.catch(() => this.bastions.delete(key));
         const client = await bastion;
         return new Promise((resolve, reject) =>
             client.forwardOut("127.0.0.1", 0, to.host, to.port, (error, channel) =>
@@ -74,7 +78,7 @@ export class Connections {
             port: to.port,
             username: to.user,
             password: to.password,
-            privateKey: to.privateKey,
+            privateKey: to.privateKey && readableKey(to.privateKey),
             passphrase: to.privateKeyPassword,
             // With a private key, the keys of an agent are not tried.
             agent: to.privateKey ? undefined : (to.agentSocketPath ?? process.env.SSH_AUTH_SOCK),
@@ -99,6 +103,8 @@ export class Connections {
         return new Promise((resolve, reject) => {
             client.on("ready", () => resolve(client));
             client.on("error", (error) => {
+                // A machine that has no key of the type of hostKey.
+                hasOtherKey ||= key !== undefined && error.message.includes("no matching host key format");
                 if (hasOtherKey) reject(new HostKeyError(`${to.host} presents a host key that differs from hostKey`));
                 else reject(error.level === "client-authentication" ? error : new UnreachableError(error.message));
             });

@@ -2,8 +2,20 @@
 
 import { ComponentResource } from "@pulumi/pulumi";
 import { expect } from "chai";
-import { Shim } from "../../src";
-import { apply, args, bootNode, changes, files, killNode, kubectl, names, onNode, TestStack } from "../support/lab";
+import { KataContainers, Shim } from "../../src";
+import {
+    apply,
+    args,
+    bootNode,
+    changes,
+    connection,
+    files,
+    killNode,
+    kubectl,
+    names,
+    onNode,
+    TestStack,
+} from "../support/lab";
 
 const runtimeClass = (...path: string[]) =>
     kubectl("get", "runtimeclass", "kata-qemu", "-o", path.length > 0 ? `jsonpath={${path.join(".")}}` : "name");
@@ -14,6 +26,7 @@ describe("owners", function () {
     const node = "worker-1";
     const given = (more = {}, on = [node]) => args("3.32.0", more, on);
     const owners = () => onNode(node, "cat /var/lib/kata-containers-node/owners");
+    const claimed = (name: string) => `organization/e2e/owners/${name}\tworker-1\tkata-qemu`;
     const installed = () => onNode(node, "containerd config dump | grep -c 'runtimes.kata-qemu\\]'");
     let stack: TestStack;
     const filesBefore: { [node: string]: string } = {};
@@ -44,7 +57,7 @@ describe("owners", function () {
         const place = { name: "virtual", parent: moved, opts: { aliases: [{ parent: undefined }] } };
         const again = (await stack.up(given(), place)).did;
         expect(Object.entries(again).filter(([, op]) => op !== "same")).to.deep.equal([["platform", "create"]]);
-        expect(owners()).to.equal("organization/e2e/owners/kata");
+        expect(owners()).to.equal(claimed("kata"));
     });
 
     it("stops a rename without aliases at the RuntimeClass; the rename can then be reverted or completed", async () => {
@@ -54,16 +67,16 @@ describe("owners", function () {
         expect(installed()).to.equal("1");
         await stack.up(given());
         expect(installed()).to.equal("1");
-        expect(owners()).to.equal("organization/e2e/owners/kata");
+        expect(owners()).to.equal(claimed("kata"));
         // With another RuntimeClass the rename continues, here up to a release that fails.
         const other = given(another);
         const cut = given({ ...other, release: { ...other.release, sha256: { amd64: "0".repeat(64) } } });
         expect(await stack.fail(cut, { name: "virtual" })).to.contain("the sha256 of");
         await stack.up(given());
-        expect(owners()).to.equal("organization/e2e/owners/kata");
+        expect(owners()).to.equal(claimed("kata"));
         await stack.up(other, { name: "virtual" });
         expect(installed()).to.equal("1");
-        expect(owners()).to.equal("organization/e2e/owners/virtual");
+        expect(owners()).to.equal(claimed("virtual"));
         expect(runtimeClasses()).to.equal("runtimeclass.node.k8s.io/kata");
         expect((await stack.up(other, { name: "virtual" })).did["virtual-worker-1-activate"]).to.equal("same");
     });
@@ -72,7 +85,47 @@ describe("owners", function () {
         await stack.up(given());
         await stack.up(given(another), { parent: moved });
         expect(installed()).to.equal("1");
-        expect(owners()).to.equal("organization/e2e/owners/kata in test:index:Platform");
+        expect(owners()).to.equal(claimed("kata in test:index:Platform"));
+    });
+
+    it("wrong name: refuses a machine under another node's name before it changes anything", async () => {
+        const wrong = given();
+        const { [node]: machine } = wrong.nodes;
+        const error = await stack.fail({ ...wrong, nodes: { "worker-9": machine! } });
+        expect(error).to.contain("this machine is the node worker-1 in Kubernetes, not worker-9; nothing was changed");
+        expect(kubectl("get", "nodes", "-o", "name")).to.not.contain("worker-9");
+        expect(files(node)).to.equal(filesBefore[node]);
+        // corrected name
+        expect((await stack.up(given())).outputs.nodeStatuses).to.have.all.keys(node);
+        expect([installed(), owners()]).to.deep.equal(["1", claimed("kata")]);
+    });
+
+    it("does not create a Node again that was deleted from the cluster", async () => {
+        kubectl("delete", "node", node);
+        try {
+            expect(await stack.fail(given())).to.contain("the cluster has no Node worker-1; nothing was changed");
+            expect(kubectl("get", "nodes", "-o", "name")).to.not.contain(node);
+        } finally {
+            onNode(node, "systemctl restart kubelet");
+            while (!kubectl("get", "nodes", "-o", "name").includes(node)) await new Promise((r) => setTimeout(r, 500));
+            kubectl("wait", "--for=condition=Ready", `node/${node}`, "--timeout=120s");
+        }
+        await stack.up(given());
+    });
+
+    it("refuses a second component with the same nodes and names both", async () => {
+        await stack.up(given());
+        const two = () => {
+            new KataContainers("other", given(another));
+            return given();
+        };
+        const { log } = await stack.up(two);
+        expect(log).to.contain("taking over this node from organization/e2e/owners/kata; if it still exists");
+        expect(await stack.fail(() => ({ ...two(), debug: true }))).to.match(
+            /managed by organization.e2e.owners.other with the handler kata-qemu; it took the node over from organization.e2e.owners.kata/,
+        );
+        await stack.up(given());
+        expect([installed(), owners()]).to.deep.equal(["1", claimed("kata")]);
     });
 
     describe("of an existing RuntimeClass", () => {
@@ -102,6 +155,35 @@ describe("owners", function () {
             expect(runtimeClass(".scheduling")).to.equal("");
         });
 
+        it("existing RuntimeClass: refuses one with the same values, says how to adopt it, and keeps it on destroy", async () => {
+            apply({
+                apiVersion: "node.k8s.io/v1",
+                kind: "RuntimeClass",
+                metadata: { name: "kata-qemu" },
+                handler: "kata-qemu",
+                overhead: { podFixed: { cpu: "10m", memory: "290Mi" } },
+                scheduling: { nodeSelector: { "katacontainers.io/kata-runtime": "true" } },
+            });
+            const before = kubectl("get", "runtimeclass", "kata-qemu", "-o", "yaml", "--show-managed-fields");
+            const error = await stack.fail(given());
+            expect(error).to.contain('set runtimeClasses["kata-qemu"].adopt to true');
+            expect(kubectl("get", "node", node, "-o", "jsonpath={.metadata.labels}")).to.not.contain("kata-runtime");
+            await stack.destroy();
+            expect(kubectl("get", "runtimeclass", "kata-qemu", "-o", "yaml", "--show-managed-fields")).to.equal(before);
+            // One of its own can be updated, refreshed, repaired and replaced.
+            kubectl("delete", "runtimeclass", "kata-qemu");
+            await stack.up(given());
+            const relabeled = given({ runtimeClasses: { "kata-qemu": { labels: { team: "a" } } } });
+            expect(changes(await stack.up(relabeled))).to.deep.equal({ "kata-kata-qemu": "update" });
+            await stack.refresh();
+            expect(changes(await stack.up(relabeled))).to.deep.equal({});
+            const other = given({ runtimeClasses: { "kata-qemu": { handler: "kata" } } });
+            expect(changes(await stack.preview(other))).to.include({ "kata-kata-qemu": "replace" });
+            expect(changes(await stack.up(other))).to.include({ "kata-kata-qemu": "replace" });
+            kubectl("delete", "runtimeclass", "kata-qemu");
+            expect(changes(await stack.up(other))).to.deep.equal({ "kata-kata-qemu": "replace" });
+        });
+
         it("refuses to adopt a RuntimeClass with another handler", async () => {
             theirs({ cpu: "250m" });
             expect(await stack.fail(given(adopting({ handler: "kata" })))).to.contain(
@@ -120,6 +202,9 @@ describe("owners", function () {
 
     it("removes a decommissioned machine in two steps, without a connection to it", async () => {
         const gone = "worker-2";
+        const never = given({}, names());
+        Object.assign(never.nodes[gone]!, { gone: true, connection: { ...connection(gone), host: "192.0.2.1" } });
+        expect(await stack.fail(never)).to.contain("worker-2 is gone and was never installed completely");
         await stack.up(given({}, names()));
         killNode(gone);
         try {

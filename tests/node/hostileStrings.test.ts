@@ -248,37 +248,38 @@ type Action = "stage" | "activate" | "probe" | "deactivate" | "unstage";
 const actions: Action[] = ["stage", "activate", "probe", "deactivate", "unstage"];
 
 function commandOf(action: Action, { plan, owner, revision, node, runtimeClass }: Call): string {
+    const claim = { owner, node };
     return {
-        stage: () => commands.stage(plan, owner, standIn, revision),
-        activate: () => commands.activate(plan, owner, standIn, revision),
+        stage: () => commands.stage(plan, claim, standIn),
+        activate: () => commands.activate(plan, claim, standIn),
         probe: () => commands.probe(standIn, node, runtimeClass),
-        deactivate: () => commands.deactivate(plan, owner),
-        unstage: () => commands.unstage(owner),
+        deactivate: () => commands.deactivate(plan, claim),
+        unstage: () => commands.unstage(claim, revision),
     }[action]();
 }
 
 /** The words that the node program should get from that command. */
 function wordsOf(action: Action, { plan, owner, revision, node, runtimeClass }: Call): string[] {
-    const release = [`--owner=${owner}`, `--version=${plan.version}`];
+    const claim = [`--owner=${owner}`, `--node=${node}`];
+    const version = `--version=${plan.version}`;
+    const handler = `--handler=${plan.handler}`;
     const urls = plan.archives.map(([architecture, { url }]) => `--url-${architecture}=${url}`);
     const sums = plan.archives.map(([architecture, { sha256 }]) => `--sha256-${architecture}=${sha256}`);
     const running = plan.changeUnderRunningPods ? ["--change-under-running-pods=true"] : [];
-    const last = [`--host-checks=${plan.hostChecks}`, ...(revision ? [`--revision=${revision}`] : [])];
+    const hostChecks = `--host-checks=${plan.hostChecks}`;
     const words = {
-        stage: [...release, ...urls, ...sums, ...last],
+        stage: [...claim, handler, version, ...urls, ...sums, hostChecks],
         activate: [
-            ...[`--program=${standIn.id}`, ...release, ...sums, `--handler=${plan.handler}`],
+            ...[`--program=${standIn.id}`, ...claim, version, ...sums, handler],
             ...[`--shim-path=${plan.shimPath}`, `--kata-config=${plan.configuration}`, `--debug=${plan.debug}`],
             ...plan.settings.map(([key, literal]) => `--set=${key}=${literal}`),
             ...(plan.cgroupDriver === undefined ? [] : [`--cgroup-driver=${plan.cgroupDriver}`]),
-            ...[...running, ...last],
+            ...running,
+            hostChecks,
         ],
         probe: [`--node=${node}`, `--runtime-class=${runtimeClass}`],
-        deactivate: [
-            ...[`--owner=${owner}`, `--handler=${plan.handler}`, ...running],
-            ...(plan.forceRemoval ? ["--force=true"] : []),
-        ],
-        unstage: [`--owner=${owner}`],
+        deactivate: [...[...claim, handler, ...running], ...(plan.forceRemoval ? ["--force=true"] : [])],
+        unstage: [...claim, ...(revision ? [`--revision=${revision}`] : [])],
     };
     return [action, ...words[action].map(sent)];
 }
@@ -297,8 +298,8 @@ function wantedCall(each: Case): Call {
     const plan: Plan = {
         version: "3.32.0",
         archives: [
-            ["amd64", { url: urlOf(each, "amd64"), sha256: amd64 }],
-            ["arm64", { url: urlOf(each, "arm64"), sha256: arm64 }],
+            ["amd64", { url: urlOf(each, "amd64"), query: "", sha256: amd64 }],
+            ["arm64", { url: urlOf(each, "arm64"), query: "", sha256: arm64 }],
         ],
         shimPath: "bin/containerd-shim-kata-v2",
         configuration: "share/defaults/kata-containers/configuration-qemu.toml",
@@ -556,7 +557,7 @@ inEveryShell("hostile texts in the node program", (sandbox) => {
                 batch.define(`
                     variables() { parse "$@"; printf '%s\\0' "$OWNER" "$VERSION" "$URL_AMD64" "$URL_ARM64" "$SHA256_AMD64" "$SHA256_ARM64"; }
                     configure() { file=$1; shift; parse "$@"; toml_set "$file" "$SETTINGS"; }
-                    own() { rm -f "$STATE_DIR"/owner*; parse "$@"; refuse_other_stacks; claim; claim; }`);
+                    own() { rm -f "$STATE_DIR"/owner*; parse "$@"; refuse_other_owners; claim; claim; }`);
                 for (const [i, { parts, text }] of cases.entries()) {
                     const each = caseOf(parts);
                     const activated = commandOf("activate", callOf(each));

@@ -1,37 +1,94 @@
-// Who owns the node after runs that fail.
+// Who owns the node: what is claimed, refused and released.
 
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { inEveryShell } from "../support/shells";
 
 inEveryShell("owners", (sandbox) => {
+    type Claim = [owner: string, node?: string, handler?: string];
+    const variables = ([owner, node = "worker-1", handler = "kata-qemu"]: Claim) =>
+        `OWNER='${owner}' NODE=${node} HANDLER=${handler}`;
     /** Stages for an owner; the script `download` stands for the download. */
-    const stage = (owner: string, download: string) =>
+    const stage = (claim: Claim, download = ":") =>
         sandbox().run(`
             architecture() { echo amd64; }
             check_host() { :; }
+            check_node_name() { :; }
             download_release() { step release; ${download}; }
-            OWNER=${owner} VERSION=3.32.0 URL_AMD64="" URL_ARM64="" SHA256_AMD64=0123456789ab SHA256_ARM64=""
+            ${variables(claim)} VERSION=3.32.0 URL_AMD64="" URL_ARM64="" SHA256_AMD64=0123456789ab SHA256_ARM64=""
             do_stage`);
+    const release = (claim: Claim) =>
+        sandbox().run(`${variables(claim)}; if release_claim; then echo released; else echo last; fi`);
     const owners = () => readFileSync(sandbox().path("state/owners"), "utf8");
+    const kata = "acme/shop/prod/kata";
+    const virtual = "acme/shop/prod/virtual";
 
     it("a component claims the node once its release is downloaded", async () => {
-        expect(await stage("acme/shop/prod/kata", ":")).to.include({ status: 0, stderr: "" });
-        expect(owners()).to.equal("acme/shop/prod/kata\n");
-        await stage("acme/shop/prod/virtual", ":");
-        expect(owners()).to.equal("acme/shop/prod/kata\nacme/shop/prod/virtual\n");
+        expect(await stage([kata])).to.include({ status: 0, stderr: "" });
+        expect(owners()).to.equal(`${kata}\tworker-1\tkata-qemu\n`);
+        await stage([kata]);
+        expect(owners()).to.equal(`${kata}\tworker-1\tkata-qemu\n`);
+    });
+
+    it("a changed handler of a component replaces its claim", async () => {
+        await stage([kata]);
+        expect(await stage([kata, "worker-1", "kata"])).to.include({ status: 0, stdout: "" });
+        expect(owners()).to.equal(`${kata}\tworker-1\tkata\n`);
+    });
+
+    it("a renamed component takes the node over, and the removal of either gives up only its own claim", async () => {
+        await stage([kata]);
+        expect((await stage([virtual])).stdout).to.contain(`taking over this node from ${kata}`);
+        expect(owners()).to.equal(`${kata}\tworker-1\tkata-qemu\n${virtual}\tworker-1\tkata-qemu\n`);
+        expect((await release([kata])).stdout).to.equal(
+            `nothing to undo: this node is managed by ${virtual} as worker-1\nreleased\n`,
+        );
+        expect((await release([kata])).stdout).to.contain("nothing to undo");
+        expect((await release([virtual])).stdout).to.equal("last\n");
+    });
+
+    it("a component whose node was taken over is refused, and the error names both components", async () => {
+        await stage([kata]);
+        await stage([virtual]);
+        const { status, stderr } = await stage([kata], "echo downloaded >&2");
+        expect(status).to.equal(1);
+        expect(stderr)
+            .to.contain(`is managed by ${virtual} with the handler kata-qemu; it took the node over from ${kata}`)
+            .and.not.contain("downloaded");
+        expect(await stage([virtual])).to.include({ status: 0 });
+    });
+
+    it("another handler of another component is refused, and the error names both components", async () => {
+        await stage([kata]);
+        const { status, stderr } = await stage([virtual, "worker-1", "kata"], "echo downloaded >&2");
+        expect(status).to.equal(1);
+        expect(stderr)
+            .to.contain(`this node is managed by ${kata} with the handler kata-qemu; ${virtual} cannot add kata`)
+            .and.not.contain("downloaded");
+    });
+
+    it("corrected name: the removal of the earlier name of a node leaves the node installed", async () => {
+        await stage([kata, "worker"]);
+        expect(await stage([kata, "worker.example.com"])).to.include({ status: 0, stderr: "" });
+        expect((await release([kata, "worker"])).stdout).to.equal(
+            `nothing to undo: this node is managed by ${kata} as worker.example.com\nreleased\n`,
+        );
+        expect(owners()).to.equal(`${kata}\tworker.example.com\tkata-qemu\n`);
+        expect((await release([kata, "worker.example.com"])).stdout).to.equal("last\n");
     });
 
     it("a renamed component whose download fails leaves no claim, because nothing would release it", async () => {
-        await stage("acme/shop/prod/kata", ":");
-        expect((await stage("acme/shop/prod/virtual", "fail finding remedy")).status).to.equal(1);
-        expect(owners()).to.equal("acme/shop/prod/kata\n");
+        await stage([kata]);
+        expect((await stage([virtual], "fail finding remedy")).status).to.equal(1);
+        expect(owners()).to.equal(`${kata}\tworker-1\tkata-qemu\n`);
     });
 
     it("another stack is refused before anything is downloaded", async () => {
-        await stage("acme/shop/prod/kata", ":");
-        const { status, stderr } = await stage("acme/shop/dev/kata", "echo downloaded >&2");
-        expect(status).to.equal(1);
-        expect(stderr).to.contain("is managed by acme/shop/prod/kata").and.not.contain("downloaded");
+        await stage([kata]);
+        for (const handler of ["kata-qemu", "kata"]) {
+            const { status, stderr } = await stage(["acme/shop/dev/kata", "worker-1", handler], "echo downloaded >&2");
+            expect(status).to.equal(1);
+            expect(stderr).to.contain(`is managed by ${kata}`).and.not.contain("downloaded");
+        }
     });
 });

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
@@ -49,6 +49,36 @@ inEveryShell("downloading a release", (sandbox) => {
         await new Promise((resolve) => server!.once("listening", resolve));
         return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     };
+
+    it("mirror: sends the query of the URL, and shows it neither in a list of processes nor in the log", async () => {
+        const data = archive(sandbox(), "kata.tar.zst", release);
+        const asked: (string | undefined)[] = [];
+        server = createServer(({ url }, response) => {
+            asked.push(url);
+            response.end(url?.endsWith("?X-Amz-Signature=0123&b=%2F") ? data : "");
+        }).listen(0, "127.0.0.1");
+        await new Promise((resolve) => server!.once("listening", resolve));
+        const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/kata.tar.zst`;
+        const query = "?X-Amz-Signature=0123&b=%2F";
+        for (const [tool, hidden] of [
+            ["curl", ":"],
+            // A shell may have a wget of its own.
+            ["wget", 'have() { [ $1 != curl ] && command -v $1 >/dev/null; }; wget() { "$PWD/path/wget" "$@"; }'],
+        ]) {
+            sandbox().write(`path/${tool}`, `#!/bin/sh\necho "$*" >>arguments\nexec /usr/bin/${tool} "$@"\n`);
+            chmodSync(sandbox().path(`path/${tool}`), 0o755);
+            const result = await sandbox().run(
+                `${hidden}
+                HOST_CHECKS=warn VERSION=3.32.0 TREE=3.32.0-${tool}; download_release "$R_URL" "$R_SUM"`,
+                { R_URL: url, R_SUM: sha256(data), KATA_URL_QUERY_AMD64: query, KATA_URL_QUERY_ARM64: query },
+            );
+            expect(result).to.include({ status: 0, stderr: "" });
+            expect(asked.at(-1)).to.equal(`/kata.tar.zst${query}`);
+            expect(result.stdout).to.contain(`downloading ${url}\n`).and.not.contain("0123");
+            expect(readFileSync(sandbox().path("arguments"), "utf8")).to.not.contain("0123");
+        }
+        expect(asked).to.have.length(2);
+    });
 
     for (const name of ["kata.tar.xz", "kata.tar.zst"]) {
         it(`unpacks ${name} from a path on the node, owned by root`, async () => {

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import type { KataContainersArgs } from "../../src";
-import { activate, deactivate, stage, unstage } from "../../src/node/commands";
+import { activate, type Claim, deactivate, stage, unstage } from "../../src/node/commands";
 import { makePlan } from "../../src/plan";
 import { args, bootNode, inventory, killNode, onNode, sshOptions } from "./lab";
 import { programWith } from "./program";
@@ -25,12 +25,14 @@ export interface Inspection {
 
 export class FaultyNode {
     private readonly program = programWith(join(__dirname, "failpoints.sh"));
-    private readonly owner = "organization/e2e/faults/kata";
+    private readonly claim: Claim;
 
     constructor(
         readonly name: string,
         private readonly more: Partial<KataContainersArgs> = {},
-    ) {}
+    ) {
+        this.claim = { owner: "organization/e2e/faults/kata", node: name };
+    }
 
     private plan() {
         const { nodes: _, ...settings } = args("3.32.0", this.more);
@@ -52,10 +54,10 @@ export class FaultyNode {
         return new Promise((resolve) => child.on("close", (status) => resolve({ status, output })));
     }
 
-    stage = () => this.run(stage(this.plan(), this.owner, this.program), this.program.packed);
-    activate = () => this.run(activate(this.plan(), this.owner, this.program));
-    deactivate = () => this.run(deactivate(this.plan(), this.owner));
-    unstage = () => this.run(unstage(this.owner));
+    stage = () => this.run(stage(this.plan(), this.claim, this.program), this.program.packed);
+    activate = () => this.run(activate(this.plan(), this.claim, this.program));
+    deactivate = () => this.run(deactivate(this.plan(), this.claim));
+    unstage = () => this.run(unstage(this.claim));
 
     /** Installs what the faults need on the node, such as a check before the services start. */
     prepare(): void {

@@ -103,7 +103,7 @@ describe("KataContainers", () => {
         expect(stage.create)
             .to.match(/stage \\$/m)
             .and.contain(`--version=${defaultVersion}`);
-        expect(stage.delete).to.match(/unstage \\\n--owner=acme\/shop\/prod\/kata$/);
+        expect(stage.delete).to.match(/unstage \\\n--owner=acme\/shop\/prod\/kata \\\n--node=worker-1$/);
         expect(activate.create)
             .to.match(/activate \\$/m)
             .and.contain(`--program=${readProgram().id}`);
@@ -281,6 +281,50 @@ describe("KataContainers", () => {
         expect(await resolved(component.nodeStatuses)).to.equal(undefined);
     });
 
+    it("does not preview the RuntimeClass as replaced while another argument is not known yet", async () => {
+        const { children } = await deploy({ nodes: oneNode, version: unknown() }, { preview: true });
+        expect(children["kata-kata-qemu"]!.inputs.handler).to.equal("kata-qemu");
+    });
+
+    it("mirror: shows the query of release.url nowhere in clear, and the commands without it", async () => {
+        const url = "https://bucket.example.com/{archive}?X-Amz-Signature=0123";
+        for (const given of [url, pulumi.output(url), pulumi.secret(url)]) {
+            const { inputs, children } = await deploy({ nodes: oneNode, version: "3.32.0", release: { url: given } });
+            const stage = children["kata-worker-1-stage"]!.inputs;
+            expect(secretValue(inputs.release).url).to.equal(url);
+            expect(secretValue(stage.stdin)).to.contain("\n?X-Amz-Signature=0123\n");
+            expect(secretValue(stage.create) ?? stage.create).to.contain(
+                "--url-amd64=https://bucket.example.com/kata-static",
+            );
+            expect(children["kata-worker-1-activate"]!.inputs.create).to.be.a("string");
+            const clear = JSON.stringify([inputs, children["kata-worker-1-stage"]!.inputs], (_, value) =>
+                secretValue(value) === undefined ? value : "[secret]",
+            );
+            expect(clear).to.not.contain("0123");
+        }
+    });
+
+    it("keeps a secret label of the RuntimeClass secret, and nothing else", async () => {
+        const labels = { team: pulumi.secret("hunter-2") };
+        const { children } = await deploy({ nodes: oneNode, runtimeClasses: { "kata-qemu": { labels } } });
+        expect(secretValue(children["kata-kata-qemu"]!.inputs.metadata).labels.team).to.equal("hunter-2");
+        expect(children["kata-kata-qemu"]!.inputs.handler).to.equal("kata-qemu");
+        for (const step of ["stage", "activate"]) {
+            expect(children[`kata-worker-1-${step}`]!.inputs.create).to.be.a("string");
+        }
+    });
+
+    it("rejects a secret that previews and the node would show", async () => {
+        const settings = { "hypervisor.qemu.default_memory": pulumi.secret(1024) };
+        const args = { debug: pulumi.secret(true), runtimeClasses: { "kata-qemu": { settings } } };
+        const { message } = await rejection(deploy({ nodes: oneNode, ...args }));
+        expect(message).to.contain("- debug: cannot be a secret, because previews and files on the nodes show it");
+        expect(message).to.contain(
+            '- runtimeClasses["kata-qemu"].settings["hypervisor.qemu.default_memory"]: cannot be a secret',
+        );
+        expect(message).not.to.contain("1024");
+    });
+
     it("previews the commands and the names of the RuntimeClasses, but no status", async () => {
         const { component, children } = await deploy({ nodes: oneNode }, { preview: true });
         expect(children["kata-worker-1-activate"]!.inputs.create).to.contain("--version=");
@@ -425,7 +469,7 @@ describe("KataContainers with invalid arguments", () => {
 
     it("rejects an invalid value when it becomes known, without showing it, because it may be secret", async () => {
         const overhead = { cpu: pulumi.output("hunter-3") };
-        const later = { version: pulumi.secret("hunter-2"), runtimeClasses: { "kata-qemu": { overhead } } };
+        const later = { version: pulumi.output("hunter-2"), runtimeClasses: { "kata-qemu": { overhead } } };
         const error = await rejection(deploy({ nodes: oneNode, ...later }));
         expect(error.message).to.contain('KataContainers "kata" has 2 invalid arguments:\n  - version: must be');
         expect(error.message).to.contain('  - runtimeClasses["kata-qemu"].overhead.cpu: must be a Kubernetes quantity');

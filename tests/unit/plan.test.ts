@@ -100,6 +100,7 @@ describe("the table of releases", () => {
                     "amd64",
                     {
                         url: `${page}/${version}/kata-go-static-${version}-amd64.tar.zst`,
+                        query: "",
                         sha256: checksums["kata-go-static"][version]!.amd64,
                     },
                 ],

@@ -77,7 +77,12 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
         "release.url",
         /user name or password/,
     ],
-    ["a url with a query", { release: { url: "https://mirror/{archive}?token=x" } }, "release.url", /must end in/],
+    [
+        "a url with the archive in its query",
+        { release: { url: "https://mirror/download?file={archive}" } },
+        "release.url",
+        /must end in/,
+    ],
     [
         "a url with an unknown placeholder",
         { release: { url: "https://mirror/{release}/{archive}" } },

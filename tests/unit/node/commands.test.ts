@@ -4,15 +4,17 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { isSecret } from "@pulumi/pulumi";
 import { expect } from "chai";
 import fc from "fast-check";
-import { activate, deactivate, probe, quote, stage, unstage } from "../../../src/node/commands";
+import { activate, deactivate, probe, quote, stage, stageInput, unstage } from "../../../src/node/commands";
 import { programOf } from "../../../src/node/program";
 import { makePlan } from "../../../src/plan";
 import { hostile } from "../../support/arguments";
+import { resolved } from "../../support/mocks";
 
 /** The login shells of SSH servers that this machine has. */
-const shells = [["sh"], ["dash"], ["bash"], ["busybox", "sh"], ["zsh"], ["fish"]].filter(
+const shells = [["sh"], ["dash"], ["bash"], ["busybox", "sh"], ["zsh"], ["fish"], ["csh"], ["tcsh"]].filter(
     ([shell]) => spawnSync(shell!, ["-c", "exit 0"]).error === undefined,
 );
 
@@ -21,7 +23,7 @@ const installNode = '[ "$1" != stage ] || mv "$0" "$(dirname "$0")/node.sh"; ';
 /** A node program that prints its arguments, each followed by a NUL. */
 const text = `${installNode}printf '%s\\0' "$@"\n`;
 const program = programOf(text);
-const owner = "acme/shop/prod/kata";
+const claim = { owner: "acme/shop/prod/kata", node: "worker-1" };
 
 describe("the commands for a node", () => {
     let machine: string;
@@ -75,15 +77,21 @@ describe("the commands for a node", () => {
     });
 
     for (const shell of shells) {
+        // csh has no line breaks in quotes, and no argument has any.
+        const isCsh = shell[0]!.endsWith("csh");
+        const texts = hostile.filter((text) => !isCsh || !text.includes("\n"));
+
         it(`passes every argument unchanged, under ${shell.join(" ")}`, () => {
             becomeRoot();
-            const hostileOwner = `acme/shop/prod/${hostile.join("")}`;
-            const staged = run(stage(plan, hostileOwner, program), { shell, stdin: program.packed });
+            const claim = { owner: `acme/shop/prod/${texts.join("")}`, node: "worker-1" };
+            const staged = run(stage(plan, claim, program), { shell, stdin: program.packed });
             expect(staged.stderr).to.equal("");
             const [[, amd64], [, arm64]] = plan.archives as [(typeof plan.archives)[0], (typeof plan.archives)[0]];
             expect(received(staged.stdout)).to.deep.equal([
                 "stage",
-                `--owner=${hostileOwner}`,
+                `--owner=${claim.owner}`,
+                "--node=worker-1",
+                "--handler=kata-qemu",
                 "--version=3.32.0",
                 `--url-amd64=${amd64.url}`,
                 `--url-arm64=${arm64.url}`,
@@ -92,14 +100,15 @@ describe("the commands for a node", () => {
                 "--host-checks=enforce",
             ]);
 
-            const activated = run(activate(plan, hostileOwner, program), { shell });
+            const activated = run(activate(plan, claim, program), { shell });
             expect(activated.stderr).to.equal("");
             const sets = plan.settings.map(([key, literal]) => `--set=${key}=${literal}`);
             expect(sets).to.have.length(hostile.length + 1);
             expect(received(activated.stdout)).to.deep.equal([
                 "activate",
                 `--program=${program.id}`,
-                `--owner=${hostileOwner}`,
+                `--owner=${claim.owner}`,
+                "--node=worker-1",
                 "--version=3.32.0",
                 `--sha256-amd64=${amd64.sha256}`,
                 `--sha256-arm64=${arm64.sha256}`,
@@ -113,20 +122,22 @@ describe("the commands for a node", () => {
                 "--host-checks=enforce",
             ]);
 
-            expect(received(run(deactivate(plan, hostileOwner), { shell }).stdout)).to.deep.equal([
+            expect(received(run(deactivate(plan, claim), { shell }).stdout)).to.deep.equal([
                 "deactivate",
-                `--owner=${hostileOwner}`,
+                `--owner=${claim.owner}`,
+                "--node=worker-1",
                 "--handler=kata-qemu",
                 "--change-under-running-pods=true",
             ]);
-            expect(received(run(unstage(hostileOwner), { shell }).stdout)).to.deep.equal([
+            expect(received(run(unstage(claim), { shell }).stdout)).to.deep.equal([
                 "unstage",
-                `--owner=${hostileOwner}`,
+                `--owner=${claim.owner}`,
+                "--node=worker-1",
             ]);
         });
 
         it(`quotes any text as one word, under ${shell.join(" ")}`, () => {
-            for (const text of ["", ...hostile]) {
+            for (const text of ["", ...texts]) {
                 const { stdout } = run(`printf '[%s]' ${quote(text)}`, { shell });
                 expect(stdout).to.equal(`[${text}]`);
             }
@@ -136,7 +147,7 @@ describe("the commands for a node", () => {
             const special = fc.constantFrom(..."'\"\\$`!#~*?[]{}()<>|&;=%-^ \t\n\r", "a");
             const word = fc
                 .oneof(fc.string({ unit: special }), fc.string({ unit: "binary" }))
-                .map((text) => text.replaceAll("\0", ""));
+                .map((text) => text.replace(isCsh ? /[\0\n]/g : /\0/g, ""));
             fc.assert(
                 fc.property(fc.array(word, { minLength: 1, maxLength: 50 }), (words) => {
                     const { stdout } = run(`printf '%s\\0' ${words.map(quote).join(" ")}`, { shell });
@@ -149,15 +160,33 @@ describe("the commands for a node", () => {
 
     it("becomes root with sudo and keeps every argument and standard input", () => {
         becomeUser('shift; exec env SUDO=yes "$@"');
-        const { stdout, stderr } = run(stage(plan, owner, program), { stdin: program.packed });
+        const { stdout, stderr } = run(stage(plan, claim, program), { stdin: program.packed });
         expect(stderr).to.equal("");
-        expect(received(stdout)).to.have.length(8);
+        expect(received(stdout)).to.have.length(10);
         expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
+    });
+
+    it("mirror: passes the queries of the URLs on standard input, where no list of processes and no error shows them", async () => {
+        becomeRoot();
+        const url = "https://bucket.example.com/{archive}?X-Amz-Signature=0123-{arch}";
+        const signed = makePlan({ version: "3.32.0", release: { url } });
+        const asking = programOf(`${installNode}echo "$KATA_URL_QUERY_AMD64 $KATA_URL_QUERY_ARM64 $*"\n`);
+        const command = stage(signed, claim, asking);
+        const input = stageInput(signed, asking);
+        expect(command).to.contain("--url-amd64=https://bucket.example.com/kata-static-3.32.0-amd64.tar.zst");
+        expect(command).to.not.contain("Signature");
+        expect(await isSecret(input)).to.equal(true);
+        const stdin = await resolved(input);
+        const { stdout, stderr } = run(command, { stdin });
+        expect(stderr).to.equal("");
+        expect(stdout).to.match(/^\?X-Amz-Signature=0123-amd64 \?X-Amz-Signature=0123-arm64 stage --owner/);
+        // Without queries, nothing but the program is sent.
+        expect(await resolved(stageInput(plan, program))).to.equal(program.packed);
     });
 
     it("explains what to do if sudo asks for a password", () => {
         becomeUser('echo "sudo: a password is required" >&2; exit 1');
-        const { status, stderr } = run(stage(plan, owner, program), { stdin: program.packed });
+        const { status, stderr } = run(stage(plan, claim, program), { stdin: program.packed });
         expect(status).to.equal(1);
         expect(stderr).to.match(
             /^sudo: a password is required\nerror: on .*, kata is not root: log in as root, or allow sudo/,
@@ -167,15 +196,15 @@ describe("the commands for a node", () => {
 
     it("makes the node program readable for root only", () => {
         becomeRoot();
-        run(stage(plan, owner, program), { stdin: program.packed });
+        run(stage(plan, claim, program), { stdin: program.packed });
         expect(statSync(folder).mode & 0o777).to.equal(0o700);
         expect(statSync(join(folder, "node.sh")).mode & 0o777).to.equal(0o600);
     });
 
     it("keeps the installed node program if a new one arrives incomplete", () => {
         becomeRoot();
-        run(stage(plan, owner, program), { stdin: program.packed });
-        const { status, stderr } = run(stage(plan, owner, program), { stdin: program.packed.slice(0, 40) });
+        run(stage(plan, claim, program), { stdin: program.packed });
+        const { status, stderr } = run(stage(plan, claim, program), { stdin: program.packed.slice(0, 40) });
         expect(status).to.equal(1);
         expect(stderr).to.match(/arrived incomplete on /);
         expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
@@ -185,19 +214,19 @@ describe("the commands for a node", () => {
     it("fails with the exit status and output of the node program", () => {
         becomeRoot();
         const failing = programOf(`${installNode}echo no >&2; exit 7\n`);
-        const { status, stderr } = run(stage(plan, owner, failing), { stdin: failing.packed });
+        const { status, stderr } = run(stage(plan, claim, failing), { stdin: failing.packed });
         expect([status, stderr]).to.deep.equal([7, "no\n"]);
-        expect(run(activate(plan, owner, program)).status).to.equal(7);
+        expect(run(activate(plan, claim, program)).status).to.equal(7);
     });
 
     it("reports a missing node program, and has nothing to undo there", () => {
         becomeRoot();
-        const activated = run(activate(plan, owner, program));
+        const activated = run(activate(plan, claim, program));
         expect(activated.status).to.equal(1);
         expect(activated.stderr).to.match(
             /the node program is missing on .*: run pulumi up with --replace for the -stage and -activate resources/,
         );
-        for (const undo of [deactivate(plan, owner), unstage(owner)]) {
+        for (const undo of [deactivate(plan, claim), unstage(claim)]) {
             const { status, stdout } = run(undo);
             expect(status).to.equal(0);
             expect(stdout).to.match(/^nothing to undo: the node program is missing on /);
@@ -205,8 +234,8 @@ describe("the commands for a node", () => {
     });
 
     it("passes the revision of a node that has drifted", () => {
-        expect(unstage(owner, "0123456789ab")).to.match(/--revision=0123456789ab$/);
-        expect(unstage(owner, "")).not.to.contain("--revision");
+        expect(unstage(claim, "0123456789ab")).to.match(/--revision=0123456789ab$/);
+        expect(unstage(claim, "")).not.to.contain("--revision");
     });
 
     it("probes with the installed node program only if it is the current one", () => {
@@ -217,18 +246,18 @@ describe("the commands for a node", () => {
         expect(revision()).to.equal(missing);
 
         const other = programOf(`${text}# of another version`);
-        run(stage(plan, owner, other), { stdin: other.packed });
+        run(stage(plan, claim, other), { stdin: other.packed });
         expect(revision())
             .to.match(/^[0-9a-f]{12}$/)
             .and.not.equal(missing);
 
-        run(stage(plan, owner, program), { stdin: program.packed });
+        run(stage(plan, claim, program), { stdin: program.packed });
         expect(received(revision())).to.deep.equal(["probe", "--node=worker-1", "--runtime-class=kata-qemu"]);
     });
 
     it("shows each changed argument on a line of its own", () => {
         const lines = (version: string) =>
-            activate(makePlan({ version }), owner, program)
+            activate(makePlan({ version }), claim, program)
                 .split("\n")
                 .map((line) => line.replace(/ \\$/, ""));
         const [before, after] = [lines("3.31.0"), lines("3.32.0")];

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect, createServer, type Server } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
@@ -197,6 +198,40 @@ describe("a probe", function () {
         expect(warnings.join()).to.contain(
             "b: the last line of output must be the result of the probe in JSON, but is: Last login: today",
         );
+    });
+
+    it("words of a refusal: passes on what a machine says that accepts a login and refuses the command", async () => {
+        const stdout = 'Please login as the user "ubuntu" rather than the user "root".\r\n\x1b\n';
+        const refusing = await start({ stdout, code: 142 });
+        const { warnings } = await deployNodes({ a: refusing.connection });
+        expect(warnings.join()).to.contain(
+            'a: the probe failed with exit status 142: Please login as the user "ubuntu" rather than the user "root".',
+        );
+    });
+
+    it("rejects a machine without a key of the type of hostKey like one with another key", async () => {
+        const node = await start(answer());
+        const key = Buffer.concat([Buffer.from("0000000b", "hex"), Buffer.from("ssh-ed25519"), Buffer.alloc(36)]);
+        const connection = { ...node.connection, hostKey: `ssh-ed25519 ${key.toString("base64")}` };
+        const { message } = await failure({ a: connection }, { drift: "warn" });
+        expect(message).to.contain("a: 127.0.0.1 presents a host key that differs from hostKey");
+    });
+
+    it("dials a bastion again whose connection failed", async () => {
+        const [bastion, node] = [await start(), await start(answer())];
+        const relay = createServer((socket) => {
+            socket.on("error", () => {});
+            if (tries++ === 0) socket.destroy();
+            else socket.pipe(connect(bastion.connection.port, "127.0.0.1")).pipe(socket);
+        });
+        let tries = 0;
+        servers.push(relay.listen(0, "127.0.0.1"));
+        await once(relay, "listening");
+        const { port } = relay.address() as { port: number };
+        const proxy = { ...bastion.connection, port } as ConnectionArgs["proxy"];
+        const { warnings } = await deployNodes({ a: { ...node.connection, proxy } }, {}, false);
+        expect(warnings.join()).to.not.contain("unreachable");
+        expect([tries, node.commands.length]).to.deep.equal([2, 1]);
     });
 
     it("waits in an update for a machine that is starting", async () => {

@@ -20,6 +20,13 @@ describe("the waves of a rollout", () => {
         });
     }
 
+    it("changes the nodes in the order of their names, because some languages do not keep the order of `nodes`", () => {
+        const nodes = ["worker-2", "10", "b", "worker-10", "2", "a"];
+        const ordered = [["a"], ["10"], ["2"], ["b"], ["worker-10"], ["worker-2"]];
+        expect(waves(nodes, { canary: "a" })).to.deep.equal(ordered);
+        expect(waves(nodes.toReversed(), { canary: "a" })).to.deep.equal(ordered);
+    });
+
     it("changes every node exactly once, the canary first, and never more than maxUnavailable at once", () => {
         const limits = fc.oneof(fc.integer({ min: 1, max: 30 }), fc.double({ min: 0.001, max: 0.999, noNaN: true }));
         const nodes = fc.uniqueArray(fc.string(), { minLength: 1, maxLength: 20 });

@@ -1,0 +1,83 @@
+import * as pulumi from "@pulumi/pulumi";
+import { expect } from "chai";
+import { connectionDefaults } from "../../../src/args";
+import { checkExisting } from "../../../src/node/existing";
+import { programOf } from "../../../src/node/program";
+import { SshServer } from "../../support/sshServer";
+
+describe("the check for an existing RuntimeClass", () => {
+    const servers: SshServer[] = [];
+    const start = async (runtimeClass: unknown) => {
+        const server = await SshServer.start({ stdout: `progress\n${JSON.stringify({ runtimeClass })}\n` });
+        servers.push(server);
+        return server;
+    };
+    afterEach(() => {
+        for (const server of servers.splice(0)) server.stop();
+    });
+    const existing = (owner?: string) => ({
+        kind: "PartialObjectMetadata",
+        metadata: { annotations: owner ? { "kata-containers/owner": owner } : undefined },
+    });
+    const missing = { kind: "Status", code: 404 };
+
+    /** The error and the warnings of the check. */
+    const check = async (nodes: { [node: string]: SshServer }) => {
+        const endpoints = Object.entries(nodes).map(([node, { connection }]) => [
+            node,
+            pulumi.output({ ...connectionDefaults, ...connection }),
+        ]);
+        const warnings: string[] = [];
+        const warn = console.warn;
+        console.warn = (message) => warnings.push(message);
+        try {
+            await checkExisting(
+                {
+                    runtimeClassName: "kata-qemu",
+                    owner: pulumi.output("acme/shop/prod/kata"),
+                    endpoints: Object.fromEntries(endpoints),
+                    program: programOf("exit"),
+                    component: undefined as never,
+                },
+                1000,
+            );
+            return { error: undefined, warnings };
+        } catch (error) {
+            return { error: (error as Error).message, warnings };
+        } finally {
+            console.warn = warn;
+        }
+    };
+
+    it("existing RuntimeClass: refuses one that Pulumi does not manage, and says how to adopt it", async () => {
+        const node = await start(existing());
+        const { error } = await check({ a: node });
+        expect(error).to.equal(
+            "the RuntimeClass kata-qemu already exists and is not managed by Pulumi; " +
+                'set runtimeClasses["kata-qemu"].adopt to true to adopt it, or delete it, or choose another name',
+        );
+        expect(node.commands[0]).to.match(/\nprobe \\\n--node=a \\\n--runtime-class=kata-qemu$/);
+    });
+
+    it("existing RuntimeClass: names the component that manages it", async () => {
+        const { error } = await check({ a: await start(existing("acme/shop/dev/kata")) });
+        expect(error).to.contain("is managed by acme/shop/dev/kata");
+    });
+
+    it("existing RuntimeClass: accepts a missing one, and one that an interrupted update created", async () => {
+        for (const answer of [missing, existing("acme/shop/prod/kata")]) {
+            expect(await check({ a: await start(answer) })).to.deep.equal({ error: undefined, warnings: [] });
+        }
+    });
+
+    it("existing RuntimeClass: asks several nodes, because one of them may have no answer", async () => {
+        const { error } = await check({ a: await start(null), b: await start(existing()) });
+        expect(error).to.contain("already exists");
+    });
+
+    it("existing RuntimeClass: warns if no node has an answer", async () => {
+        const { error, warnings } = await check({ a: await start(null) });
+        expect(error).to.equal(undefined);
+        expect(warnings.join()).to.contain("no node could tell whether the RuntimeClass kata-qemu already exists");
+    });
+});
