@@ -43,7 +43,7 @@ export async function behind(relay: Relay, nodes: Nodes): Promise<Nodes> {
     return relayed;
 }
 
-/** Arguments of the component, for programs/kata.js. Without drift detection, which has a measurement of its own. */
+/** Arguments of the component, for programs/kata.js. Without drift detection, which is measured separately. */
 export function kataArguments(nodes: Nodes, release: Release, more: object = {}): object {
     const connections = Object.entries(nodes).map(([name, { host, port, user, privateKeyFile, hostKey }]) => [
         name,

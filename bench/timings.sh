@@ -2,9 +2,9 @@
 # Timings of the node program. The bench inserts this file between 90-main.sh and 99-run.sh.
 #
 # A mark is a line of output, `@ SECONDS KIND PHASE`. `enter` changes the current phase. `begin` and `end` enclose a command
-# that has a phase of its own. A mark takes some 2 ms.
+# that has a phase of its own. A mark takes about 2 ms.
 
-# Marks go past pipes and redirections of the timed commands.
+# Marks bypass pipes and redirections of the timed commands.
 exec 7>&1
 mark() { echo "@ $(date +%s.%N) $*" >&7; }
 

@@ -1,8 +1,8 @@
 #!/bin/sh
-# The node program of the Pulumi package `kata-containers`: it installs Kata Containers on this Kubernetes node beside runc,
+# The node program of the Pulumi package `kata-containers`: it installs Kata Containers on this Kubernetes node next to runc,
 # and removes it again.
 #
-#   stage       downloads a release and unpacks it beside the others; changes nothing that runs
+#   stage       downloads a release and unpacks it next to the others; changes nothing that runs
 #   activate    switches the node to the release: Kata's configuration, containerd, the kubelet's cgroup driver
 #   deactivate  restores the files of containerd and the kubelet and everything that was displaced
 #   unstage     removes the releases and this program
@@ -18,12 +18,12 @@
 #   /etc/systemd/system/kata-containers-node.service   runs `recover` at boot, if a change was interrupted
 #   /var/lib/kata-containers-node/           this program, the names of its owners, the journal of a change in progress
 #   /run/kata-containers-node/               its lock and its logs
-# In files of others (the configurations of containerd and the kubelet) every changed line stands behind a comment that
-# begins with `#kata-containers:` and holds the original, so that it can be undone, also by hand.
+# In files of others (the configurations of containerd and the kubelet) every change is marked with a comment that begins
+# with `#kata-containers:` and contains the original line, so that it can be undone, also by hand.
 #
 # The program needs a POSIX shell with `local`, awk and the tools that every Kubernetes node has.
 #
-# This file: the global variables and the helpers that know nothing of nodes.
+# This file: the global variables and general helpers.
 
 set -eu
 umask 022
@@ -32,7 +32,7 @@ PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # ctr and crictl read defaults from the environment; those of an administrator must not redirect them.
 unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 
-# All global variables. Everything else is a parameter or `local`. An assignment never stands in front of a function call
+# All global variables. Everything else is a parameter or `local`. An assignment never precedes a function call
 # (NAME=value function): in bash before 5.1 run as sh, the variable keeps that value after the call.
 #
 # constants                TAB NEWLINE SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT KATA_MODULES

@@ -34,7 +34,7 @@ parse() {
             --runtime-class=*) RUNTIME_CLASS=$value ;;
             # `probe` reads it from the recorded arguments.
             --revision=*) ;;
-            *) fail "unknown argument $argument" "use the node program of the package version that calls it" ;;
+            *) fail "unknown argument $argument" "run pulumi up again, so that this node gets the current node program" ;;
         esac
     done
     KATA_CONFIG_PATH=/etc/kata-containers/$HANDLER/configuration.toml

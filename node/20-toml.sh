@@ -1,10 +1,10 @@
 # TOML, read and edited line by line, so that comments and the order are kept. Inside awk, a key path is the list of its
-# parts, each behind the separator SEP and written as between double quotes; in arguments it is written as in TOML:
+# parts, each preceded by the separator SEP and escaped as between double quotes; in arguments it is written as in TOML:
 # plugins."io.containerd.grpc.v1.cri".cni
 #
 # toml_index() sets for each line i: at[i], the table that the line is in; head[i], the table that begins there;
 # key[i] and value[i], the entry that begins there; first[i] and last[i], the first and last line of an entry whose value
-# has several lines.
+# has several lines; bare[i], the part of a value on that line, without the comment behind it.
 
 # shellcheck disable=SC2016
 TOML_AWK='
@@ -51,7 +51,8 @@ function shown(path,    n, i, part, out) {
     for (i = 1; i <= n; i++) out = out (i > 1 ? "." : "") (part[i] ~ /^[A-Za-z0-9_-]+$/ ? part[i] : "\"" part[i] "\"")
     return out
 }
-# Scans s for strings and brackets; OPEN is the delimiter of an open string, DEPTH the open brackets.
+# Scans s for strings and brackets and returns it without a comment; OPEN is the delimiter of an open string, DEPTH the
+# open brackets.
 function scan(s,    i, c) {
     for (i = 1; i <= length(s); i++) {
         c = substr(s, i, 1)
@@ -59,7 +60,7 @@ function scan(s,    i, c) {
             if (OPEN == BASIC && c == "\\") i++
             # One or two quotes in front of the closing ones belong to the string.
             else if (substr(s, i, 3) == OPEN && substr(s, i + 3, 1) != c) { OPEN = ""; i += 2 }
-        } else if (c == "#") return
+        } else if (c == "#") return substr(s, 1, i - 1)
         else if (c == "\"" || c == "\047") {
             if (substr(s, i, 3) == c c c) { OPEN = c c c; i += 2 }
             else for (i++; i <= length(s) && substr(s, i, 1) != c; i++) if (c == "\"" && substr(s, i, 1) == "\\") i++
@@ -67,6 +68,7 @@ function scan(s,    i, c) {
         else if (c == "[" || c == "{") DEPTH++
         else if (c == "]" || c == "}") DEPTH--
     }
+    return s
 }
 # The path of a table as written in its header, through the newest element of the array of tables that it is in.
 function resolve(path,    array, outer) {
@@ -77,7 +79,7 @@ function toml_index(    i, table, start, s, array) {
     table = ""; OPEN = ""; DEPTH = 0
     for (i = 1; i <= NR; i++) {
         at[i] = table
-        if (OPEN != "" || DEPTH > 0) { first[i] = start; last[start] = i; scan(line[i]); continue }
+        if (OPEN != "" || DEPTH > 0) { first[i] = start; last[start] = i; bare[i] = scan(line[i]); continue }
         s = line[i]
         sub(/^[ \t]+/, "", s)
         if (s ~ /^\[/) {
@@ -92,7 +94,7 @@ function toml_index(    i, table, start, s, array) {
             key[i] = KEY; start = i; first[i] = i; last[i] = i
             value[i] = substr(REST, 2)
             sub(/^[ \t]+/, "", value[i])
-            scan(value[i])
+            bare[i] = scan(value[i])
         }
     }
 }
@@ -103,13 +105,14 @@ function plain(v,    n, c) {
         n = index(substr(v, 2), c)
         return substr(v, 2, n - 1)
     }
-    sub(/[ \t]*(#.*)?\r?$/, "", v)
+    if (c == "[" || c == "{") sub(/[ \t\r]*$/, "", v)
+    else sub(/[ \t]*(#.*)?\r?$/, "", v)
     return v
 }
 # The whole value of the entry at line i, which may have several lines.
 function whole(i,    j, out) {
-    out = value[i]
-    for (j = i + 1; j <= last[i]; j++) out = out "\n" line[j]
+    out = bare[i]
+    for (j = i + 1; j <= last[i]; j++) out = out "\n" bare[j]
     return out
 }
 '

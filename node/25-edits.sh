@@ -7,6 +7,17 @@
 # cut_short FILE: "yes" if its last line has no newline.
 cut_short() { if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo yes; fi; }
 
+# require_marks FILE: without its `end`, a `begin` would take everything below it away.
+require_marks() {
+    local torn
+    torn=$(awk '
+        /^#kata-containers:begin/ { if (begun) exit; begun = NR }
+        /^#kata-containers:end/ { if (!begun) { begun = NR; exit } begun = 0 }
+        END { if (begun) print begun }' "$1")
+    [ -z "$torn" ] || fail "the mark in line $torn of $1 has lost its counterpart" \
+        "enclose exactly the lines that this package added in the lines \`#kata-containers:begin\` and \`#kata-containers:end\`, or delete them together with the mark"
+}
+
 # unmark FILE: prints the file without our edits. A line that someone changed after us is kept as it is now.
 unmark() {
     if ! grep -q '^#kata-containers:' "$1"; then
@@ -31,7 +42,7 @@ unmark() {
         END { if (sep != "" && !cut_short && ENVIRON["E_CUT_SHORT"] == "") out = out "\n"; printf "%s", out }' "$1"
 }
 
-# edits FILE: prints our edits alone. The owner of the file decides where in it they stand.
+# edits FILE: prints only the managed edits. Their position in the file does not matter.
 edits() {
     awk '
         inside { print; if (/^#kata-containers:end/) inside = 0; next }

@@ -9,11 +9,11 @@ begin() {
     flush "$STATE_DIR"
 }
 
-# backup_of PATH: the backup of what is at PATH until the change is committed. It is a second hard link beside the file,
-# so neither making it nor rolling back needs room on the disk.
+# backup_of PATH: the backup of PATH until the change is committed. It is a second hard link in the same folder, so that
+# neither the backup nor a rollback needs disk space.
 backup_of() { printf '%s/.%s.kata-containers-backup' "${1%/*}" "${1##*/}"; }
 
-# temporary PATH: where the new PATH is prepared, beside it.
+# temporary PATH: the path in the same folder at which the new PATH is prepared.
 temporary() { printf '%s/.%s.kata-containers-new' "${1%/*}" "${1##*/}"; }
 
 entries() { find "$JOURNAL" -mindepth 1 -maxdepth 1 -name '[0-9]*' | wc -l; }
@@ -157,7 +157,7 @@ roll_back() {
     for restarted in "$JOURNAL"/restarted-*; do
         [ -e "$restarted" ] || continue
         unit=${restarted##*/restarted-}
-        restart_unit "$unit" || say "$unit did not start again"
+        restart_unit "$unit" || say "warning: $unit did not start after the rollback: see journalctl -u $unit"
     done
 }
 roll_back_entry() {

@@ -4,6 +4,7 @@
 empty_plan() {
     : >"$WORK_DIR/plan"
     : >"$WORK_DIR/managed"
+    : >"$WORK_DIR/stripped"
 }
 plan() { printf '%s\t%s\t%s\n' "$@" >>"$WORK_DIR/plan"; } # KIND PATH ARGUMENT
 planned() { cut -f 2 "$WORK_DIR/plan" | grep -qxF -e "$1"; }
@@ -22,8 +23,8 @@ displaced_of() { printf '%s.kata-containers-displaced' "$1"; }
 want_file() { # FILE PATH
     if ! { [ -f "$2" ] && cmp -s "$1" "$2"; }; then plan file "$2" "$1"; fi
 }
-want_edits() { # FILE PATH, a file of others: only our edits in it count
-    if ! { [ -f "$2" ] && [ "$(edits "$1")" = "$(edits "$2")" ]; }; then plan file "$2" "$1"; fi
+want_edits() { # FILE PATH, a file of others: only our edits in it count, and those whose marks are gone
+    if [ ! -f "$2" ] || grep -qxF -e "$2" "$WORK_DIR/stripped" || [ "$(edits "$1")" != "$(edits "$2")" ]; then plan file "$2" "$1"; fi
 }
 want_managed_file() { # FILE PATH
     want_managed "$2"
@@ -58,7 +59,7 @@ carry_out_plan() {
     local kind path argument
     note "$STATE_DIR/managed"
     note "$STATE_DIR/folders"
-    # The list of managed paths grows before the change and shrinks after it, so that no managed path is ever forgotten.
+    # Paths are added to the list of managed paths before the change and removed after it, so that the list is never incomplete.
     add_lines "$STATE_DIR/managed" <"$WORK_DIR/managed"
     while IFS="$TAB" read -r kind path argument; do
         case $kind in

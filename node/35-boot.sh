@@ -1,6 +1,6 @@
 # Recovery of an interrupted change: at the start of the next run, or, after a power failure, at boot, before containerd
 # and the kubelet read their configurations. The boot unit is installed before the first change and removed after the
-# last one; it is no part of them.
+# last one; it is not part of their transactions.
 
 boot_link() { printf '%s/multi-user.target.wants/%s' "${BOOT_UNIT%/*}" "${BOOT_UNIT##*/}"; }
 

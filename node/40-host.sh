@@ -18,7 +18,7 @@ missing_devices() {
     for name in kvm $(echo "$KATA_MODULES" | tr _ -); do has_device "$name" || echo "/dev/$name does not exist"; done
 }
 
-# cgroup_version: a hybrid machine counts as 1, because its controllers are there.
+# cgroup_version: 1 on a hybrid machine, because its controllers use version 1.
 cgroup_version() { if [ -f /sys/fs/cgroup/cgroup.controllers ]; then echo 2; else echo 1; fi; }
 
 # module_available NAME: loaded, built in or loadable, as far as can be told without loading it.

@@ -1,4 +1,4 @@
-# The release trees, beside each other under /opt/kata-releases: download, unpack, fingerprint, prune.
+# The release trees in /opt/kata-releases, one folder each: download, unpack, fingerprint, prune.
 
 # choose_release: sets TREE, the folder of the release for this machine's architecture.
 choose_release() {
@@ -36,7 +36,7 @@ download_release() {
     local url="$1" staging="$RELEASES_DIR/.staging" attempt=1 problem retry remedy finding
     step "release"
     if tree_is_intact "$TREE"; then
-        say "Kata Containers $VERSION is already here: $RELEASES_DIR/$TREE"
+        say "Kata Containers $VERSION is already unpacked in $RELEASES_DIR/$TREE"
         return
     fi
     if [ -d "$RELEASES_DIR/$TREE" ]; then say "$RELEASES_DIR/$TREE has been modified; downloading it again"; fi
@@ -77,10 +77,10 @@ require_tools() { # URL
         "set release.url to an archive of the Kata Containers project"
     for tool in "$decompress" tar sha256sum mkfifo; do
         have "$tool" || fail "$tool is not installed on this node" \
-            "install it, for instance: apt-get install $tool, or dnf install $tool"
+            "install the package that contains it; for xz, that is xz-utils on Debian and Ubuntu"
     done
     case $1 in
-        /*) [ -r "$1" ] || fail "the file $1 does not exist on this node" "copy the archive there, or change release.url" ;;
+        /*) [ -r "$1" ] || fail "the file $1 does not exist on this node or is not readable" "copy the archive there, or change release.url" ;;
         *) have curl || have wget || fail "neither curl nor wget is installed on this node" \
                 "install one, or copy the archive to the node and set release.url to its path" ;;
     esac
@@ -202,13 +202,13 @@ report_progress() {
         now=$(sed -n 's/^rchar: //p' "/proc/$1/io" 2>/dev/null) || return 0
         [ -n "$now" ] || return 0
         size=$(sed -n 's/^[Cc]ontent-[Ll]ength: *\([0-9]*\).*/\1/p' "$WORK_DIR/headers" 2>/dev/null | tail -n 1) || size=""
-        say "$((now / 1048576))${size:+ of $((size / 1048576))} MiB, $(((now - last) / 5242880)) MiB/s"
+        say "downloading: $((now / 1048576))${size:+ of $((size / 1048576))} MiB, $(((now - last) / 5242880)) MiB/s"
         last=$now
     done
 }
 
-# tree_fingerprint FOLDER: a sum over everything about its files that can be read without opening them. All trees that are
-# unpacked from one archive have the same.
+# tree_fingerprint FOLDER: a hash over the names, types, modes, sizes and modification times of its files. All trees that
+# are unpacked from one archive have the same fingerprint.
 tree_fingerprint() { (cd "$1" && find . ! -type d -exec stat -c '%n %f %s %Y' {} + | sort | sha256sum | cut -c 1-64); }
 
 # tree_is_intact TREE: as it was unpacked.
@@ -237,8 +237,8 @@ sandboxes() {
     done
 }
 
-# prune KEEP...: removes every tree that is neither named nor in use. It is renamed first, because half a tree must not
-# look like one.
+# prune KEEP...: removes every tree that is neither named nor in use. It is renamed first, because an incomplete tree must
+# not look complete.
 prune() {
     local tree name
     for tree in "$RELEASES_DIR"/*; do

@@ -24,7 +24,7 @@ old_sandboxes() {
         while IFS="$TAB" read -r other id; do
             if [ "$other" = "$tree" ]; then printf '%s\n' "$id"; fi
         done <"$WORK_DIR/sandboxes" >"$WORK_DIR/old"
-        echo "sandboxes still on Kata Containers $(version_of "$tree"): $(($(wc -l <"$WORK_DIR/old"))), of $(pod_names <"$WORK_DIR/old")"
+        echo "sandboxes still running on Kata Containers $(version_of "$tree"): $(($(wc -l <"$WORK_DIR/old"))); pods: $(pod_names <"$WORK_DIR/old")"
     done <"$WORK_DIR/old-trees"
 }
 
@@ -38,5 +38,5 @@ kill_sandboxes() {
         sandbox=$(in_k8s containers info "$task" | container_label io.kubernetes.cri.sandbox-id)
         if grep -qxF "$sandbox" "$WORK_DIR/sandboxes"; then in_k8s tasks kill -a -s SIGKILL "$task" || :; fi
     done <"$WORK_DIR/tasks"
-    within 60 no_sandboxes || fail "these sandboxes do not end: $(sandbox_names)" "find out what holds them: ps, crictl pods"
+    within 60 no_sandboxes || fail "sandboxes are still running 60 s after SIGKILL: $(sandbox_names)" "end their processes (see ps and crictl pods), then run pulumi again"
 }

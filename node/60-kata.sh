@@ -4,8 +4,8 @@
 prepare_kata() {
     local shipped="$RELEASES_DIR/$TREE/$KATA_CONFIG"
     step "Kata configuration"
-    [ -f "$shipped" ] || fail "the release has no $KATA_CONFIG" "choose another shim for version $VERSION"
-    [ -x "$RELEASES_DIR/$TREE/$SHIM_PATH" ] || fail "the release has no $SHIM_PATH" "choose another shim for version $VERSION"
+    [ -f "$shipped" ] || fail "Kata $VERSION has no file $KATA_CONFIG" "set shim or version so that the release contains the shim"
+    [ -x "$RELEASES_DIR/$TREE/$SHIM_PATH" ] || fail "Kata $VERSION has no program $SHIM_PATH" "set shim or version so that the release contains the shim"
     # One switch for all components: every table that has enable_debug gets it.
     toml_set "$shipped" "*${TAB}enable_debug${TAB}$DEBUG$SETTINGS" >"$WORK_DIR/kata.set" 2>"$WORK_DIR/refused" ||
         fail "the settings name the table \"$(cat "$WORK_DIR/refused")\", which does not exist in Kata $VERSION's configuration" \

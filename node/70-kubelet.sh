@@ -3,41 +3,66 @@
 # kubelet_entry KEY: its value in the kubelet's configuration file.
 kubelet_entry() { if [ -n "$KUBELET_CONFIG" ]; then yaml_get "$KUBELET_CONFIG" "$1"; fi; }
 
-# cgroup_driver: the driver in force. From Kubernetes 1.34 on, the kubelet takes it from containerd 2.x.
+# cgroup_driver: the driver in force. With KubeletCgroupDriverFromCRI, which is on by default from Kubernetes 1.31 on, the
+# kubelet takes it from containerd 2.x; otherwise it tells it, or its flag or file does.
 cgroup_driver() {
-    local runtime_driver driver
+    local pid driver gate version
     dump_now
-    runtime_driver=$(dumped_driver "$WORK_DIR/dump.now")
     # The kubelet may have been restarted since it was found.
-    driver=$(flag "$(kubelet_pid)" --cgroup-driver)
-    [ -n "$driver" ] || driver=$(kubelet_entry cgroupDriver)
-    driver=${driver:-cgroupfs}
-    if [ "$driver" != "$runtime_driver" ] && [ "$CONTAINERD_MAJOR" != 1 ] &&
-        version_at_least "$("$KUBELET" --version | sed 's/^Kubernetes v//')" 1.34; then
-        driver=$runtime_driver
+    pid=$(kubelet_pid)
+    version=$("$KUBELET" --version | sed 's/^Kubernetes v//')
+    gate=$({ flag "$pid" --feature-gates; sed 's/#.*//' "${KUBELET_CONFIG:-/dev/null}"; } |
+        sed -n "s/.*KubeletCgroupDriverFromCRI[\"' ]*[:=] *\\([a-z]*\\).*/\\1/p" | head -n 1)
+    if [ -z "$gate" ] && version_at_least "$version" 1.31; then gate=true; fi
+    if [ "$gate" = true ] && [ "$CONTAINERD_MAJOR" != 1 ]; then
+        dumped_driver "$WORK_DIR/dump.now"
+        return
     fi
-    echo "$driver"
+    driver=$(curl -fsk -m 5 --noproxy '*' https://127.0.0.1:10250/configz 2>/dev/null |
+        sed -n 's/.*"cgroupDriver":"\([a-z]*\)".*/\1/p')
+    [ -n "$driver" ] || driver=$(flag "$pid" --cgroup-driver)
+    [ -n "$driver" ] || driver=$(kubelet_entry cgroupDriver)
+    echo "${driver:-cgroupfs}"
 }
 
-# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested and without our edits if
+# kubelet_original OUT: OUT gets its configuration without our edit, also if a tool has rewritten it without the marks.
+kubelet_original() {
+    local edit old new
+    require_marks "$KUBELET_CONFIG"
+    edit=$(sed -n "s/^kubelet.cgroupDriver$TAB//p" "$STATE_DIR/edits" 2>/dev/null) || edit=""
+    old=${edit%%"$TAB"*} new=${edit#*"$TAB"}
+    if [ -z "$new" ] || [ "$(kubelet_entry cgroupDriver)" != "$new" ] || grep -q '^#kata-containers:' "$KUBELET_CONFIG"; then
+        unmark "$KUBELET_CONFIG" >"$1"
+        return
+    fi
+    printf '%s\n' "$KUBELET_CONFIG" >>"$WORK_DIR/stripped"
+    mark_yaml "$KUBELET_CONFIG" cgroupDriver "${old:-remove}" | grep -v -e '^#kata-containers:' -e '^cgroupDriver: remove$' >"$1"
+}
+
+# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested, or unedited if
 # not.
 prepare_kubelet() {
     local unmarked="$WORK_DIR/kubelet.unmarked" value
     step "kubelet configuration"
     if [ -z "$KUBELET_CONFIG" ]; then
         [ -z "$CGROUP_DRIVER" ] || fail "the kubelet has no configuration file (--config)" \
-            "give it one, or remove kubelet.cgroupDriver"
+            "start it with --config, or remove kubelet.cgroupDriver"
         return 0
     fi
-    unmark "$KUBELET_CONFIG" >"$unmarked"
+    kubelet_original "$unmarked"
     if [ -z "$CGROUP_DRIVER" ]; then
         cp "$unmarked" "$WORK_DIR/kubelet"
         return
     fi
-    if grep -q '^[ \t]*{' "$KUBELET_CONFIG"; then
-        fail "$KUBELET_CONFIG is JSON, which cannot be edited safely" \
-            "write it as YAML, or set cgroupDriver in it yourself and remove kubelet.cgroupDriver"
-    fi
+    value=$(awk '
+        /^[ \t]*(#|\r?$)/ || !body && /^---[ \t\r]*(#.*)?$/ { next }
+        /^[ \t]*\{/ { print "it is JSON"; exit }
+        /^(---|\.\.\.)/ { print "line " NR " begins or ends a document"; exit }
+        !body && /^[ \t]/ { print "line " NR " is indented"; exit }
+        /^["\047]?cgroupDriver["\047]?[ \t]*:[ \t\r]*(#.*)?$/ { print "line " NR " has no value"; exit }
+        { body = 1 }' "$unmarked")
+    [ -z "$value" ] || fail "$KUBELET_CONFIG cannot be edited safely: $value" \
+        "write it as plain YAML, or set cgroupDriver in it yourself and remove kubelet.cgroupDriver"
     value=$(flag "$KUBELET_PID" --cgroup-driver)
     [ "${value:-$CGROUP_DRIVER}" = "$CGROUP_DRIVER" ] ||
         fail "the kubelet is started with --cgroup-driver=$value, which its configuration file cannot change" \
@@ -46,6 +71,8 @@ prepare_kubelet() {
     if [ -n "$value" ] && grep -rq '^cgroupDriver:' "$value"; then
         fail "a file in the kubelet's --config-dir $value sets cgroupDriver" "remove it there"
     fi
+    value=$(yaml_get "$unmarked" cgroupDriver)
+    if [ "$value" != "$CGROUP_DRIVER" ]; then printf 'kubelet.cgroupDriver\t%s\t%s\n' "$value" "$CGROUP_DRIVER" >>"$WORK_DIR/edits"; fi
     mark_yaml "$unmarked" cgroupDriver "$CGROUP_DRIVER" >"$WORK_DIR/kubelet"
 }
 

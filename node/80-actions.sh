@@ -21,7 +21,7 @@ claim() {
     printf '%s\n' "$OWNER" | add_lines "$STATE_DIR/owners"
     flush "$STATE_DIR/owners" "$STATE_DIR"
 }
-# release_claim: removes our claim if another one is left, and fails if ours is the only one.
+# release_claim: removes the claim of OWNER if another one is left, and fails if it is the only one.
 release_claim() {
     local other
     other=$(other_owner)
@@ -63,6 +63,7 @@ do_activate() {
     find_containerd
     find_kubelet
     step "health before the change"
+    require_cri
     gate_containerd || fail "containerd's CRI does not answer; nothing was changed" \
         "see: ctr plugins ls; journalctl -u $CONTAINERD_UNIT"
     gate_kubelet || fail "the kubelet is unhealthy; nothing was changed" "see: journalctl -u $KUBELET_UNIT"
@@ -70,7 +71,7 @@ do_activate() {
     previous=$(active_tree)
     plan_activation
     check_removed_runtimes
-    change_node
+    change_node plan_activation
     record_managed
     # One earlier release is kept to return to; the next run removes those that sandboxes use now.
     if [ "$previous" != "$TREE" ]; then
@@ -84,10 +85,7 @@ do_activate() {
 # plan_activation: plans everything that differs from the request. `probe` uses it as well, so it changes nothing.
 plan_activation() {
     prepare_kata
-    prepare_containerd
-    check_containerd
-    require_runtimes "$HANDLER"
-    require_handler
+    prepare_runtime
     prepare_kubelet
     { echo "$SIGNATURE"; wanted_modules; } >"$WORK_DIR/modules"
 
@@ -96,6 +94,7 @@ plan_activation() {
     want_managed_link "/opt/kata/$SHIM_PATH" "$(shim_folder)/containerd-shim-$HANDLER-v2"
     want_containerd
     want_kubelet
+    if [ -s "$WORK_DIR/edits" ] || [ -e "$STATE_DIR/edits" ]; then want_file "$WORK_DIR/edits" "$STATE_DIR/edits"; fi
     # After the files that may have imported from the folder that it displaces.
     want_managed_link "kata-releases/$TREE" "$KATA_LINK"
     unwant_rest
@@ -109,13 +108,16 @@ do_deactivate() {
     # Kubernetes forgets a pod a moment before its sandbox ends.
     if [ "$FORCE" != true ] && ! within 30 no_sandboxes; then
         fail "sandboxes still run on Kata Containers: $(sandbox_names)" \
-            "delete these pods, then run this again; or set forceRemoval to kill their sandboxes"
+            "delete these pods, then run pulumi again; or set forceRemoval and run pulumi up, then remove Kata again"
     fi
-    choose_form
-    cp "$WORK_DIR/main.unmarked" "$WORK_DIR/main"
-    prepare_imported ""
-    check_containerd
-    require_runtimes
+    plan_deactivation
+    change_node plan_deactivation
+    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/activate" "$STATE_DIR/fingerprint" "$STATE_DIR/edits"
+    remove_boot_unit
+}
+
+plan_deactivation() {
+    prepare_removal
     CGROUP_DRIVER=""
     prepare_kubelet
     # Before the file that may import from the folder that it displaced.
@@ -123,21 +125,18 @@ do_deactivate() {
     want_kubelet
     want_containerd
     unwant_rest
-    change_node
-    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/activate" "$STATE_DIR/fingerprint"
-    remove_boot_unit
 }
 
 do_unstage() {
     if release_claim; then return; fi
     if [ -s "$STATE_DIR/managed" ]; then
         # A -stage resource that is replaced by itself.
-        say "still active, keeping it"
+        say "Kata Containers is still active; keeping its releases"
         return
     fi
     step "releases"
     prune
-    rmdir "$RELEASES_DIR" 2>/dev/null || say "kept $RELEASES_DIR"
+    rmdir "$RELEASES_DIR" 2>/dev/null || say "kept $RELEASES_DIR, which is not empty"
     rm -rf "$STATE_DIR"
 }
 
@@ -156,7 +155,8 @@ record_managed() {
     mv "$WORK_DIR/managed" "$STATE_DIR/managed"
 }
 
-# change_node: carries out the plan as one transaction, restarts what it affects and waits until that is healthy.
+# change_node PLANNER: carries out the plan as one transaction, restarts what it affects, waits until that is healthy and
+# proves that the change is in force.
 change_node() {
     local restart_containerd="" restart_kubelet=""
     step "change"
@@ -187,9 +187,31 @@ change_node() {
             "see: journalctl -u $KUBELET_UNIT"
         say "the kubelet is healthy"
     fi
+    prove "$1"
     commit
     mv "$WORK_DIR/managed" "$STATE_DIR/managed"
     remove_folders
+}
+
+# prove PLANNER: nothing is left to change, and the services that run now do as requested. A restart may have rewritten a
+# file: some units generate their configuration.
+prove() {
+    local path unit="$CONTAINERD_UNIT" by="another program" driver
+    find_containerd
+    find_kubelet
+    empty_plan
+    "$1"
+    step "proof"
+    path=$(head -n 1 "$WORK_DIR/plan" | cut -f 2)
+    if [ "$path" = "$KUBELET_CONFIG" ]; then unit=$KUBELET_UNIT; fi
+    if [ -e "$JOURNAL/restarted-$unit" ]; then by="the restart of $unit"; fi
+    [ -z "$path" ] || fail "$by rewrote $path without the entries of this package; rolling back" \
+        "find the program that writes it (see: systemctl cat $unit), and keep it from doing so or change its template"
+    [ "$ACTION" = activate ] || return 0
+    prove_containerd
+    driver=$(cgroup_driver)
+    [ "${CGROUP_DRIVER:-$driver}" = "$driver" ] ||
+        fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" "see: systemctl cat $KUBELET_UNIT"
 }
 
 # refuse_running_containers: a changed cgroup driver makes the kubelet restart every container.

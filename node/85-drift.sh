@@ -119,7 +119,7 @@ describe_drift() {
             return
             ;;
     esac
-    if [ "$1" = move ]; then return; fi # the line that installs ours follows
+    if [ "$1" = move ]; then return; fi # the next line of the plan installs the managed path
     if ! exists "$2"; then
         echo "$2 is missing"
     elif [ "$1" = link ]; then

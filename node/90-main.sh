@@ -35,8 +35,8 @@ work() {
     exec 9>"$RUN_DIR/lock"
     if ! flock -n 9; then
         say "waiting for another run on this node: $(cat "$RUN_DIR/run" 2>/dev/null)"
-        flock -w 1800 9 || fail "another run still holds this node: $(cat "$RUN_DIR/run")" \
-            "check what it is doing: ps, and $RUN_DIR/log"
+        flock -w 1800 9 || fail "another run still holds the lock of this node after 30 minutes: $(cat "$RUN_DIR/run")" \
+            "check its log in $RUN_DIR/log; wait for it or stop it, then run pulumi again"
         say "the other run has finished; continuing"
     fi
     WORK_DIR=$STATE_DIR/work
@@ -60,8 +60,12 @@ record() {
     case $ACTION in stage | activate) ;; *) return 0 ;; esac
     printf '%s\n' "$@" >"$WORK_DIR/arguments"
     mv "$WORK_DIR/arguments" "$STATE_DIR/$ACTION"
-    # The node is as requested, so a failure here is no failure of the action.
-    if [ "$ACTION" = activate ]; then fingerprint >"$STATE_DIR/fingerprint" 2>/dev/null || :; fi
+    [ "$ACTION" = activate ] || return 0
+    # The node is as requested, so a failure here is no failure of the action. A change since is a drift.
+    rm -f "$STATE_DIR/fingerprint"
+    fingerprint >"$WORK_DIR/fingerprint" 2>/dev/null || return 0
+    empty_plan
+    if (plan_activation) >/dev/null 2>&1 && [ ! -s "$WORK_DIR/plan" ]; then mv "$WORK_DIR/fingerprint" "$STATE_DIR/fingerprint"; fi
 }
 
 # copy_log LOG PID: copies the lines of LOG until the process PID has ended and all of it is copied.
@@ -107,7 +111,7 @@ main() {
             ;;
         *) fail "unknown action $1" "use one of: $actions" ;;
     esac
-    [ "$(id -u)" = 0 ] || fail "not root" "connect as root, or as a user with passwordless sudo"
+    [ "$(id -u)" = 0 ] || fail "the node program runs as $(id -un), not as root" "connect as root, or as a user with passwordless sudo"
     private_folder "$RUN_DIR"
     mkdir -p "$RUN_DIR/log"
     log=$RUN_DIR/log/$1

@@ -103,9 +103,10 @@ export interface Node {
     /** How to reach the node over SSH. Pulumi keeps it as a secret. */
     connection: Connection;
     /**
-     * Set to `true` for a decommissioned machine, on which nothing can be undone. Defaults to `false`.
+     * Set to `true` for a decommissioned machine, which cannot be restored. Defaults to `false`.
      *
-     * Run `pulumi up` with `true`, which does not connect to the machine; then remove the node from `nodes`.
+     * First run `pulumi up` with `true`, which does not connect to the machine. Then remove the node from `nodes`, and run
+     * `pulumi up` again.
      */
     gone?: boolean;
 }
@@ -150,14 +151,14 @@ export interface Overhead {
      * The CPU time, as a Kubernetes quantity. Defaults to `250m`, or `10m` before Kata 4.0.0. Kubespray:
      * `kata_containers_qemu_overhead_fixed_cpu`.
      *
-     * The defaults follow Kata from 4.0.0 on, and Kubespray's documentation before.
+     * From Kata 4.0.0 on, the default is Kata's own; before, it is the value in Kubespray's documentation.
      */
     cpu?: Input<string>;
     /**
      * The memory, as a Kubernetes quantity. Defaults to `320Mi`, or `290Mi` before Kata 4.0.0. Kubespray:
      * `kata_containers_qemu_overhead_fixed_memory`.
      *
-     * The defaults follow Kata from 4.0.0 on, and Kubespray's documentation before.
+     * From Kata 4.0.0 on, the default is Kata's own; before, it is the value in Kubespray's documentation.
      */
     memory?: Input<string>;
 }
@@ -169,7 +170,8 @@ export interface Kubelet {
      * existing cgroup driver of each node. Kubespray: `kubelet_cgroup_driver`, `containerd_use_systemd_cgroup`.
      *
      * With `systemd`, the setting `runtime.sandbox_cgroup_only` defaults to `true`, because the Go implementation
-     * supports systemd's control groups only in that mode. Requires Kata 2.3.0 or later.
+     * supports systemd's control groups only in that mode. `systemd` requires Kata 2.3.0 or later, and cgroup v2 on the
+     * node.
      */
     cgroupDriver?: Input<CgroupDriver>;
     /**
@@ -194,8 +196,8 @@ export interface Toleration {
 }
 
 /**
- * A RuntimeClass for pods to name in `runtimeClassName`, and its configuration of Kata Containers. The node pods run on
- * must have the label `katacontainers.io/kata-runtime=true`, which this package sets.
+ * A RuntimeClass that pods select with `runtimeClassName`, and its configuration of Kata Containers. Its pods are
+ * scheduled only to nodes with the label `katacontainers.io/kata-runtime=true`, which this package sets.
  */
 export interface RuntimeClass {
     /**
@@ -216,8 +218,8 @@ export interface RuntimeClass {
      * `kata_containers_qemu_default_memory`, `kata_containers_qemu_sandbox_cgroup_only`,
      * `kata_containers_qemu_enable_mem_prealloc`, `kata_containers_virtio_fs_cache`.
      *
-     * A value is a string, a boolean, a number or a list of those. The tables are those of the release's own file, such
-     * as `hypervisor.qemu`, `agent.kata` and `runtime`; a key outside of them is rejected. Use `debug` instead of
+     * A value is a string, a boolean, a number or a list of those. The table must exist in the release's own file, such
+     * as `hypervisor.qemu`, `agent.kata` or `runtime`; the key is not checked. Use `debug` instead of
      * `enable_debug`. Previews show the values and every user of the node can read them, so do not use them for secrets.
      */
     // biome-ignore lint/suspicious/noExplicitAny: the schema has no union types and no `unknown`
@@ -307,7 +309,7 @@ export interface KataContainersArgs {
     /**
      * The Kata release, such as `4.1.0`; 2.0.0 or later. Defaults to `4.1.0`. Kubespray: `kata_containers_version`.
      *
-     * The default is the newest release whose archives are tested with this package, and whose checksums two independent
+     * The default is the newest release that the tests of this package install, and whose checksums two independent
      * sources confirm for both architectures.
      */
     version?: Input<string>;
@@ -329,8 +331,11 @@ export interface KataContainersArgs {
     /** How a change is rolled out to the nodes. Defaults to one node at a time. */
     rollout?: Rollout;
     /**
-     * What to do when a node does not meet Kata's requirements: KVM, vhost modules, disk space, a supported version of
-     * containerd. Defaults to `enforce`: the node is left unchanged, with an error.
+     * What to do when a node does not meet Kata's requirements: hardware virtualization, the vhost kernel modules, free
+     * disk space, and cgroup v2 for the cgroup driver `systemd`. Defaults to `enforce`: the node is left unchanged, with an
+     * error.
+     *
+     * An unsupported version of containerd is an error with either value.
      */
     hostChecks?: Input<HostChecks>;
     /**
@@ -343,18 +348,18 @@ export interface KataContainersArgs {
      */
     drift?: Input<Drift>;
     /**
-     * Whether to remove Kata from a node even while sandboxes are running; they are killed, and their pods fail. Defaults
-     * to `false`: the removal is rejected with the names of the pods.
+     * Whether to remove Kata from a node even while sandboxes (the virtual machines of pods) are running; they are killed,
+     * and their pods fail. Defaults to `false`: the removal is rejected with the names of the pods.
      *
-     * A node is removed by `pulumi destroy`, and when it is no longer in `nodes`. A change of this argument takes effect
-     * with the next `pulumi up`.
+     * Kata is removed by `pulumi destroy`, and from a node that is no longer in `nodes`. Run `pulumi up` with `true` before
+     * the removal, because the removal uses the value of the last update.
      */
     forceRemoval?: Input<boolean>;
 }
 
-/** The state of a node after the last change to it. */
+/** The state of a node after its last `activate` command. */
 export interface NodeStatus {
-    /** The Kata release with which new pods start, by handler. */
+    /** The Kata release that new pods use, by handler. */
     kataVersions: { [handler: string]: string };
     /** The container runtime and its version, as in the Node object of Kubernetes: `containerd://2.3.7`. */
     containerRuntimeVersion: string;
@@ -362,6 +367,6 @@ export interface NodeStatus {
     cgroupDriver: string;
     /** Whether the node can run virtual machines (`/dev/kvm`). */
     kvm: boolean;
-    /** The number of running Kata sandboxes, by the release with which each was started. */
+    /** The number of running Kata sandboxes (the virtual machines of pods), by the release that each was started with. */
     sandboxes: { [version: string]: number };
 }

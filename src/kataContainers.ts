@@ -13,15 +13,15 @@ import { defaultRuntimeClasses, makePlan } from "./plan";
 /**
  * Kata Containers on the nodes of a Kubernetes cluster, installed over SSH.
  *
- * On each node it installs a Kata release beside runc, configures containerd and, if requested, the cgroup driver, and
+ * On each node it installs a Kata release next to runc, configures containerd and, if requested, the cgroup driver, and
  * labels the node. It also creates a RuntimeClass; pods that name it as `runtimeClassName` run in virtual machines. A change
- * is rolled out a few nodes at a time, and a node that is unhealthy after it is rolled back. Destroying the component
- * restores every node.
+ * is rolled out a few nodes at a time, and a node that is unhealthy after its change is rolled back. Destroying the
+ * component restores every node.
  */
 export class KataContainers extends pulumi.ComponentResource {
-    /** The names of the RuntimeClasses, for `runtimeClassName` of pods, by name. Resolves once all nodes are ready. */
+    /** The values for `runtimeClassName` of pods, by the keys of `runtimeClasses`. Resolves once all nodes are ready. */
     public readonly runtimeClassNames: pulumi.Output<{ [name: string]: string }>;
-    /** The state of each node after the last change to it, by the name of the node in Kubernetes. */
+    /** The state of each node after its last `activate` command, by the name of the node in Kubernetes. */
     public readonly nodeStatuses: pulumi.Output<{ [node: string]: NodeStatus }>;
 
     constructor(name: string, args: KataContainersArgs, opts?: pulumi.ComponentResourceOptions) {

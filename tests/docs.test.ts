@@ -72,7 +72,7 @@ describe("docs/node-changes.md", () => {
         .join("\n")
         .replace(/^\s*#.*$/gm, "");
 
-    it("names only paths that the node program has", () => {
+    it("docs/node-changes.md names only paths that the node program uses", () => {
         const paths = table("docs/node-changes.md", "path").flatMap(([path]) => code(path!));
         const names = table("docs/node-changes.md", "file").flatMap(([file]) => code(file!));
         expect(paths).to.have.length.at.least(9);
@@ -87,7 +87,7 @@ describe("docs/node-changes.md", () => {
         expect(unknown).to.deep.equal([]);
     });
 
-    it("names the marks and suffixes that the node program writes", () => {
+    it("docs/node-changes.md names the marks and suffixes that the node program writes", () => {
         const text = prose("docs/node-changes.md");
         for (const word of ["begin", "end", "was(", "disabled#"].map((mark) => `#kata-containers:${mark}`)) {
             expect(text).to.contain(word);
@@ -101,13 +101,13 @@ describe("docs/node-changes.md", () => {
 });
 
 describe("docs/architecture.md", () => {
-    it("names every file of src and node", () => {
+    it("docs/architecture.md names every file of src and node", () => {
         const words = code(read("docs/architecture.md"));
         const files = [...filesIn("src", ".ts"), ...filesIn("node", ".sh")];
         expect(files.filter((file) => !words.includes(file))).to.deep.equal([]);
     });
 
-    it("names only files that exist", () => {
+    it("docs/architecture.md names only files that exist", () => {
         const paths = code(read("docs/architecture.md")).filter((word) =>
             /^(src|node|tests|lab|docs|bench|examples)\//.test(word),
         );

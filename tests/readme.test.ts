@@ -12,11 +12,11 @@ const block = (page: string, language: string) =>
     new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "ms").exec(read(page))?.[1] ?? "";
 
 describe("README.md", () => {
-    it("has at most 150 lines", () => {
+    it("README.md has at most 150 lines", () => {
         expect(read("README.md").split("\n").length - 1).to.be.at.most(150);
     });
 
-    it("shows a TypeScript program made of lines of examples/typescript", () => {
+    it("the TypeScript program in README.md consists of lines of examples/typescript", () => {
         const program = lines(block("README.md", "typescript"));
         expect(program.length).to.be.at.least(10);
         expect(lines(read("examples/typescript/index.ts"))).to.include.members(program);
@@ -33,7 +33,7 @@ describe("docs/languages.md", () => {
         csharp: "csharp/Program.cs",
     };
     for (const [language, file] of Object.entries(files)) {
-        it(`shows the ${language} program of examples/${file}`, () => {
+        it(`docs/languages.md shows the ${language} program of examples/${file}`, () => {
             const program = lines(block("docs/languages.md", language));
             expect(program.length).to.be.at.least(5);
             expect(lines(read(join("examples", file))).join("\n")).to.contain(program.join("\n"));

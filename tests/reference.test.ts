@@ -9,21 +9,21 @@ import { problems } from "../src/check/validate";
 
 describe("the reference", () => {
     const reference = new Reference(schema());
-    const simple = reference.arguments().filter(({ type }) => /number|text|true|one of|by/.test(type));
+    const simple = reference.arguments().filter(({ type }) => /number|integer|string|boolean|one of|map/.test(type));
     const found = (args: unknown) => problems("kata", args, { sshAgent: false });
 
-    it("is the same as in docs/reference.md", () => {
+    it("docs/reference.md is the generated reference", () => {
         expect(readFileSync(file, "utf8"), "update it with: npm run schema").to.equal(markdown(schema()));
     });
 
-    it("has a valid example of every argument", () => {
+    it("docs/everyArgument.ts has a valid example of every argument", () => {
         const shown = reference.arguments().filter(({ type }) => !type.includes("as in"));
         const without = shown.filter(({ example }) => example === undefined);
         expect(without.map(({ path }) => path)).to.deep.equal([]);
         expect(found(everyArgument)).to.deep.equal([]);
     });
 
-    it("states the default of every argument that has one", () => {
+    it("the reference states the default of every argument that has one", () => {
         const without = simple.filter(({ required, description }) => !required && !parts(description).default);
         expect(without.map(({ path }) => path)).to.deep.equal([
             ...[".proxy", ""].flatMap((proxy) =>
@@ -37,8 +37,8 @@ describe("the reference", () => {
         ]);
     });
 
-    it("lists exactly those numbers as whole that are checked to be whole", () => {
-        for (const { path } of reference.arguments().filter(({ type }) => type === "a whole number")) {
+    it("the reference lists as integer exactly the numbers that validation requires to be whole", () => {
+        for (const { path } of reference.arguments().filter(({ type }) => type === "integer")) {
             const args = structuredClone(everyArgument);
             const steps = path
                 .replace("nodes.NAME", "nodes.worker-1")
@@ -52,7 +52,7 @@ describe("the reference", () => {
         }
     });
 
-    it("names the Kubespray variables", () => {
+    it("the reference names the Kubespray variables", () => {
         const named = reference.arguments().flatMap(({ description }) => parts(description).kubespray ?? []);
         for (const variable of [
             "kata_containers_version",
@@ -69,13 +69,13 @@ describe("the reference", () => {
 });
 
 describe("the table of Kubespray variables", () => {
-    it("is the same as in docs/kubespray.md", () => {
+    it("docs/kubespray.md has the generated table of variables", () => {
         const page = readFileSync(kubesprayFile, "utf8");
         expect(page).to.match(/^<!-- begin: variables -->\n\|[\s\S]*\|\n<!-- end: variables -->$/m);
         expect(page, "update it with: npm run schema").to.equal(withVariables(page, schema()));
     });
 
-    it("has every variable that examples/kubespray reads", () => {
+    it("the table of Kubespray variables has every variable that examples/kubespray reads", () => {
         const example = readFileSync(join(__dirname, "../examples/kubespray/fromKubespray.ts"), "utf8");
         const read = [
             ...[...example.matchAll(/\btext\(\w+, "(\w+)"\)/g)].map(([, name]) => name!),

@@ -41,18 +41,18 @@ describe("the schema", () => {
         }
     });
 
-    it("is the same as in schema.json", () => {
+    it("schema.json is the schema that Pulumi infers from the source", () => {
         expect(schema, "update it with: npm run schema").to.deep.equal(read("schema.json"));
     });
 
-    it("has one component with its outputs", () => {
+    it("the schema has one component with its outputs", () => {
         expect(Object.keys(schema.resources)).to.deep.equal(["kata-containers:index:KataContainers"]);
         const [component] = Object.values(schema.resources);
         expect(Object.keys(component!.properties).sort()).to.deep.equal(["nodeStatuses", "runtimeClassNames"]);
         expect(component!.description).to.match(/^Kata Containers on the nodes/);
     });
 
-    it("describes every property and every enum value", () => {
+    it("the schema describes every property and every enum value", () => {
         const undescribed: string[] = [];
         const visit = (path: string, value: unknown) => {
             if (typeof value !== "object" || value === null) {
@@ -70,11 +70,11 @@ describe("the schema", () => {
         expect(undescribed).to.deep.equal([]);
     });
 
-    it("states the default version of the table of releases", () => {
+    it("the schema states the default version from the table of releases", () => {
         expect(JSON.stringify(schema)).to.contain(`Defaults to \`${defaultVersion}\`. Kubespray`);
     });
 
-    it("includes the inherited members of a connection, with their descriptions", () => {
+    it("the schema includes the inherited members of a connection, with their descriptions", () => {
         const members = (type: string) => schema.types[`kata-containers:index:${type}`]!.properties!;
         const { proxy, ...inherited } = members("Connection");
         expect(proxy).not.to.equal(undefined);
@@ -82,14 +82,14 @@ describe("the schema", () => {
         expect(inherited).to.deep.equal(members("ProxyConnection"));
     });
 
-    it("states the defaults of a connection that the code applies", () => {
+    it("the schema states the defaults of a connection that the code applies", () => {
         const members = schema.types["kata-containers:index:Connection"]!.properties!;
         for (const [name, value] of Object.entries(connectionDefaults)) {
             expect(members[name]!.description, name).to.contain(`Defaults to \`${value}\``);
         }
     });
 
-    it("has no text that Pulumi made of a link", () => {
+    it("no description in the schema contains a link that Pulumi has rewritten", () => {
         expect(JSON.stringify(schema)).not.to.contain("[object Object]");
     });
 });

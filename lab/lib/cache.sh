@@ -16,19 +16,19 @@ cached() {
 
     mkdir -p "$KATA_LAB_CACHE"
     exec 9>"$KATA_LAB_CACHE/$name.lock"
-    flock -n 9 || { say "waiting for another process that makes $name" && flock 9; }
+    flock -n 9 || { say "waiting for another process that builds $name" && flock 9; }
     if [ ! -d "$REPLY" ]; then
-        say "making $name: $why"
+        say "building $name: $why"
         started=$SECONDS
         rm -rf "$REPLY.part"
         mkdir "$REPLY.part"
         # In the background, because bash ignores set -e inside `if`, `&&` and `||`, subshells included.
         (set -e && "$@" "$REPLY.part") >"$REPLY.log" 2>&1 </dev/null 9>&- &
         wait $! || status=$?
-        [ "$status" = 0 ] || fail "could not make $name" "$REPLY.log"
+        [ "$status" = 0 ] || fail "could not build $name" "$REPLY.log"
         mv "$REPLY.part" "$REPLY"
         rm -f "$REPLY.log"
-        say "made $name in $((SECONDS - started)) s"
+        say "built $name in $((SECONDS - started)) s"
     fi
     exec 9>&-
 }

@@ -20,7 +20,7 @@ certificate() {
         -CA "$LAB_DIR/pki/ca.crt" -CAkey "$LAB_DIR/pki/ca.key" \
         -addext basicConstraints=critical,CA:false -addext keyUsage=critical,digitalSignature \
         "${use[@]}" -keyout "$LAB_DIR/pki/$1.key" -out "$LAB_DIR/pki/$1.crt" 2>>"$LAB_DIR/log/pki.log" ||
-        fail "could not make the certificate $1" "$LAB_DIR/log/pki.log"
+        fail "could not create the certificate $1" "$LAB_DIR/log/pki.log"
 }
 
 # kubeconfig CERTIFICATE FILE

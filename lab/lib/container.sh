@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # Nodes that are systemd-nspawn containers: each has its own network namespace, and its own cgroup in every hierarchy, which
-# it sees as the root, so that two kubelets do not take each other's pods for leftovers.
+# it sees as the root, so that no kubelet removes the pods of another node as orphans.
 
 container_prepare() { :; }
 
 # The root filesystem under the overlay of a node.
 container_base() { echo "$NODE_ROOT"; }
 
-# A factor for timeouts.
+# The factor by which timeouts are multiplied.
 container_slowness() { echo 1; }
 
 # CAP_SYS_RESOURCE is bit 24.
@@ -27,7 +27,7 @@ container_network() { # NODE
     ip route add "$(node_pods "$1")" via "$(node_address "$1")"
 }
 
-# container_route_pods NODE OTHER: tells NODE the way to the pods of OTHER.
+# container_route_pods NODE OTHER: adds a route to the pods of OTHER on NODE.
 container_route_pods() { ip -n "$(node_netns "$1")" route replace "$(node_pods "$2")" via "$(node_address "$2")"; }
 
 container_finish() { :; } # NODE
@@ -86,7 +86,7 @@ container_kill() {
     [ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
     wait_until 20 is_gone "node-$1" || fail "node $1 does not stop" "$LAB_DIR/log/node-$1.log"
     wait_until 20 remove_node_cgroups "$1" || fail "processes of node $1 do not stop"
-    # A killed systemd-nspawn leaves these.
+    # A killed systemd-nspawn leaves these files behind.
     rm -f "/run/systemd/nspawn/locks/inode-$(stat -c %d:%i "$(node_root "$1")")"
     rm -rf "/run/systemd/nspawn/propagate/$(bridge)-$1"
 }

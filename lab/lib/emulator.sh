@@ -63,7 +63,7 @@ emulator_finish() {
     } >"$root/etc/systemd/network/lab.network"
     cp "$root/vmlinuz" "$root/initrd.img" "$folder"
     mke2fs -q -t ext4 -L root -d "$root" "$folder/disk" 8G >"$LAB_DIR/log/$1-disk.log" 2>&1 ||
-        fail "could not make the disk of $1" "$LAB_DIR/log/$1-disk.log"
+        fail "could not create the disk of $1" "$LAB_DIR/log/$1-disk.log"
     umount "$root"
     rm -r "$folder/upper" "$folder/work"
 }

@@ -19,7 +19,7 @@ node_netns() { echo "$(bridge)-$1"; }
 make_network() {
     local number=0
     until ip link add "kata-lab$number" type bridge 2>"$LAB_DIR/log/network.log"; do
-        [ -e "/sys/class/net/kata-lab$number" ] || fail "could not make a network bridge" "$LAB_DIR/log/network.log"
+        [ -e "/sys/class/net/kata-lab$number" ] || fail "could not create a network bridge" "$LAB_DIR/log/network.log"
         number=$((number + 1))
     done
     echo $number >"$LAB_DIR/number"

@@ -33,7 +33,7 @@ stop() {
     if pid=$(pid_of "$1"); then
         kill "$pid"
         wait_until 10 is_gone "$1" || kill -KILL "$pid"
-        wait_until 5 is_gone "$1" || fail "process $pid ($1) does not stop"
+        wait_until 5 is_gone "$1" || fail "process $pid ($1) does not stop within 5 s of SIGKILL: see ps -p $pid"
     fi
     rm -f "$LAB_DIR/run/$1"
 }

@@ -73,12 +73,50 @@ list_tasks() { ask_k8s tasks ls >"$WORK_DIR/tasks"; }
 
 # --- The form of the configuration ---
 
+# originals FILE OUT: OUT gets the file without our edits, also if a tool has rewritten it without their marks. Then a
+# runtime is ours if its ConfigPath is a managed file, and a SystemdCgroup if it has the value in $STATE_DIR/edits; such
+# files are listed in $WORK_DIR/stripped.
+originals() {
+    require_marks "$1"
+    E_CUT_SHORT=$(cut_short "$1") E_MANAGED=$(cat "$STATE_DIR/managed" 2>/dev/null) \
+        E_EDITS=$(cat "$STATE_DIR/edits" 2>/dev/null) awk "$TOML_AWK"'
+        END {
+            toml_index()
+            n = split(ENVIRON["E_MANAGED"], path, "\n")
+            for (i = 1; i <= n; i++) managed[path[i]] = 1
+            n = split(ENVIRON["E_EDITS"], edit, "\n")
+            for (i = 1; i <= n; i++) if (split(edit[i], field, "\t") == 3) { was[field[1]] = field[2]; now[field[1]] = field[3] }
+            for (i = 1; i <= NR; i++) {
+                if (line[i] ~ /^#kata-containers:begin/) inside = 1
+                marked[i] = inside || line[i - 1] ~ /^#kata-containers:was/
+                if (line[i] ~ /^#kata-containers:end/) inside = 0
+                # plugins, CRI, containerd, runtimes, NAME, options
+                if (marked[i] || split(at[i], part, SEP) != 7 || part[5] != "runtimes" || part[7] != "options") continue
+                if (key[i] == SEP "ConfigPath" && (plain(value[i]) in managed)) ours[substr(at[i], 1, length(at[i]) - 8)] = 1
+                if (key[i] == SEP "SystemdCgroup" && (part[6] in now) && plain(value[i]) == now[part[6]]) edited[i] = part[6]
+            }
+            for (i = 1; i <= NR; i++) {
+                drop = (i in edited) && was[edited[i]] == ""
+                for (runtime in ours) if (!marked[i] && under(at[i], runtime) && (head[i] != "" || first[i])) drop = 1
+                if (drop) continue
+                if (i in edited) {
+                    match(line[i], /^[ \t]*/)
+                    line[i] = substr(line[i], 1, RLENGTH) "SystemdCgroup = " was[edited[i]]
+                }
+                printf "%s%s", (written++ ? "\n" : ""), line[i]
+            }
+            if (written && ENVIRON["E_CUT_SHORT"] == "") printf "\n"
+        }' "$1" >"$WORK_DIR/marked"
+    cmp -s "$1" "$WORK_DIR/marked" || printf '%s\n' "$1" >>"$WORK_DIR/stripped"
+    unmark "$WORK_DIR/marked" >"$2"
+}
+
 # choose_form: decides by containerd's version and main file how the runtime is written. Sets CRI_PLUGIN, the CRI
 # plugin's name in this version of the file; CRI_DUMP_TABLE, its table in a dump; DROP_IN, the file for the runtime, or
 # "" for the main file.
 choose_form() {
     local main="$WORK_DIR/main.unmarked" config_version
-    if [ -e "$CONTAINERD_CONFIG" ]; then unmark "$CONTAINERD_CONFIG" >"$main"; else : >"$main"; fi
+    if [ -e "$CONTAINERD_CONFIG" ]; then originals "$CONTAINERD_CONFIG" "$main"; else : >"$main"; fi
     # A dump is always in the newest version that this containerd knows.
     if [ "$CONTAINERD_MAJOR" = 1 ]; then
         DROP_IN=""
@@ -90,8 +128,13 @@ choose_form() {
     fi
     config_version=$(toml_get "$main" "" version)
     if needs_version "$main"; then config_version=$(newest_version); fi
-    [ "${config_version:-1}" != 1 ] || fail "$CONTAINERD_CONFIG has configuration version 1" \
-        "migrate it with: containerd config migrate"
+    [ "${config_version:-1}" != 1 ] || fail "$CONTAINERD_CONFIG has configuration version 1" "$(
+        if [ "$CONTAINERD_MAJOR" = 1 ]; then
+            echo "rewrite it as version 2: begin it with \`version = 2\`, and write plugins.\"io.containerd.grpc.v1.cri\" instead of plugins.cri"
+        else
+            echo "migrate it with: containerd config migrate"
+        fi
+    )"
     case $config_version in
         2) CRI_PLUGIN=io.containerd.grpc.v1.cri ;;
         *) CRI_PLUGIN=io.containerd.cri.v1.runtime ;;
@@ -107,31 +150,35 @@ imported_folder() { toml_get "$1" "" imports | tr "\"'" '\n' | sed -n 's,^\(/.*\
 
 # --- The configuration to write ---
 
-# prepare_containerd: in $WORK_DIR: main, drop-in (with a drop-in folder), and imported, the other files of that folder.
+# prepare_containerd: in $WORK_DIR: main, drop-in (with a drop-in folder), and imported, the other files of that folder;
+# and edits, the driver that each runc runtime has without ours and gets, for the time when the marks are gone.
 prepare_containerd() {
-    local main="$WORK_DIR/main.unmarked" cgroup runtime version_line=""
+    local main="$WORK_DIR/main.unmarked" cgroup version_line=""
     step "containerd configuration"
     choose_form
-    case $CGROUP_DRIVER in
-        systemd) cgroup=true ;;
-        cgroupfs) cgroup=false ;;
-        *) cgroup="" ;;
-    esac
+    cgroup=$(systemd_cgroup)
     prepare_imported "$HANDLER"
+    disable_foreign "$main" "$CONTAINERD_CONFIG" "$WORK_DIR/main"
+    understand "$WORK_DIR/main" "$WORK_DIR/imported" "$WORK_DIR/dump.without"
+    [ "$(default_runtime "$WORK_DIR/dump.without")" != "$HANDLER" ] ||
+        fail "$HANDLER is containerd's default runtime (default_runtime_name), so every pod would become a Kata pod" \
+            "choose another handler, or another default runtime"
+    runc_drivers "$WORK_DIR/dump.without" >"$WORK_DIR/runc"
+    awk -F '\t' -v new="$cgroup" 'new != "" && $2 != new { print $1 "\t" $2 "\t" new }' "$WORK_DIR/runc" >"$WORK_DIR/edits"
     if [ -n "$DROP_IN" ]; then
         {
             echo "$SIGNATURE"
             runtime_tables
-            [ -z "$cgroup" ] || for runtime in $(runc_runtimes "$main"); do
-                printf '[plugins."%s".containerd.runtimes.%s.options]\nSystemdCgroup = %s\n' "$CRI_PLUGIN" "$runtime" "$cgroup"
-            done
+            [ -z "$cgroup" ] || awk -F '\t' -v new="$cgroup" -v plugin="$CRI_PLUGIN" '
+                { printf "[plugins.\"%s\".containerd.runtimes.\"%s\".options]\nSystemdCgroup = %s\n", plugin, $1, new }' "$WORK_DIR/runc"
         } >"$WORK_DIR/drop-in"
-        disable_foreign "$main" "$CONTAINERD_CONFIG" >"$WORK_DIR/main"
     else
         if needs_version "$main"; then version_line="version = $(newest_version)"; fi
-        mark "$main" "$CONTAINERD_CONFIG" "$cgroup" "$(runtime_tables)" "$version_line" >"$WORK_DIR/main"
+        mark "$main" "$CONTAINERD_CONFIG" "$WORK_DIR/main" "$cgroup" "$(runtime_tables)" "$version_line" "$(cut -f 1 "$WORK_DIR/runc")"
     fi
 }
+# systemd_cgroup: the requested value of SystemdCgroup, or nothing.
+systemd_cgroup() { case $CGROUP_DRIVER in systemd) echo true ;; cgroupfs) echo false ;; esac; }
 
 # runtime_tables: the handler's runtime. Its shim is found by the link on the PATH: only containerd 2.x reads
 # runtime_path, and it loses, at its next restart, each sandbox whose runtime_path no longer exists.
@@ -146,42 +193,46 @@ ConfigPath = "$KATA_CONFIG_PATH"
 TABLES
 }
 
-# runc_runtimes FILE: the names of the runtimes that are runc, as containerd understands its configuration without ours.
-runc_runtimes() {
-    dump "$1" 2>/dev/null | awk "$TOML_AWK"'
+# runc_drivers DUMP: the runtimes that are runc, one a line: name, tab, SystemdCgroup.
+runc_drivers() {
+    awk "$TOML_AWK"'
         END {
             toml_index()
-            for (i = 1; i <= NR; i++) if (key[i] == SEP "runtime_type" && plain(value[i]) == "io.containerd.runc.v2") {
-                n = split(at[i], part, SEP)
-                print part[n]
+            for (i = 1; i <= NR; i++) {
+                if (key[i] == SEP "runtime_type" && plain(value[i]) == "io.containerd.runc.v2") runc[at[i]] = 1
+                if (key[i] == SEP "SystemdCgroup") driver[at[i]] = plain(value[i])
             }
-        }'
+            for (i = 1; i <= NR; i++) if (head[i] in runc) {
+                n = split(head[i], part, SEP)
+                if (part[n - 1] == "runtimes") print part[n] "\t" driver[head[i] SEP "options"]
+            }
+        }' "$1"
 }
 
-# prepare_imported HANDLER: $WORK_DIR/imported gets the other files of the drop-in folder, without a runtime of our
-# name, because they may be read after ours. With an empty HANDLER it gets them as they were.
+# prepare_imported HANDLER: $WORK_DIR/imported gets the other files of the drop-in folder, without a runtime named
+# HANDLER, because they may be read after the managed file. With an empty HANDLER it gets the unedited files.
 prepare_imported() {
     local file
     rm -rf "$WORK_DIR/imported"
     mkdir "$WORK_DIR/imported"
     [ -n "$DROP_IN" ] || return 0
     for file in "${DROP_IN%/*}"/*.toml; do
-        if [ ! -f "$file" ] || [ "$file" = "$DROP_IN" ]; then continue; fi
-        unmark "$file" >"$WORK_DIR/unmarked"
+        if [ ! -f "$file" ] || [ "$file" = "$DROP_IN" ] || [ "$file" = "$CONTAINERD_CONFIG" ]; then continue; fi
+        originals "$file" "$WORK_DIR/unmarked"
         if [ -n "$1" ]; then
-            disable_foreign "$WORK_DIR/unmarked" "$file" >"$WORK_DIR/imported/${file##*/}"
+            disable_foreign "$WORK_DIR/unmarked" "$file" "$WORK_DIR/imported/${file##*/}"
         else
             cp "$WORK_DIR/unmarked" "$WORK_DIR/imported/${file##*/}"
         fi
     done
 }
 
-# disable_foreign FILE NAME: prints FILE with somebody else's runtime of our name disabled, if there is one.
+# disable_foreign FILE NAME OUT: OUT gets FILE with somebody else's runtime of our name disabled, if there is one.
 disable_foreign() {
     if toml_tables "$1" | grep -qF "containerd.runtimes.$HANDLER" || imports_from_kata "$1"; then
-        mark "$1" "$2" "" "" ""
+        mark "$1" "$2" "$3" "" "" ""
     else
-        cat "$1"
+        cp "$1" "$3"
     fi
 }
 
@@ -189,12 +240,13 @@ disable_foreign() {
 # containerd does not start if a file that is imported by name is missing.
 imports_from_kata() { toml_get "$1" "" imports | grep -qF "$KATA_LINK/"; }
 
-# mark FILE NAME CGROUP TABLES VERSION_LINE: mark_containerd, or an error that names the file NAME.
+# mark FILE NAME OUT CGROUP TABLES VERSION_LINE [RUNC]: mark_containerd to OUT, or an error that names the file NAME.
 mark() {
-    local file="$1" name="$2"
-    shift 2
-    mark_containerd "$file" "$@" 2>"$WORK_DIR/refused" || fail "$name cannot be edited safely: $(cat "$WORK_DIR/refused")" \
-        "write that entry as a table of its own, [plugins.\"$CRI_PLUGIN\".containerd.runtimes.NAME], and run this again"
+    local file="$1" name="$2" out="$3"
+    shift 3
+    mark_containerd "$file" "$@" >"$out" 2>"$WORK_DIR/refused" ||
+        fail "$name cannot be edited safely: $(cat "$WORK_DIR/refused")" \
+            "write that entry as a table of its own, [plugins.\"$CRI_PLUGIN\".containerd.runtimes.NAME], and run this again"
 }
 
 # awk functions of mark_containerd.
@@ -224,6 +276,9 @@ function drop_imports(    i, j, new, p) {
         if (new == line[j]) continue
         if (new ~ /^[ \t]*(#.*)?$/) { before[j] = "#kata-containers:disabled# "; continue }
         sub(/^[ \t]+/, "", new)
+        # The comment stays in the original.
+        OPEN = ""
+        new = scan(new)
         if (new ~ /\)/) refuse(j, "imports holds a parenthesis")
         before[j] = replaced(line[j], new)
         line[j] = new
@@ -245,13 +300,14 @@ function set_cgroup(runtime,    i, options, head_line) {
 }
 '
 
-# mark_containerd FILE CGROUP TABLES VERSION_LINE: prints a configuration file with the runtime's TABLES added and
-# anything else named $HANDLER disabled. CGROUP is what every runc runtime gets as SystemdCgroup, "" to leave it.
+# mark_containerd FILE CGROUP TABLES VERSION_LINE [RUNC]: prints a configuration file with the runtime's TABLES added and
+# anything else named $HANDLER disabled. CGROUP is what every runc runtime gets as SystemdCgroup, "" to leave it; RUNC
+# names those that containerd knows as runc although the file does not say so.
 # VERSION_LINE is what an empty file must begin with, or "". Imports from $KATA_LINK are disabled as well, because it is
 # about to be displaced. Exit status 4: the file has a form that cannot be edited safely; line and reason are on stderr.
 mark_containerd() {
     E_CUT_SHORT=$(cut_short "$1") E_PLUGIN=$CRI_PLUGIN E_HANDLER=$HANDLER E_MAJOR=$CONTAINERD_MAJOR E_KATA=$KATA_LINK/ \
-        E_CGROUP=$2 E_TABLES=$3 E_VERSION=$4 awk "$TOML_AWK$MARKS_AWK$CONTAINERD_AWK"'
+        E_CGROUP=$2 E_TABLES=$3 E_VERSION=$4 E_RUNC=${5:-} awk "$TOML_AWK$MARKS_AWK$CONTAINERD_AWK"'
         END {
             toml_index()
             runtimes = SEP "plugins" SEP ENVIRON["E_PLUGIN"] SEP "containerd" SEP "runtimes"
@@ -262,12 +318,18 @@ mark_containerd() {
             for (i = 1; i <= NR; i++) {
                 if (!under(at[i], runtimes) || at[i] == runtimes || under(at[i], ours)) continue
                 others = 1
-                if (key[i] == SEP "runtime_type" && plain(value[i]) == "io.containerd.runc.v2") runc[at[i]] = 1
+                if (key[i] == SEP "runtime_type" && plain(value[i]) == "io.containerd.runc.v2" && !(at[i] in runc)) {
+                    runc[at[i]] = 1
+                    list[++count] = at[i]
+                }
             }
+            n = split(ENVIRON["E_RUNC"], name, "\n")
+            for (i = 1; i <= n; i++) if (name[i] != "" && !(runtimes SEP name[i] in runc)) list[++count] = runtimes SEP name[i]
             if (ENVIRON["E_VERSION"] != "") added = ENVIRON["E_VERSION"] "\n"
-            if (cgroup != "") for (runtime in runc) set_cgroup(runtime)
             # In containerd 1.x, a runtimes table in the file replaces the built-in runc.
-            if (ENVIRON["E_MAJOR"] == "1" && !others) {
+            builtin_replaced = ENVIRON["E_MAJOR"] == "1" && !others
+            if (cgroup != "" && !builtin_replaced) for (i = 1; i <= count; i++) set_cgroup(list[i])
+            if (builtin_replaced) {
                 added = added "[" shown(runtimes SEP "runc") "]\nruntime_type = \"io.containerd.runc.v2\"\n"
                 if (cgroup != "") added = added "[" shown(runtimes SEP "runc" SEP "options") "]\nSystemdCgroup = " cgroup "\n"
             }
@@ -285,45 +347,155 @@ mark_containerd() {
 # --- Checks before the change ---
 
 # check_containerd: asks containerd, before anything is changed, whether it accepts $WORK_DIR/main and, with a drop-in
-# folder, that folder with ours as it will be. $WORK_DIR/dump gets the configuration as containerd then understands it.
+# folder, the future content of that folder. $WORK_DIR/dump gets the configuration as containerd then understands it.
 check_containerd() {
+    rm -rf "$WORK_DIR/folder"
+    cp -r "$WORK_DIR/imported" "$WORK_DIR/folder"
+    if [ -n "$DROP_IN" ] && [ -f "$WORK_DIR/drop-in" ]; then cp "$WORK_DIR/drop-in" "$WORK_DIR/folder/${DROP_IN##*/}"; fi
+    understand "$WORK_DIR/main" "$WORK_DIR/folder" "$WORK_DIR/dump"
+    dump_now
+}
+
+# understand MAIN FOLDER DUMP: DUMP gets the configuration as containerd understands it with MAIN as its main file and
+# FOLDER, in which everything is imported, as its drop-in folder.
+understand() {
     local candidate="$WORK_DIR/candidate.toml"
     step "containerd configuration"
-    cp "$WORK_DIR/main" "$candidate"
-    if [ -n "$DROP_IN" ]; then
-        # Everything in this folder is imported.
-        cp -r "$WORK_DIR/imported" "$WORK_DIR/folder"
-        if [ -f "$WORK_DIR/drop-in" ]; then cp "$WORK_DIR/drop-in" "$WORK_DIR/folder/${DROP_IN##*/}"; fi
-        sed "s,${DROP_IN%/*}/\*\.toml,$WORK_DIR/folder/*.toml," "$WORK_DIR/main" >"$candidate"
-    fi
+    E_MAIN=$CONTAINERD_CONFIG E_CANDIDATE=$candidate E_DROP_INS="${DROP_IN:+${DROP_IN%/*}/*.toml}" E_FOLDER=$2 awk "$TOML_AWK"'
+        function moved(path) {
+            if (path !~ /^\//) path = folder path
+            if (path == ENVIRON["E_MAIN"]) return ENVIRON["E_CANDIDATE"]
+            if (path == ENVIRON["E_DROP_INS"]) return ENVIRON["E_FOLDER"] "/*.toml"
+            return path
+        }
+        function move_imports(s,    out) {
+            while (match(s, "\"[^\"]*\"|\047[^\047]*\047")) {
+                out = out substr(s, 1, RSTART) moved(substr(s, RSTART + 1, RLENGTH - 2)) substr(s, RSTART + RLENGTH - 1, 1)
+                s = substr(s, RSTART + RLENGTH)
+            }
+            return out s
+        }
+        END {
+            toml_index()
+            folder = ENVIRON["E_MAIN"]
+            sub(/[^\/]*$/, "", folder)
+            for (i = 1; i <= NR; i++) {
+                if (at[i] == "" && key[i] == SEP "imports")
+                    for (j = i; j <= last[i]; j++) line[j] = (j == i ? "imports = " : "") move_imports(bare[j])
+                print line[i]
+            }
+        }' "$1" >"$candidate"
     # The folder that is about to be restored to /opt/kata is still displaced.
     if exists "$(displaced_of "$KATA_LINK")"; then
         sed "s,$KATA_LINK/,$(displaced_of "$KATA_LINK")/,g" "$candidate" >"$WORK_DIR/candidate"
         mv "$WORK_DIR/candidate" "$candidate"
     fi
-    dump "$candidate" >"$WORK_DIR/dump" 2>"$WORK_DIR/dump.err" ||
+    dump "$candidate" >"$3" 2>"$WORK_DIR/dump.err" ||
         fail "containerd does not accept the prepared configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" \
             "check whether it accepts the current one: containerd --config $CONTAINERD_CONFIG config dump"
+}
+
+# require_cri: Docker's package disables CRI.
+require_cri() {
+    local ids="[\"'](cri|io\.containerd\.grpc\.v1\.cri|io\.containerd\.cri\.v1\.[a-z]*)[\"']" file="a file imported by $CONTAINERD_CONFIG"
     dump_now
+    toml_get "$WORK_DIR/dump.now" "" disabled_plugins | grep -qE "$ids" || return 0
+    if toml_get "$CONTAINERD_CONFIG" "" disabled_plugins | grep -qE "$ids"; then file=$CONTAINERD_CONFIG; fi
+    fail "containerd's CRI is disabled: disabled_plugins in $file names it" \
+        "remove it from that list and restart $CONTAINERD_UNIT, if this containerd is the kubelet's container runtime"
+}
+
+# importing TABLE: the last imported file with a table whose name contains TABLE, for errors.
+importing() {
+    local file found="a file imported by $CONTAINERD_CONFIG"
+    # The imports are patterns.
+    for file in $(toml_get "$WORK_DIR/main.unmarked" "" imports | tr "\"'," '\n' | grep /); do
+        if [ ! -f "$file" ] || [ "$file" = "$CONTAINERD_CONFIG" ] || [ "$file" = "$DROP_IN" ]; then continue; fi
+        if toml_tables "$file" | grep -qF -e "$1"; then found=$file; fi
+    done
+    printf '%s\n' "$found"
 }
 
 # require_runtimes NAME...: the prepared configuration has these runtimes and the default one.
 require_runtimes() {
-    local runtime
+    local runtime file remedy="remove the tables of other runtimes from that file, or write them into $CONTAINERD_CONFIG"
     for runtime in "$@" "$(default_runtime "$WORK_DIR/dump")"; do
-        [ -n "$(runtime_entry "$WORK_DIR/dump" "$runtime" runtime_type)" ] ||
-            fail "with the prepared configuration containerd would have no runtime $runtime" \
-                "find the file imported by $CONTAINERD_CONFIG that redefines the runtimes"
+        if [ -n "$(runtime_entry "$WORK_DIR/dump" "$runtime" runtime_type)" ]; then continue; fi
+        file=$(importing "\"$CRI_PLUGIN\"")
+        if [ "$CONTAINERD_MAJOR" = 1 ]; then
+            remedy="containerd $CONTAINERD_VERSION uses only the CRI tables of the file that it reads last: move those of $file into $CONTAINERD_CONFIG, then run this again"
+        fi
+        fail "with the prepared configuration containerd would have no runtime $runtime, because $file replaces the runtimes" "$remedy"
     done
 }
 
-# require_handler: a file that is imported by name may still define a runtime of our name, which would be used.
+# require_handler DUMP WHEN: a file that is imported by name or read after ours may define a runtime of our name, which
+# would be used.
 require_handler() {
     local path
-    path=$(toml_get "$WORK_DIR/dump" "$CRI_DUMP_TABLE.runtimes.\"$HANDLER\".options" ConfigPath)
+    path=$(toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$HANDLER\".options" ConfigPath)
     [ "$path" = "$KATA_CONFIG_PATH" ] ||
-        fail "with the prepared configuration the runtime $HANDLER would be another one (its ConfigPath is \"$path\")" \
-            "find the file imported by $CONTAINERD_CONFIG that defines it, or choose another handler"
+        fail "$2 the runtime $HANDLER is another one (its ConfigPath is \"$path\"), from $(importing ".runtimes.$HANDLER")" \
+            "remove it from that file, or choose another handler"
+}
+
+# require_driver DUMP WHEN: every runc runtime has the requested cgroup driver.
+require_driver() {
+    local cgroup wrong
+    cgroup=$(systemd_cgroup)
+    [ -n "$cgroup" ] || return 0
+    runc_drivers "$1" >"$WORK_DIR/runc"
+    [ -s "$WORK_DIR/runc" ] || fail "$2 containerd has no runc runtime whose cgroup driver could be set" \
+        "define one in $CONTAINERD_CONFIG, or remove kubelet.cgroupDriver"
+    wrong=$(awk -F '\t' -v new="$cgroup" '($2 == "" ? "false" : $2) != new { print $1; exit }' "$WORK_DIR/runc")
+    [ -z "$wrong" ] || fail "$2 the cgroup driver of the runtime $wrong is not $CGROUP_DRIVER, because of $(importing ".runtimes.$wrong")" \
+        "remove SystemdCgroup from that file, or set it there to $cgroup"
+}
+
+# prove_containerd: containerd serves the runtime and the driver that were requested. Its configuration is read after its
+# restart; crictl shows the one that it runs with.
+prove_containerd() {
+    local running="in the running containerd" info="$WORK_DIR/cri"
+    require_handler "$WORK_DIR/dump.now" "$running"
+    require_driver "$WORK_DIR/dump.now" "$running"
+    if ! have crictl || ! timeout 20 crictl -r "unix://$CONTAINERD_SOCKET" info >"$info" 2>/dev/null || ! grep -q '"runtimes"' "$info"; then
+        return 0
+    fi
+    grep -qE "\"ConfigPath\": *\"$KATA_CONFIG_PATH\"" "$info" ||
+        fail "$running CRI has no runtime with $KATA_CONFIG_PATH" "see: crictl info"
+    case $(systemd_cgroup) in
+        true) ! grep -qE '"SystemdCgroup": *false' "$info" ;;
+        false) ! grep -qE '"SystemdCgroup": *true' "$info" ;;
+    esac || fail "$running CRI has a runtime whose cgroup driver is not $CGROUP_DRIVER" "see: crictl info"
+}
+
+# require_removed: no runtime of this package is left.
+require_removed() {
+    local path
+    grep '/configuration\.toml$' "$STATE_DIR/managed" 2>/dev/null >"$WORK_DIR/configs" || :
+    while IFS= read -r path; do
+        if exists "$(displaced_of "$path")" || ! grep -qF "$path" "$WORK_DIR/dump"; then continue; fi
+        fail "with the prepared configuration containerd would still have the runtime of this package with ConfigPath $path" \
+            "remove it from $(importing ".runtimes.$(basename "${path%/*}")")"
+    done <"$WORK_DIR/configs"
+}
+
+# prepare_runtime, prepare_removal: the configuration with our entries and without them, and its checks.
+prepare_runtime() {
+    prepare_containerd
+    check_containerd
+    require_runtimes "$HANDLER"
+    require_handler "$WORK_DIR/dump" "with the prepared configuration"
+    require_driver "$WORK_DIR/dump" "with the prepared configuration"
+}
+prepare_removal() {
+    choose_form
+    cp "$WORK_DIR/main.unmarked" "$WORK_DIR/main"
+    rm -f "$WORK_DIR/drop-in"
+    prepare_imported ""
+    check_containerd
+    require_runtimes
+    require_removed
 }
 
 # check_removed_runtimes: nothing may run on a runtime that containerd has now and would lose: without the link to the
@@ -341,7 +513,7 @@ check_removed_runtimes() {
         list_running_on "$(runtime_entry "$WORK_DIR/dump.now" "$runtime" runtime_type)"
         pods=$(pod_names <"$WORK_DIR/running")
         [ -z "$pods" ] || fail "runtime $runtime is still in use by $pods" \
-            "delete these pods, then run this again; or keep the runtime by keeping its handler"
+            "delete these pods, then run pulumi again; or keep the runtime by keeping its handler"
         say "removing runtime $runtime from containerd"
     done
 }
@@ -379,7 +551,11 @@ want_containerd() {
         if [ -f "$file" ]; then want_edits "$file" "${DROP_IN%/*}/${file##*/}"; fi
     done
     # A file that would be empty held nothing but our block, so it did not exist before.
-    if [ -s "$WORK_DIR/main" ]; then want_edits "$WORK_DIR/main" "$CONTAINERD_CONFIG"; else plan remove "$CONTAINERD_CONFIG" ""; fi
+    if [ -s "$WORK_DIR/main" ]; then
+        want_edits "$WORK_DIR/main" "$CONTAINERD_CONFIG"
+    elif [ -e "$CONTAINERD_CONFIG" ]; then
+        plan remove "$CONTAINERD_CONFIG" ""
+    fi
 }
 containerd_planned() { planned "$CONTAINERD_CONFIG" || { [ -n "$DROP_IN" ] && grep -qF "$TAB${DROP_IN%/*}/" "$WORK_DIR/plan"; }; }
 

@@ -32,7 +32,7 @@ container_runtime_socket() { # PID
 # The folder for links to shims: containerd finds them by its PATH.
 shim_folder() { echo /usr/local/bin; }
 
-# Each of the process PID.
+# kubelet_config PID, kubelet_config_folder PID, kubelet_kubeconfig PID: the path, or nothing.
 kubelet_config() { flag "$1" --config; }
 kubelet_config_folder() { flag "$1" --config-dir; }
 # The value of an entry at the top level of its files, of which the last one counts.

@@ -163,7 +163,7 @@ function sharedAddresses(value: unknown, path: string): Problem[] {
         const address = JSON.stringify(parts);
         const other = names.get(address);
         names.set(address, name);
-        const reason = `has the same address as ${JSON.stringify(other)}`;
+        const reason = `has the same address as ${JSON.stringify(other)}: name each machine only once`;
         return other === undefined ? [] : [{ path: `${entryPath(path, name)}.connection`, reason }];
     });
 }
@@ -181,7 +181,7 @@ function releaseUrl(value: unknown, path: string): Problem[] {
     const rules: [valid: boolean, reason: string][] = [
         [isUrl || isPath, `must be an http or https URL or an absolute path on the node, ${placeholders}`],
         [!url?.username && !url?.password, "must not contain a user name or password, because previews show it"],
-        [/(\{archive\}|\.tar\.(xz|zst))$/.test(given), "must end in .tar.xz or .tar.zst"],
+        [/(\{archive\}|\.tar\.(xz|zst))$/.test(given), "must end in .tar.xz or .tar.zst, or with {archive}"],
     ];
     const broken = rules.find(([valid]) => !valid);
     return broken ? [{ path, reason: broken[1] }] : [];

@@ -1,6 +1,6 @@
 // The SHA-256 sums of the archives of Kata's releases, data only. The Kata project publishes no sums of its own, so these were
 // read in public places: Kubespray (checksums.yml), siderolabs/extensions (container-runtime/vars.yaml), the AUR package
-// kata-all-bin, and packages and scripts of other projects. Nobody downloaded the archives again to compare.
+// kata-all-bin, and packages and scripts of other projects. They were not compared with a download of the archives.
 //
 // Two independent sources agree on each sum, except on those with a trailing "?", for which only one source is known. Such a
 // sum may be outdated if the project replaced the archive later; the download then fails with a checksum error.

@@ -41,7 +41,7 @@ const history: [since: string, Partial<Traits>][] = [
     ["4.1.0", { archives: { go: "kata-go-static", rust: "kata-static" }, kataQemu: Shim.QemuRuntimeRs }],
 ];
 
-/** The releases of which the tests install the real layout of files. */
+/** The releases that the tests install with the file layout of the real archives. */
 export const tested = ["2.2.2", "3.7.0", "3.32.0", "4.1.0"];
 
 const oldest = history[0]![0];

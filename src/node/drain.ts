@@ -35,8 +35,8 @@ if [ "$(of_node 'jsonpath={.spec.unschedulable}')" != true ]; then
     kubectl cordon "$node"
 fi
 kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout="\${timeout}s" || {
-    echo "error: node $node could not be drained within $timeout s; it stays cordoned" >&2
-    echo "  what to do: remove or move the pods named above and run pulumi up again, or run: kubectl uncordon $node" >&2
+    echo "error: node $node could not be drained (timeout: $timeout s); it stays cordoned" >&2
+    echo "  what to do: delete the pods that kubectl names above, then run pulumi up again; or give up the change: kubectl uncordon $node" >&2
     exit 1; }`;
 
 /** The command that drains or uncordons the node, after `dependsOn`. */

@@ -1,8 +1,8 @@
 // The node program: the shell files of `node`, as one text.
 //
-// Pulumi keeps what a command is given twice in the state, for each node, and rewrites the state with each step, so the
-// program is sent packed. `fflate` packs the same text to the same bytes everywhere, which Node.js does not, since that depends on
-// its version of zlib. A newer `fflate` may not either, and then every node would get the same program again, so its version is fixed.
+// Pulumi stores the input of a command twice in the state, for each node, and rewrites the state with each step, so the program is
+// sent compressed. `fflate` compresses a text to the same bytes on every machine; the output of Node.js depends on its version of
+// zlib. The version of `fflate` is fixed, because other bytes would make Pulumi send the program to every node again.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";

@@ -94,7 +94,7 @@ describe("draining", function () {
     it("respects pod disruption budgets: a node that cannot be drained in time stays cordoned and unchanged", async () => {
         apply({ ...budget, spec: { minAvailable: 2, selector: { matchLabels: { app: "web" } } } });
         const error = await stack.fail(given("cgroupfs", 5));
-        expect(error).to.match(/error: node worker-\d could not be drained within 5 s; it stays cordoned/);
+        expect(error).to.match(/error: node worker-\d could not be drained \(timeout: 5 s\); it stays cordoned/);
         expect(unschedulable()).to.have.length(1);
         for (const node of names()) {
             expect(onNode(node, "grep ^cgroupDriver /var/lib/kubelet/config.yaml")).to.equal("cgroupDriver: systemd");

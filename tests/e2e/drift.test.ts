@@ -189,7 +189,9 @@ describe("drift", function () {
         await stack.up(next);
         const preview = await stack.preview(next);
         expect(changes(preview)).to.deep.equal({});
-        expect(said(preview)).to.contain("worker-1: sandboxes still on Kata Containers 3.32.0: 1, of default/old");
+        expect(said(preview)).to.contain(
+            "worker-1: sandboxes still running on Kata Containers 3.32.0: 1; pods: default/old",
+        );
         removePods(first, "old");
         await stack.up(asked());
     });

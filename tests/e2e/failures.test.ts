@@ -178,10 +178,10 @@ END
                 onNode(node, `rm -r /run/systemd/system/${unit}.service.d && systemctl daemon-reload`);
             }
         };
-        const rollsBack = async (given: KataContainersArgs, finding: string, words: string) => {
+        const rollsBack = async (given: KataContainersArgs, finding: string, words: string, step = "change") => {
             const untouched = files(node);
             const error = await stack.fail(given);
-            expect(error).to.contain(`error: node ${node}, step "change": ${finding}`);
+            expect(error).to.contain(`error: node ${node}, step "${step}": ${finding}`);
             expect(error).to.contain(words);
             expect(error).to.contain("rolled back; containerd and the kubelet are healthy");
             expect(files(node)).to.equal(untouched);
@@ -212,6 +212,18 @@ END
                         "failed to recover state",
                     ),
             ));
+
+        it("rolls back a node whose containerd.service generates its configuration, and names the unit", async () => {
+            onNode(node, "cp /etc/containerd/config.toml /root/generated.toml");
+            await beforeStart("containerd", "cp /root/generated.toml /etc/containerd/config.toml", () =>
+                rollsBack(
+                    wrong({}),
+                    "the restart of containerd.service rewrote /etc/containerd/config.toml without the entries of this package",
+                    "systemctl cat containerd.service",
+                    "proof",
+                ),
+            );
+        });
 
         it("rolls back a node whose kubelet refuses the cgroup driver, and its containerd too", () =>
             beforeStart(

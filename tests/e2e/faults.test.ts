@@ -25,10 +25,10 @@ describe(`the fault matrix (${sampled})`, function () {
         expect(ready(...Object.keys(nodes()))).to.equal(true);
     };
 
-    it("leaves a node as it was or as asked after a fault before any failpoint, and the next run completes the change", () =>
+    it("leaves a node as it was or as requested after a fault before any failpoint, and the next run completes the change", () =>
         everyNode((name, containerd) => matrix(containerd, new FaultyNode(name), kinds, () => true)));
 
-    it("leaves a node as it was or as asked after a fault in a change that includes the kubelet", () => {
+    it("leaves a node as it was or as requested after a fault in a change that includes the kubelet", () => {
         const kubelet = { cgroupDriver: "systemd" as const, changeUnderRunningPods: true };
         const concerned = (failpoint: string) => /kubelet|restart/.test(failpoint);
         return everyNode((name, containerd) =>
@@ -74,7 +74,7 @@ describe(`the fault matrix (${sampled})`, function () {
             const { status, output } = await node.fault(kind, failpoint, run);
             let where = "joined";
             let problem = "";
-            // Where only the caller is gone the work continues, and the next run joins it.
+            // If only the caller is gone, the work continues and the next run joins it.
             if (kind !== "connection") {
                 const now = node.inspect(kind === "power" ? undefined : container);
                 where = now.snapshot === from ? "as it was" : now.snapshot === to ? "as asked" : "between";

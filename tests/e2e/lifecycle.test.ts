@@ -122,7 +122,7 @@ describe("the lifecycle on real nodes", function () {
             expect(trees(node)).to.equal("2.2.2\n3.32.0\n4.1.0");
             removePods(node, `kata-${node}`);
         }
-        // The previous release is kept for a return to it; an older one is removed once no sandbox uses it.
+        // The previous release is kept, so that a return to it needs no download; an older one is removed once no sandbox uses it.
         await stack.up(args("4.1.0", { debug: true }));
         expect(names().map(trees)).to.deep.equal(names().map(() => "3.32.0\n4.1.0"));
         const { overhead } = JSON.parse(kubectl("get", "runtimeclass", "kata-qemu", "-o", "json"));

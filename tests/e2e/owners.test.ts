@@ -109,7 +109,7 @@ describe("owners", function () {
             );
         });
 
-        it("refuses to adopt a RuntimeClass that is missing or that the component made itself", async () => {
+        it("refuses to adopt a RuntimeClass that is missing or that the component created itself", async () => {
             expect(await stack.fail(given(adopting()))).to.match(/handler: Required value/);
             await stack.up(given());
             expect(await stack.fail(given(adopting()))).to.match(/handler: Required value|required field/);

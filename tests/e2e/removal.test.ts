@@ -6,7 +6,7 @@ import { args, changes, containerOf, files, kubectl, onNode, startPod, TestStack
 describe("removal while sandboxes run", function () {
     this.timeout(10 * 60 * 1000);
     for (const node of ["worker-1", "worker-2"]) {
-        it(`refuses to remove Kata from ${node} while sandboxes run, names their pods, and obeys forceRemoval`, async () => {
+        it(`refuses to remove Kata from ${node} while sandboxes run, names their pods, and removes it with forceRemoval`, async () => {
             const stack = await TestStack.create("removal");
             const before = files(node);
             try {

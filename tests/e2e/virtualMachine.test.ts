@@ -33,9 +33,9 @@ describe("a virtual machine as a node", function () {
         filesBefore = files(node);
         expect(modules()).to.deep.equal([]);
     });
-    after(() => stack.remove());
+    after(() => stack?.remove());
 
-    it("rolls an interrupted change back at boot after a power cut, without another run", async () => {
+    it("rolls back an interrupted change at boot after a power failure, without another run", async () => {
         const faulty = new FaultyNode(node, given());
         faulty.prepare();
         expect(await faulty.stage()).to.include({ status: 0 });
@@ -78,7 +78,7 @@ describe("a virtual machine as a node", function () {
         removePods(node, "kata-machine");
     });
 
-    it("keeps the installation over a power cut, and the next up has nothing to change", async () => {
+    it("keeps the installation through a power failure, and the next up has nothing to change", async () => {
         killNode(node);
         bootNode(node);
         // The machine loads no module for KVM by itself.

@@ -10,7 +10,7 @@ import { type Language, type LanguageName, languages, toJavaScript } from "./lan
 
 /** The result of a Pulumi command. */
 export interface Ran {
-    /** The operation on each resource but the providers, by its name. */
+    /** The operation on each resource except providers, by the name of the resource. */
     did: { [name: string]: string };
     /** The inputs of each resource. */
     inputs: { [name: string]: any };

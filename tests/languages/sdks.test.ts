@@ -17,25 +17,25 @@ describe("the schema", function () {
         return join(folder, language);
     };
 
-    it("passes pulumi schema check", async () => {
+    it("the schema passes pulumi schema check", async () => {
         const said = await run(folder, "pulumi", ["schema", "check", schema]);
         expect(said).to.not.match(/warning|error/i);
     });
 
-    it("equals the schema that the installed package reports as a plugin", async () => {
+    it("schema.json equals the schema that the installed package reports as a plugin", async () => {
         const said = async (source: string) =>
             JSON.parse(await run(folder, "pulumi", ["package", "get-schema", source]));
         expect(await said(await installed())).to.deep.equal(await said(schema));
     });
 
-    it("generates an SDK for Node.js that compiles", async () => {
+    it("the schema generates an SDK for Node.js that compiles", async () => {
         const sdk = await generate("nodejs");
         expect(JSON.parse(readFileSync(join(sdk, "package.json"), "utf8")).name).to.equal("@pulumi/kata-containers");
         symlinkSync(join(await consumer(), "node_modules"), join(sdk, "node_modules"));
         await run(sdk, join(checkout, "node_modules/.bin/tsc"), ["--noEmit", "--skipLibCheck"]);
     });
 
-    it("generates an SDK for Python that compiles", async () => {
+    it("the schema generates an SDK for Python that compiles", async () => {
         const sdk = await generate("python");
         expect(readdirSync(sdk)).to.include("pulumi_kata_containers");
         await run(sdk, "python3", ["-W", "error", "-m", "compileall", "-q", "pulumi_kata_containers"]);

@@ -18,7 +18,7 @@ const names = new Set(definitions.keys());
 const sample = (...lines: string[]) => code(`${lines.join("\n")}\n`);
 
 describe("lint: the node program", () => {
-    it("calls no function of a later file", () => {
+    it("no file of the node program calls a function of a later file", () => {
         const forward = files.flatMap((file, i) =>
             file.functions.flatMap(({ name, body }) =>
                 words(body)
@@ -29,17 +29,17 @@ describe("lint: the node program", () => {
         expect(forward).to.deep.equal([]);
     });
 
-    it("defines each function once", () => {
+    it("the node program defines each function once", () => {
         const all = files.flatMap((file) => file.functions.map(({ name }) => name));
         expect(all.filter((name, i) => all.indexOf(name) !== i)).to.deep.equal([]);
         expect(all.length).to.be.greaterThan(100);
     });
 
-    it("has no assignment in front of a function call", () => {
+    it("the node program has no assignment in front of a function call", () => {
         expect(files.flatMap((file) => assignedCalls(file.code, names))).to.deep.equal([]);
     });
 
-    it("finds an assignment in front of a function call", () => {
+    it("the lint finds an assignment in front of a function call", () => {
         const calls = [
             'A="" B=$x flag',
             "if A=1 flag; then",
@@ -59,7 +59,7 @@ describe("lint: the node program", () => {
         }
     });
 
-    it("keeps every variable that is not an upper-case global in `local`", () => {
+    it("every variable of the node program is `local` or an upper-case global", () => {
         const leaks = files.flatMap((file) =>
             file.functions.flatMap(({ name, body }) =>
                 assigned(body)
@@ -70,7 +70,7 @@ describe("lint: the node program", () => {
         expect(leaks).to.deep.equal([]);
     });
 
-    it("lists all its global variables in 10-basics.sh", () => {
+    it("10-basics.sh lists all global variables of the node program", () => {
         const list = /^# All global variables[\s\S]*?\n#\n([\s\S]*?)\n\n/m.exec(files[0]!.text)![1]!;
         const listed = list.match(/\b[A-Z][A-Z0-9_]+\b/g)!.filter((name, i, all) => all.indexOf(name) === i);
         const fromOutside = ["LC_ALL", "PATH", "IFS"];
@@ -81,13 +81,13 @@ describe("lint: the node program", () => {
         expect(listed.sort()).to.deep.equal(set.sort());
     });
 
-    it("has at most 1,800 lines outside distributions and cri", () => {
+    it("the node program has at most 1,800 lines outside of distributions and cri", () => {
         const numbered = files.filter(({ name }) => !name.includes("/"));
         const lines = numbered.reduce((sum, { text }) => sum + text.split("\n").length - 1, 0);
         expect(lines).to.be.at.most(1800).and.greaterThan(1000);
     });
 
-    it("names its job in the first line of each file", () => {
+    it("the first line of each file of the node program states its purpose", () => {
         for (const { name, text } of files.slice(1, -1))
             expect(text.split("\n")[0], name).to.match(/^# [A-Z].*[\w`.:,]$/i);
     });
@@ -99,7 +99,7 @@ describe("lint: distributions", () => {
     const allowed =
         /^(lab|docs|tests|bench|examples|\.ci|\.github)\/|^(README|CHANGELOG|CONTRIBUTING)\.md$|^package-lock\.json$/;
 
-    it("are named only in their own files of the node program, in the lab, in the documentation and in tests", () => {
+    it("distributions are named only in their own files of the node program, in the lab, the documentation and tests", () => {
         const all = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
             cwd: root,
             encoding: "utf8",

@@ -84,7 +84,7 @@ function paths(path: string): string[] {
     return [path, ...names.flatMap((name) => paths(join(path, name)))];
 }
 
-/** Everything about a path that a change to it would change. */
+/** The metadata and content of a path, to detect any change. */
 function snapshot(path: string): string {
     const stat = lstatSync(path);
     const content = stat.isFile() ? readFileSync(path, "utf8") : stat.isSymbolicLink() ? readlinkSync(path) : "";

@@ -1,42 +1,406 @@
-// The files that the program prepares for containerd.
+// Configurations of containerd as tools and people leave them, planned, applied and removed; the real containerd tells how
+// it understands the result. These tests need the programs that the lab has built.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { expect } from "chai";
 import { parse } from "smol-toml";
 import { inEveryShell, type Sandbox } from "../support/shells";
 
-const plugin = "io.containerd.cri.v1.runtime";
-const runtime = (name: string) => `[plugins."${plugin}".containerd.runtimes.${name}]\n`;
-const foreign = `version = 3\n${runtime("kata-qemu")}runtime_type = "io.containerd.kata.v2"\n`;
+const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "kata-containers-lab");
+const programs: { [version: string]: string | undefined } = Object.fromEntries(
+    Object.entries({
+        "1.6.20": [/^node-[0-9a-f]+$/, "usr/bin/containerd"],
+        "2.3.7": [/^containerd-/, "containerd"],
+    }).map(([version, [folder, program]]) => [
+        version,
+        (existsSync(cache) ? readdirSync(cache) : [])
+            .filter((name) => (folder as RegExp).test(name))
+            .map((name) => join(cache, name, program as string))
+            .find(existsSync),
+    ]),
+);
+const text = (id: string) => readFileSync(join(__dirname, "../fixtures/cases", `${id}.toml`), "utf8");
 
-/** Prepares the files for containerd 2.x with a folder of drop-ins, and returns the package's own drop-in. */
-const dropIn = async (sandbox: Sandbox, driver: string) => {
-    sandbox.write("config.toml", `version = 3\nimports = ["${sandbox.path("conf.d")}/*.toml"]\n`);
-    sandbox.write("dumped", `version = 3\n${runtime("runc")}runtime_type = "io.containerd.runc.v2"\n`);
-    const { status, stderr } = await sandbox.run(`
-        CONTAINERD_VERSION=2.3.7 CONTAINERD_MAJOR=2 CONTAINERD_CONFIG=$PWD/config.toml CGROUP_DRIVER=${driver}
-        HANDLER=kata-qemu KATA_CONFIG_PATH=/etc/kata-containers/kata-qemu/configuration.toml
-        dump() { cat dumped; }
-        prepare_containerd`);
-    expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
-    const content = parse(readFileSync(sandbox.path("work/drop-in"), "utf8")) as any;
-    return content.plugins[plugin].containerd.runtimes;
-};
+/** Functions for scripts: `activate` and `deactivate` change the files in this folder, `to_change` tells what they would change. */
+const functions = `
+HANDLER=\${HANDLER:-kata-qemu} KATA_CONFIG_PATH=$PWD/kata-config/$HANDLER/configuration.toml CONTAINERD_CONFIG=$PWD/etc/config.toml
+mkdir -p etc
+with() { CONTAINERD=$1 CONTAINERD_VERSION=$2 CONTAINERD_MAJOR=\${2%%.*} CGROUP_DRIVER=$3; }
+say() { :; }
+plan_containerd() {
+    prepare_runtime
+    echo "$SIGNATURE" >"$WORK_DIR/kata"
+    want_managed_file "$WORK_DIR/kata" "$KATA_CONFIG_PATH"
+    want_containerd
+    want_file "$WORK_DIR/edits" "$STATE_DIR/edits"
+    unwant_rest
+}
+plan_removal() {
+    prepare_removal
+    want_containerd
+    unwant_rest
+}
+change() { begin; carry_out_plan; commit; mv "$WORK_DIR/managed" "$STATE_DIR/managed"; }
+activate() { empty_plan; plan_containerd; change; }
+deactivate() { empty_plan; plan_removal; change; remove_folders; rm -f "$STATE_DIR/edits"; }
+to_change() { empty_plan; plan_containerd; cut -f 2 "$WORK_DIR/plan"; }
+strip() { for file in etc/*.toml; do grep -v '^ *#' "$file" >stripped || :; cat stripped >"$file"; done; }
+`;
 
-inEveryShell("preparing containerd's drop-in", (sandbox) => {
-    for (const [driver, systemd] of Object.entries({ systemd: true, cgroupfs: false })) {
-        it(`sets ${driver} for runc although another drop-in defines the handler`, async () => {
-            sandbox().write("conf.d/foreign.toml", foreign);
-            const runtimes = await dropIn(sandbox(), driver);
-            expect(runtimes.runc).to.deep.equal({ options: { SystemdCgroup: systemd } });
-            expect(runtimes["kata-qemu"].runtime_type).to.equal("io.containerd.kata-qemu.v2");
-            const disabled = readFileSync(sandbox().path("work/imported/foreign.toml"), "utf8");
-            expect(parse(disabled)).to.deep.equal({ version: 3 });
+inEveryShell("containerd", (sandbox) => {
+    /** Runs a script with a containerd; \`$PWD/etc\` stands for /etc/containerd and \`$PWD/kata\` for /opt/kata. */
+    const run = (version: string, driver: string, files: { [name: string]: string }, script: string) => {
+        for (const [name, content] of Object.entries(files)) write(sandbox(), name, content);
+        return sandbox().run(`${functions}\nwith ${programs[version]} ${version} "${driver}"\n${script}`);
+    };
+    const write = (to: Sandbox, name: string, content: string) =>
+        to.write(
+            name,
+            content
+                .replaceAll("/etc/containerd/config.d", to.path("etc/none"))
+                .replaceAll("/etc/containerd", to.path("etc"))
+                .replaceAll("/opt/kata/", to.path("kata/")),
+        );
+    const ok = async (...args: Parameters<typeof run>) => {
+        const result = await run(...args);
+        expect(result.status, result.stderr).to.equal(0);
+        return result.stdout;
+    };
+    const refused = async (...args: Parameters<typeof run>) => {
+        const result = await run(...args);
+        expect(result.status, result.stdout).to.equal(1);
+        return result.stderr.replaceAll(sandbox().path("etc"), "/etc/containerd");
+    };
+    const file = (name = "etc/config.toml") => readFileSync(sandbox().path(name), "utf8");
+    /** The runtimes in a dump. */
+    const runtimes = (dump: string) => {
+        const { plugins } = parse(dump) as any;
+        return (plugins["io.containerd.cri.v1.runtime"] ?? plugins["io.containerd.grpc.v1.cri"]).containerd.runtimes;
+    };
+    const need = (context: Mocha.Context, ...versions: string[]) => {
+        if (versions.some((version) => !programs[version])) context.skip();
+    };
+
+    for (const id of ["runc-options-only", "runc-not-named", "version-2-only"]) {
+        it(`${id}: sets the cgroup driver of a runc that the file does not name, and restores every byte`, async function () {
+            need(this, "2.3.7");
+            for (const [driver, systemd] of [
+                ["systemd", true],
+                ["cgroupfs", false],
+            ] as const) {
+                const dump = await ok("2.3.7", driver, { "etc/config.toml": text(id) }, "activate; dump");
+                expect(runtimes(dump).runc.options.SystemdCgroup).to.equal(systemd);
+                expect(runtimes(dump)["kata-qemu"].options.ConfigPath).to.contain("/kata-config/kata-qemu/");
+                expect(await ok("2.3.7", driver, {}, "to_change")).to.equal("");
+                await ok("2.3.7", "", {}, "deactivate");
+                expect(file().replaceAll(sandbox().path("etc"), "/etc/containerd")).to.equal(text(id));
+            }
         });
     }
 
-    it("leaves runc alone if no cgroup driver is requested", async () => {
-        sandbox().write("conf.d/foreign.toml", foreign);
-        expect(Object.keys(await dropIn(sandbox(), '""'))).to.deep.equal(["kata-qemu"]);
+    it("sets the cgroup driver in a drop-in for a runc that the main file does not name", async function () {
+        need(this, "2.3.7");
+        const files = { "etc/config.toml": `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n` };
+        const dump = await ok("2.3.7", "systemd", files, "mkdir -p etc/conf.d; activate; dump");
+        expect(runtimes(dump).runc.options.SystemdCgroup).to.equal(true);
     });
+
+    it("refuses a cgroup driver that a drop-in read later overrides, and names that file", async function () {
+        need(this, "2.3.7");
+        const plugin = `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]\nSystemdCgroup = false\n`;
+        const files = {
+            "etc/config.toml": `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n`,
+            "etc/conf.d/zz.toml": `version = 3\n${plugin}`,
+        };
+        expect(await refused("2.3.7", "systemd", files, "to_change")).to.contain(
+            "the cgroup driver of the runtime runc is not systemd, because of /etc/containerd/conf.d/zz.toml",
+        );
+    });
+
+    it("refuses a handler that a file imported by name redefines, and names that file", async function () {
+        need(this, "2.3.7");
+        const options = `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata-qemu.options]\nConfigPath = "/x"\n`;
+        const files = {
+            "etc/config.toml": `version = 3\nimports = ["/etc/containerd/conf.d/*.toml", "/etc/containerd/zz.toml"]\n`,
+            "etc/zz.toml": `version = 3\n${options}`,
+        };
+        expect(await refused("2.3.7", "", files, "mkdir -p etc/conf.d; to_change")).to.contain(
+            'the runtime kata-qemu is another one (its ConfigPath is "/x"), from /etc/containerd/zz.toml',
+        );
+    });
+
+    for (const version of ["1.6.20", "2.3.7"]) {
+        it(`self-import: installs into a file that imports itself (containerd ${version})`, async function () {
+            need(this, version);
+            for (const form of ["/etc/containerd/config.toml", "config.toml"]) {
+                const given = text("self-import").replace("/etc/containerd/config.toml", form);
+                write(sandbox(), "etc/config.toml", given);
+                const before = file();
+                const dump = await ok(version, "cgroupfs", {}, "activate; dump");
+                expect(runtimes(dump)["kata-qemu"].options.ConfigPath).to.contain("/kata-config/kata-qemu/");
+                expect(runtimes(dump).runc.options.SystemdCgroup).to.equal(false);
+                await ok(version, "", {}, "deactivate");
+                expect(file()).to.equal(before);
+            }
+        });
+    }
+
+    it("comment-in-imports: disables the import from /opt/kata behind a comment", async function () {
+        need(this, "2.3.7");
+        const files = {
+            "etc/config.toml": text("comment-in-imports"),
+            "kata/containerd/config.d/kata-deploy.toml": "version = 3\n",
+        };
+        const main = await ok("2.3.7", "", files, 'mkdir -p etc/conf.d; to_change >/dev/null; cat "$WORK_DIR/main"');
+        expect(parse(main).imports).to.deep.equal([sandbox().path("etc/conf.d/*.toml")]);
+        expect(await ok("2.3.7", "", files, 'cp "$WORK_DIR/main" marked; unmark marked')).to.equal(file());
+    });
+
+    it("disables an import from /opt/kata with a comment in parentheses on its line", async function () {
+        need(this, "2.3.7");
+        const imports = `imports = [\n "/opt/kata/a.toml", "/etc/containerd/conf.d/*.toml", # (both)\n]\n`;
+        const files = { "etc/config.toml": `version = 3\n${imports}`, "kata/a.toml": "version = 3\n" };
+        const main = await ok("2.3.7", "", files, 'mkdir -p etc/conf.d; to_change >/dev/null; cat "$WORK_DIR/main"');
+        expect(parse(main).imports).to.deep.equal([sandbox().path("etc/conf.d/*.toml")]);
+    });
+
+    it("version-1: advises what exists in that containerd", async function () {
+        need(this, "1.6.20", "2.3.7");
+        const files = { "etc/config.toml": text("version-1") };
+        const older = await refused("1.6.20", "", files, "to_change");
+        expect(older).to.contain("has configuration version 1").and.contain("begin it with `version = 2`");
+        expect(older).to.not.contain("migrate");
+        expect(await refused("2.3.7", "", files, "to_change")).to.contain("containerd config migrate");
+    });
+
+    it("cri-disabled: says that CRI is disabled, and in which file", async function () {
+        need(this, "1.6.20", "2.3.7");
+        for (const version of ["1.6.20", "2.3.7"]) {
+            const files = { "etc/config.toml": text("cri-disabled") };
+            expect(await refused(version, "", files, "CONTAINERD_UNIT=containerd.service; require_cri")).to.contain(
+                "CRI is disabled: disabled_plugins in /etc/containerd/config.toml names it",
+            );
+            await ok(
+                version,
+                "",
+                { "etc/config.toml": 'disabled_plugins = ["restart"]\nversion = 2\n' },
+                "require_cri",
+            );
+        }
+    });
+
+    it("nvidia-1.7: refuses a drop-in that replaces the runtimes, and names it and the way out", async function () {
+        need(this, "1.6.20");
+        const files = {
+            "etc/config.toml": text("nvidia-1.7-main"),
+            "etc/conf.d/99-nvidia.toml": text("nvidia-1.7-drop-in"),
+        };
+        const error = await refused("1.6.20", "", files, "to_change");
+        expect(error).to.contain(
+            "no runtime kata-qemu, because /etc/containerd/conf.d/99-nvidia.toml replaces the runtimes",
+        );
+        expect(error).to.contain(
+            "move those of /etc/containerd/conf.d/99-nvidia.toml into /etc/containerd/config.toml",
+        );
+    });
+
+    it("refuses the handler of the default runtime", async function () {
+        need(this, "1.6.20", "2.3.7");
+        const plugin = `plugins."io.containerd.grpc.v1.cri".containerd`;
+        const nvidia = `[${plugin}]\ndefault_runtime_name = "nvidia"\n[${plugin}.runtimes.nvidia]\nruntime_type = "io.containerd.runc.v2"\n`;
+        for (const version of ["1.6.20", "2.3.7"]) {
+            const files = { "etc/config.toml": `version = 2\n${nvidia}` };
+            const error = await run(version, "", files, "HANDLER=nvidia; to_change");
+            expect(error.stderr).to.contain("nvidia is containerd's default runtime (default_runtime_name)");
+        }
+    });
+
+    for (const version of ["1.6.20", "2.3.7"]) {
+        const activated = async (context: Mocha.Context) => {
+            need(context, version);
+            const files = { "etc/config.toml": text("comments-stripped") };
+            await ok(version, "systemd", files, "activate; strip");
+            expect(file()).to.contain("kata-qemu").and.contain("SystemdCgroup = true").and.not.contain("#");
+        };
+        const clean = async () => {
+            const { runc, "kata-qemu": kata } = runtimes(await ok(version, "", {}, "dump"));
+            expect(kata).to.equal(undefined);
+            expect(runc.options.SystemdCgroup).to.equal(false);
+            expect(file()).to.not.contain("kata");
+        };
+        it(`comments-stripped: an update finds its entries and marks them again (containerd ${version})`, async function () {
+            await activated(this);
+            const main = sandbox().path("etc/config.toml");
+            expect(await ok(version, "systemd", {}, "to_change")).to.equal(`${main}\n`);
+            const dump = await ok(version, "systemd", {}, "activate; dump");
+            expect(runtimes(dump).runc.options.SystemdCgroup).to.equal(true);
+            expect(file().match(/#kata-containers:(begin|was)/g)).to.have.length(2);
+            expect(await ok(version, "systemd", {}, "to_change")).to.equal("");
+            await ok(version, "", {}, "deactivate");
+            await clean();
+        });
+        it(`comments-stripped: a removal finds its entries (containerd ${version})`, async function () {
+            await activated(this);
+            await ok(version, "", {}, "deactivate");
+            await clean();
+        });
+    }
+
+    it("removes its entries after containerd config migrate, and after a dump was written back", async function () {
+        need(this, "2.3.7");
+        const dropIn = `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n`;
+        for (const [given, command] of [
+            [text("comments-stripped"), "config migrate"],
+            [text("version-2-only"), "config migrate"],
+            [dropIn, "config dump"],
+        ] as const) {
+            await ok(
+                "2.3.7",
+                "systemd",
+                { "etc/config.toml": given },
+                // A dump names the folder as well, and containerd's own one.
+                `mkdir -p etc/conf.d; activate; "$CONTAINERD" --config $CONTAINERD_CONFIG ${command} 2>/dev/null |
+                sed "s,'/etc/containerd/conf.d/\\*.toml',,; s/\\[, /[/" >new; cat new >etc/config.toml; deactivate`,
+            );
+            const { runc, "kata-qemu": kata } = runtimes(await ok("2.3.7", "", {}, "dump"));
+            expect(kata, command).to.equal(undefined);
+            expect(runc.options.SystemdCgroup, command).to.equal(false);
+        }
+    });
+
+    it("containerd upgrade: follows an upgrade with config migrate, and removes its entries after an update", async function () {
+        need(this, "1.6.20", "2.3.7");
+        await ok("1.6.20", "systemd", { "etc/config.toml": text("comments-stripped") }, "activate");
+        const migrate = `"$CONTAINERD" --config $CONTAINERD_CONFIG config migrate 2>/dev/null | sed "s,'/etc/containerd/conf.d/\\*.toml',,"`;
+        const dump = await ok("2.3.7", "systemd", {}, `${migrate} >new; cat new >etc/config.toml; activate; dump`);
+        expect(runtimes(dump).runc.options.SystemdCgroup).to.equal(true);
+        expect(runtimes(dump)["kata-qemu"].options.ConfigPath).to.contain("/kata-config/kata-qemu/");
+        const { runc, "kata-qemu": kata } = runtimes(await ok("2.3.7", "", {}, "deactivate; dump"));
+        expect(kata).to.equal(undefined);
+        expect(runc.options.SystemdCgroup).to.equal(false);
+    });
+
+    it("containerd upgrade: follows an upgrade under a file with version = 2, and restores every byte", async function () {
+        need(this, "1.6.20", "2.3.7");
+        await ok("1.6.20", "systemd", { "etc/config.toml": text("version-2-only") }, "activate");
+        const dump = await ok("2.3.7", "systemd", {}, "activate; dump");
+        expect(runtimes(dump).runc.options.SystemdCgroup).to.equal(true);
+        expect(runtimes(dump)["kata-qemu"].options.ConfigPath).to.contain("/kata-config/kata-qemu/");
+        expect(await ok("2.3.7", "systemd", {}, "to_change")).to.equal("");
+        await ok("2.3.7", "", {}, "deactivate");
+        expect(file()).to.equal(text("version-2-only"));
+    });
+
+    it("refuses torn marks and names the line, instead of dropping everything below", async function () {
+        need(this, "1.6.20");
+        await ok("1.6.20", "systemd", { "etc/config.toml": text("version-2-only") }, "activate");
+        const marked = file();
+        const begin = marked.split("\n").findIndex((line) => line.startsWith("#kata-containers:begin")) + 1;
+        for (const lost of ["begin", "end"]) {
+            const torn = `${marked.replace(`#kata-containers:${lost}\n`, "")}[debug]\nlevel = "info"\n`;
+            const line = lost === "end" ? begin : torn.split("\n").indexOf("#kata-containers:end") + 1;
+            const error = await refused("1.6.20", "", { "etc/config.toml": torn }, "deactivate");
+            expect(error).to.contain(
+                `the mark in line ${line} of /etc/containerd/config.toml has lost its counterpart`,
+            );
+            expect(error).to.contain("what to do: enclose exactly the lines that this package added");
+            expect(file()).to.equal(torn);
+        }
+    });
+
+    it("proves the change from what CRI reports, if crictl is installed", async () => {
+        const cri = (config: string, driver: boolean) =>
+            JSON.stringify({ config: { containerd: { runtimes: { runc: { options: { SystemdCgroup: driver } }, k: { options: { ConfigPath: config } } } } } }); // biome-ignore format: one line
+        const prove = async (info: string) => {
+            sandbox().write("info", info);
+            return sandbox().run(
+                `require_handler() { :; }; require_driver() { :; }; have() { :; }; timeout() { shift 4; cat info; }
+                CONTAINERD_SOCKET=/x KATA_CONFIG_PATH=/kata/configuration.toml CGROUP_DRIVER=systemd; prove_containerd`,
+            );
+        };
+        expect(await prove(cri("/kata/configuration.toml", true))).to.include({ status: 0 });
+        expect(await prove("{}")).to.include({ status: 0 });
+        expect((await prove(cri("/other", true))).stderr).to.contain(
+            "CRI has no runtime with /kata/configuration.toml",
+        );
+        expect((await prove(cri("/kata/configuration.toml", false))).stderr).to.contain("cgroup driver is not systemd");
+    });
+});
+
+inEveryShell("the proof after a change", (sandbox) => {
+    it("reports the unit whose restart rewrote a file", async () => {
+        for (const [path, restarted, by] of [
+            ["/etc/containerd/config.toml", "containerd.service", "the restart of containerd.service"],
+            ["/kubelet.yaml", "kubelet.service", "the restart of kubelet.service"],
+            ["/kubelet.yaml", "containerd.service", "another program"],
+            ["", "containerd.service", ""],
+        ]) {
+            sandbox().write(`state/journal/restarted-${restarted}`, "");
+            const { status, stderr } = await sandbox().run(
+                `find_containerd() { :; }; find_kubelet() { :; }; planner() { [ -z "${path}" ] || plan file "${path}" x; }
+                ACTION=deactivate CONTAINERD_UNIT=containerd.service KUBELET_UNIT=kubelet.service KUBELET_CONFIG=/kubelet.yaml
+                prove planner`,
+            );
+            expect(status, stderr).to.equal(path ? 1 : 0);
+            if (path)
+                expect(stderr).to.contain(`step "proof": ${by} rewrote ${path} without the entries of this package`);
+            await sandbox().run("rm -r state");
+        }
+    });
+
+    it("takes the cgroup driver from the runtime only where the kubelet does", async () => {
+        const cases = {
+            "v1.36.2 2": "systemd",
+            "v1.34.0 2": "systemd",
+            "v1.31.4 2": "systemd",
+            "v1.30.9 2": "cgroupfs",
+            "v1.36.2 1": "cgroupfs",
+            "v1.31.4 2 --feature-gates=KubeletCgroupDriverFromCRI=false": "cgroupfs",
+            "v1.29.0 2 --feature-gates=A=false,KubeletCgroupDriverFromCRI=true": "systemd",
+            "v1.32.0 2 file": "cgroupfs",
+        };
+        for (const [given, driver] of Object.entries(cases)) {
+            const [version, major, gate] = given.split(" ");
+            sandbox().write("kubelet", `#!/bin/sh\necho Kubernetes ${version}\n`);
+            const gates = gate === "file" ? "featureGates:\n  KubeletCgroupDriverFromCRI: false # no\n" : "";
+            sandbox().write("config.yaml", `cgroupDriver: cgroupfs\n${gates}`);
+            const { stdout, stderr } = await sandbox().run(
+                `chmod +x kubelet; KUBELET=$PWD/kubelet KUBELET_CONFIG=$PWD/config.yaml CONTAINERD_MAJOR=${major}
+                kubelet_pid() { echo 1; }; dump_now() { :; }; dumped_driver() { echo systemd; }; curl() { return 7; }
+                flag() { if [ "$2" = --feature-gates ]; then echo "${gate?.startsWith("--") ? gate.slice(16) : ""}"; fi; }
+                cgroup_driver`,
+            );
+            expect(stdout.trim(), given + stderr).to.equal(driver);
+        }
+    });
+
+    it("asks the running kubelet for its cgroup driver", async () => {
+        sandbox().write("config.yaml", "cgroupDriver: cgroupfs\n");
+        const { stdout } = await sandbox().run(
+            `KUBELET=true KUBELET_CONFIG=$PWD/config.yaml CONTAINERD_MAJOR=1
+            kubelet_pid() { echo 1; }; dump_now() { :; }
+            curl() { echo '{"kubeletconfig":{"a":"b","cgroupDriver":"systemd","c":{}}}'; }
+            cgroup_driver`,
+        );
+        expect(stdout).to.equal("systemd\n");
+    });
+});
+
+inEveryShell("the kubelet's file without marks", (sandbox) => {
+    for (const before of ["kind: x\ncgroupDriver: cgroupfs\nz: 1\n", "kind: x\nz: 1\n"]) {
+        it(`comments-stripped: gets its driver back: ${JSON.stringify(before)}`, async () => {
+            sandbox().write("config.yaml", before);
+            const { status, stdout, stderr } = await sandbox().run(
+                `KUBELET_CONFIG=$PWD/config.yaml KUBELET_PID=1 CGROUP_DRIVER=systemd; flag() { :; }; kubelet_config_folder() { :; }
+                empty_plan; : >"$WORK_DIR/edits"
+                prepare_kubelet; grep -v '^#' "$WORK_DIR/kubelet" >config.yaml; cp "$WORK_DIR/edits" "$STATE_DIR/edits"
+                : >"$WORK_DIR/edits"; prepare_kubelet; cmp "$WORK_DIR/edits" "$STATE_DIR/edits"
+                empty_plan; CGROUP_DRIVER=""; prepare_kubelet; want_kubelet; cut -f 2 "$WORK_DIR/plan" >&2; cat "$WORK_DIR/kubelet"`,
+            );
+            expect({ status, stdout }).to.deep.equal({ status: 0, stdout: before });
+            expect(stderr.trim()).to.equal(sandbox().path("config.yaml"));
+        });
+    }
 });

@@ -59,7 +59,7 @@ inEveryShell("editing containerd's main file", (sandbox) => {
         }
     }
 
-    it("keeps the changes that others made since, and removes only ours", async () => {
+    it("removes only managed edits from containerd's file, and keeps later changes of others", async () => {
         const text = samples["with runc and its options"]!;
         const { stdout } = await mark(sandbox(), text, { cgroup: "true" });
         const edited = stdout
@@ -74,7 +74,7 @@ inEveryShell("editing containerd's main file", (sandbox) => {
         );
     });
 
-    it("sets the driver of every runc runtime, and adds no runc if another runtime is the default", async () => {
+    it("sets the cgroup driver of every runc runtime, and adds no runc if another runtime is the default", async () => {
         const text = `version = 2\n[plugins."${grpc}".containerd]\ndefault_runtime_name = "nvidia"\n${table("nvidia")}\nruntime_type = "io.containerd.runc.v2"\n${table("gvisor")}\nruntime_type = "io.containerd.runsc.v1"\n`;
         const { stdout } = await mark(sandbox(), text, { cgroup: "true" });
         expect(runtimes(stdout)).to.deep.equal({
@@ -95,7 +95,7 @@ inEveryShell("editing containerd's main file", (sandbox) => {
         "on lines of their own": `[\n  "/opt/kata/a.toml", # theirs\n  "/etc/containerd/conf.d/*.toml",\n  "/opt/kata/b.toml"\n]`,
         "with others on the line": `["/etc/containerd/conf.d/*.toml", "/opt/kata/a.toml",\n "/opt/kata/b.toml"]`,
     })) {
-        it(`disables imports from /opt/kata and can restore them: ${form}`, async () => {
+        it(`disables imports from /opt/kata and can restore them: imports ${form}`, async () => {
             const text = `version = 3\nimports = ${imports}\nroot = "/opt/kata/"\n`;
             const { status, stdout } = await mark(sandbox(), text, { plugin: cri, major: 2 });
             expect(status).to.equal(0);
@@ -112,7 +112,7 @@ inEveryShell("editing containerd's main file", (sandbox) => {
         "inline options": `${table("runc")}\nruntime_type = "io.containerd.runc.v2"\noptions = { SystemdCgroup = false }\n`,
         "dotted options": `${table("runc")}\nruntime_type = "io.containerd.runc.v2"\noptions.SystemdCgroup = false\n`,
     })) {
-        it(`refuses ${form} and names the line`, async () => {
+        it(`refuses a containerd configuration with ${form}, and names the line`, async () => {
             const { status, stdout, stderr } = await mark(sandbox(), `version = 2\n${text}`, { cgroup: "true" });
             expect(status).to.equal(4);
             expect(stderr).to.match(/^line [34]: /);
@@ -134,7 +134,7 @@ inEveryShell("editing the kubelet's file", (sandbox) => {
         "a: b",
         "",
     ]) {
-        it(`sets the driver and can restore every byte: ${JSON.stringify(text)}`, async () => {
+        it(`sets the cgroup driver in the kubelet's file and can restore every byte: ${JSON.stringify(text)}`, async () => {
             const marked = await kubelet(sandbox(), text, "systemd");
             const lines = marked.split("\n").filter((line) => /^cgroupDriver:/.test(line));
             expect(lines).to.deep.equal(["cgroupDriver: systemd"]);
@@ -142,7 +142,16 @@ inEveryShell("editing the kubelet's file", (sandbox) => {
         });
     }
 
-    it("changes nothing if the driver is set already", async () => {
+    it("kubelet-duplicate-key: sets the driver in each of several entries, and reads the last one", async () => {
+        const text = "a: b\ncgroupDriver: cgroupfs\n# added later\ncgroupDriver: cgroupfs\n";
+        const marked = await kubelet(sandbox(), text, "systemd");
+        expect(marked.match(/^cgroupDriver: .*$/gm)).to.deep.equal(["cgroupDriver: systemd", "cgroupDriver: systemd"]);
+        expect(await unmark(sandbox(), marked)).to.equal(text);
+        sandbox().write("config.yaml", "cgroupDriver: systemd\ncgroupDriver: cgroupfs # last\na: b\n");
+        expect((await sandbox().run("yaml_get config.yaml cgroupDriver")).stdout).to.equal("cgroupfs\n");
+    });
+
+    it("does not change a kubelet configuration that already has the requested cgroup driver", async () => {
         const text = 'a: b\ncgroupDriver: "systemd" # by kubeadm\n';
         expect(await kubelet(sandbox(), text, "systemd")).to.equal(text);
     });

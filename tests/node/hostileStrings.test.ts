@@ -5,12 +5,14 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { inspect } from "node:util";
 import { expect } from "chai";
 import fc from "fast-check";
+import { inputError, lateError } from "../../src/check/errors";
 import { problems } from "../../src/check/validate";
 import * as commands from "../../src/node/commands";
 import { programOf } from "../../src/node/program";
-import { makePlan, type Settings } from "../../src/plan";
+import { makePlan, type Plan, type Settings } from "../../src/plan";
 import { oneNode } from "../support/arguments";
 import { Batch, showing } from "../support/batch";
 import { seeds } from "../support/random";
@@ -169,7 +171,7 @@ type Parts = [place: string, text: string][];
 const count = 40;
 
 /** Cases that are hostile in every place that accepts hostile texts; all accepted values of settings are in one of them. */
-function hostileCases(seed: number): Parts[] {
+function generateCases(seed: number): Parts[] {
     const texts = Object.entries(acceptedTexts(seed)).filter(([, { length }]) => length > 0);
     // Pulumi checks its own names.
     const organizations = fc.sample(fc.constantFrom(...pieces), { seed, numRuns: count });
@@ -180,6 +182,12 @@ function hostileCases(seed: number): Parts[] {
             return here.map((text) => [place, text]);
         }),
     ]);
+}
+
+const generated: { [seed: number]: Parts[] } = {};
+function hostileCases(seed: number): Parts[] {
+    generated[seed] ??= generateCases(seed);
+    return generated[seed];
 }
 
 function caseOf(parts: Parts): Case {
@@ -215,9 +223,7 @@ async function checkParts(seed: number, index: number, parts: Parts, check: (par
 /** A text as a process receives it: in UTF-8. */
 const sent = (text: string) => Buffer.from(text).toString();
 
-const planOf = ({ args }: Case) => makePlan(args as Parameters<typeof makePlan>[0]);
 const ownerOf = ({ organization, name }: Case) => [organization, "shop", "prod", name].join("/");
-const handlerOf = ({ args }: Case) => classOf(args).handler as string;
 const urlOf = ({ args }: Case, arch: string) =>
     args
         .release!.url!.toString()
@@ -230,29 +236,82 @@ const standInText = `[ "$1" != stage ] || mv "$0" "$(dirname "$0")/node.sh"; pri
 /** A node program that prints the words with which it is called. */
 const standIn = programOf(standInText);
 
-/** The words that the node program should get; for the settings, their meaning. */
-function wantedWords(action: string, each: Case): string[] {
-    const owner = `--owner=${ownerOf(each)}`;
-    const handler = `--handler=${handlerOf(each)}`;
-    const { amd64, arm64 } = each.args.release!.sha256!;
-    const release = [`--sha256-amd64=${amd64}`, `--sha256-arm64=${arm64}`];
-    const urls = [`--url-amd64=${urlOf(each, "amd64")}`, `--url-arm64=${urlOf(each, "arm64")}`];
-    const settings = settingsOf(each)
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([key, value]) => `--set=${key}=${JSON.stringify(value)}`);
+/** One call of the node program. */
+interface Call {
+    plan: Plan;
+    owner: string;
+    revision: string;
+    node: string;
+    runtimeClass: string;
+}
+type Action = "stage" | "activate" | "probe" | "deactivate" | "unstage";
+const actions: Action[] = ["stage", "activate", "probe", "deactivate", "unstage"];
+
+function commandOf(action: Action, { plan, owner, revision, node, runtimeClass }: Call): string {
+    return {
+        stage: () => commands.stage(plan, owner, standIn, revision),
+        activate: () => commands.activate(plan, owner, standIn, revision),
+        probe: () => commands.probe(standIn, node, runtimeClass),
+        deactivate: () => commands.deactivate(plan, owner),
+        unstage: () => commands.unstage(owner),
+    }[action]();
+}
+
+/** The words that the node program should get from that command. */
+function wordsOf(action: Action, { plan, owner, revision, node, runtimeClass }: Call): string[] {
+    const release = [`--owner=${owner}`, `--version=${plan.version}`];
+    const urls = plan.archives.map(([architecture, { url }]) => `--url-${architecture}=${url}`);
+    const sums = plan.archives.map(([architecture, { sha256 }]) => `--sha256-${architecture}=${sha256}`);
+    const running = plan.changeUnderRunningPods ? ["--change-under-running-pods=true"] : [];
+    const last = [`--host-checks=${plan.hostChecks}`, ...(revision ? [`--revision=${revision}`] : [])];
     const words = {
-        stage: [owner, "--version=3.32.0", ...urls, ...release, "--host-checks=enforce"],
+        stage: [...release, ...urls, ...sums, ...last],
         activate: [
-            ...[`--program=${standIn.id}`, owner, "--version=3.32.0", ...release, handler],
-            "--shim-path=bin/containerd-shim-kata-v2",
-            "--kata-config=share/defaults/kata-containers/configuration-qemu.toml",
-            ...["--debug=false", ...settings, "--host-checks=enforce"],
+            ...[`--program=${standIn.id}`, ...release, ...sums, `--handler=${plan.handler}`],
+            ...[`--shim-path=${plan.shimPath}`, `--kata-config=${plan.configuration}`, `--debug=${plan.debug}`],
+            ...plan.settings.map(([key, literal]) => `--set=${key}=${literal}`),
+            ...(plan.cgroupDriver === undefined ? [] : [`--cgroup-driver=${plan.cgroupDriver}`]),
+            ...[...running, ...last],
         ],
-        probe: [`--node=${each.node}`, `--runtime-class=${Object.keys(each.args.runtimeClasses!)[0]}`],
-        deactivate: [owner, handler],
-        unstage: [owner],
-    }[action]!;
-    return [action, ...words.map(sent)];
+        probe: [`--node=${node}`, `--runtime-class=${runtimeClass}`],
+        deactivate: [
+            ...[`--owner=${owner}`, `--handler=${plan.handler}`, ...running],
+            ...(plan.forceRemoval ? ["--force=true"] : []),
+        ],
+        unstage: [`--owner=${owner}`],
+    };
+    return [action, ...words[action].map(sent)];
+}
+
+const callOf = (each: Case): Call => ({
+    plan: makePlan(each.args as Parameters<typeof makePlan>[0]),
+    owner: ownerOf(each),
+    revision: "",
+    node: each.node,
+    runtimeClass: Object.keys(each.args.runtimeClasses!)[0]!,
+});
+
+/** The call that a case should make, except for the form of the settings' literals. */
+function wantedCall(each: Case): Call {
+    const { amd64, arm64 } = each.args.release!.sha256! as typeof sums;
+    const plan: Plan = {
+        version: "3.32.0",
+        archives: [
+            ["amd64", { url: urlOf(each, "amd64"), sha256: amd64 }],
+            ["arm64", { url: urlOf(each, "arm64"), sha256: arm64 }],
+        ],
+        shimPath: "bin/containerd-shim-kata-v2",
+        configuration: "share/defaults/kata-containers/configuration-qemu.toml",
+        handler: classOf(each.args).handler as string,
+        debug: false,
+        settings: settingsOf(each)
+            .sort(([a], [b]) => (a < b ? -1 : 1))
+            .map(([key, value]) => [key, JSON.stringify(value)]),
+        changeUnderRunningPods: false,
+        forceRemoval: false,
+        hostChecks: "enforce",
+    };
+    return { ...callOf(each), plan };
 }
 
 /** The words with the values of settings parsed, so that it does not matter how their literals are written. */
@@ -311,6 +370,33 @@ class Machine {
     }
 }
 
+/** A hostile text as an argument of a process, which cannot contain NUL. */
+const argument = heap.map((text) => text.replaceAll("\0", ""));
+const archive = fc.record({ url: argument, sha256: argument });
+/** Calls without validation, with hostile texts in every field that becomes an argument. */
+const hostileCalls = fc.record({
+    plan: fc.record({
+        version: argument,
+        archives: fc.tuple(
+            fc.tuple(fc.constant("amd64" as const), archive),
+            fc.tuple(fc.constant("arm64" as const), archive),
+        ),
+        shimPath: argument,
+        configuration: argument,
+        handler: argument,
+        debug: fc.boolean(),
+        settings: fc.array(fc.tuple(argument, argument), { maxLength: 3 }),
+        cgroupDriver: fc.option(argument, { nil: undefined }) as fc.Arbitrary<Plan["cgroupDriver"]>,
+        changeUnderRunningPods: fc.boolean(),
+        forceRemoval: fc.boolean(),
+        hostChecks: argument as fc.Arbitrary<Plan["hostChecks"]>,
+    }),
+    owner: argument,
+    revision: argument,
+    node: argument,
+    runtimeClass: argument,
+});
+
 const required = [["dash"], ["bash"], ["busybox", "sh"]];
 const loginShells = [...required, ["zsh"], ["fish"]].filter(
     (shell) => required.includes(shell) || spawnSync(shell[0]!, ["-c", "exit 0"]).error === undefined,
@@ -357,23 +443,14 @@ describe("hostile texts in the login shell", () => {
                     for (const [i, parts] of hostileCases(seed).entries()) {
                         await checkParts(seed, i, parts, (parts) => {
                             const each = caseOf(parts);
-                            const plan = planOf(each);
-                            const runtimeClass = Object.keys(each.args.runtimeClasses!)[0]!;
-                            const given = {
-                                stage: commands.stage(plan, ownerOf(each), standIn),
-                                activate: commands.activate(plan, ownerOf(each), standIn),
-                                ...(i % 10 === 0 && {
-                                    probe: commands.probe(standIn, each.node, runtimeClass),
-                                    deactivate: commands.deactivate(plan, ownerOf(each)),
-                                    unstage: commands.unstage(ownerOf(each)),
-                                }),
-                            };
-                            for (const [action, command] of Object.entries(given)) {
+                            const given = i % 10 === 0 ? actions : (["stage", "activate"] as const);
+                            for (const action of given) {
+                                const command = commandOf(action, callOf(each));
                                 const locale = i % 2 === 0 ? "C" : "C.UTF-8";
                                 const input = action === "stage" ? standIn.packed : "";
                                 showing({ command }, () => {
                                     const words = machine.run(command, shell, locale, input);
-                                    expect(meant(words)).to.deep.equal(wantedWords(action, each));
+                                    expect(meant(words)).to.deep.equal(wordsOf(action, wantedCall(each)));
                                     machine.checkFiles();
                                 });
                             }
@@ -385,6 +462,79 @@ describe("hostile texts in the login shell", () => {
             }).timeout(120000);
         }
     }
+});
+
+describe("hostile texts in the flags", () => {
+    for (const shell of loginShells) {
+        it(`every flag of every action reaches the node program unchanged under ${shell.join(" ")}`, () => {
+            const machine = new Machine();
+            try {
+                machine.run(commandOf("stage", callOf(harmless())), ["dash"], "C", standIn.packed);
+                const property = fc.property(fc.constantFrom(...actions), hostileCalls, (action, call) => {
+                    const input = action === "stage" ? standIn.packed : "";
+                    const words = machine.run(commandOf(action, call), shell, "C.UTF-8", input);
+                    expect(words).to.deep.equal(wordsOf(action, call));
+                    machine.checkFiles();
+                });
+                fc.assert(property, { seed: seeds[0]!, numRuns: 40 });
+            } finally {
+                machine.remove();
+            }
+        }).timeout(120000);
+    }
+});
+
+/** The arguments that are secret, by their path. */
+const endpoints = [
+    ...[
+        ["nodes", "worker-1", "connection"],
+        ["nodes", "worker-1", "connection", "proxy"],
+    ],
+    ...[
+        ["rollout", "drain", "controlPlane"],
+        ["rollout", "drain", "controlPlane", "proxy"],
+    ],
+];
+const loginProperties = [
+    ...["host", "user", "password", "privateKey", "privateKeyPassword", "agentSocketPath", "hostKey"],
+    ...["port", "dialErrorLimit", "perDialTimeout"],
+];
+const secretPaths = [
+    ...endpoints.flatMap((path) => [path, ...loginProperties.map((property) => [...path, property])]),
+    ["rollout", "drain", "kubeconfig"],
+];
+
+/** Arguments with the value at the path. */
+function withValue([first, ...rest]: string[], value: unknown, args: any = {}): any {
+    return { ...args, [first!]: rest.length === 0 ? value : withValue(rest, value, args[first!]) };
+}
+
+describe("secrets", () => {
+    it("errors never show a value of a connection or a kubeconfig", () => {
+        const secret = fc.tuple(heap, heap).map(([before, after]) => `${before}S3cr3t${after}`);
+        const forms: ((secret: string) => unknown)[] = [
+            ...[(secret: string) => secret, (secret: string) => [secret], (secret: string) => ({ value: secret })],
+            ...[(secret: string) => `https://user:${secret}@example.org/{archive}`],
+            ...[
+                (secret: string) => `https://example.org/{archive}?token=${secret}`,
+                (secret: string) => `/${secret}.tar.xz`,
+            ],
+        ];
+        const property = fc.property(
+            fc.constantFrom(...secretPaths),
+            fc.constantFrom(...forms),
+            secret,
+            fc.constantFrom("3.32.0", "3.9.0"),
+            (path, form, secret, version) => {
+                const args = withValue(path, form(secret), { nodes: oneNode, version });
+                const found = problems("kata", args, { sshAgent: false });
+                const early = inputError("kata", found);
+                const shown = [early.message, JSON.stringify(early), inspect(early), lateError("kata", found).message];
+                for (const text of shown) expect(text).not.to.contain("S3cr3t");
+            },
+        );
+        fc.assert(property, { seed: seeds[0]!, numRuns: 3000 });
+    });
 });
 
 const kataDocuments = documents(...[["hypervisor", "qemu"], ["agent", "kata"], ["runtime"]].map((path) => table(path)));
@@ -409,9 +559,8 @@ inEveryShell("hostile texts in the node program", (sandbox) => {
                     own() { rm -f "$STATE_DIR"/owner*; parse "$@"; refuse_other_stacks; claim; claim; }`);
                 for (const [i, { parts, text }] of cases.entries()) {
                     const each = caseOf(parts);
-                    const staged = commands.stage(planOf(each), ownerOf(each), standIn);
-                    const activated = commands.activate(planOf(each), ownerOf(each), standIn);
-                    const words = machine.run(staged, ["dash"], "C", standIn.packed);
+                    const activated = commandOf("activate", callOf(each));
+                    const words = machine.run(commandOf("stage", callOf(each)), ["dash"], "C", standIn.packed);
                     batch.file(`${i}.toml`, text);
                     batch.try(`variables-${i}`, "variables", ...words);
                     // The file has one owner per line; Pulumi's names have no newlines.

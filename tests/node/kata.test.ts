@@ -54,7 +54,7 @@ const changed = (before: string, after: string) =>
 const count = (lines: string[], wanted: string) => lines.filter((line) => line === wanted).length;
 
 inEveryShell("editing Kata's configuration", (sandbox) => {
-    it("switches debug on in every table that has the key, commented or not", async () => {
+    it("enables debug in every table of Kata's configuration that has the key, even as a comment", async () => {
         const first = await set(sandbox(), old, [debug("true")]);
         expect(first).to.include({ status: 0, stderr: "" });
         expect(parse(first.stdout)).to.deep.equal({
@@ -75,12 +75,12 @@ inEveryShell("editing Kata's configuration", (sandbox) => {
         expect(result.hypervisor.qemu.factory).to.deep.equal({ enable_template: false });
     });
 
-    it("writes debug = false as well, so that no component uses its own default", async () => {
+    it("writes enable_debug = false explicitly, so that no component of Kata uses its own default", async () => {
         const { stdout } = await set(sandbox(), old, [debug("false")]);
         expect(count(stdout.split("\n"), "enable_debug = false")).to.equal(4);
     });
 
-    it("replaces, enables and adds keys in their tables, and changes nothing else", async () => {
+    it("replaces, enables and adds keys in Kata's configuration, and changes nothing else", async () => {
         const { stdout } = await set(sandbox(), old, [
             ["hypervisor.qemu", "default_memory", "4096"],
             ["hypervisor.qemu", "valid_paths", '["/x"]'],
@@ -99,26 +99,26 @@ inEveryShell("editing Kata's configuration", (sandbox) => {
         expect(result.hypervisor.qemu).to.not.have.property("enable_debug");
     });
 
-    it("finds the end of a string of several lines, also behind additional quotes", async () => {
+    it("finds the end of a multi-line TOML string, even after additional quotes", async () => {
         const text = `[a]\nlist = ["""x"""", '''y''''', "z"]\nkey = 1\n[b]\nkey = 2\n`;
         const { stdout } = await set(sandbox(), text, [["b", "key", "3"]]);
         expect(parse(stdout)).to.deep.equal({ a: { list: ['x"', "y''", "z"], key: 1 }, b: { key: 3 } });
     });
 
-    it("recognizes a name in any quoting", async () => {
+    it("recognizes a TOML key in any quoting", async () => {
         const text = `['a"b\\c']\n'enable_debug' = false\n`;
         const { stdout } = await set(sandbox(), text, [['"a\\"b\\\\c"', "enable_debug", "true"]]);
         expect(parse(stdout)).to.deep.equal({ 'a"b\\c': { enable_debug: true } });
     });
 
-    it("reaches the tables in each element of an array of tables", async () => {
+    it("sets keys in every element of an array of TOML tables", async () => {
         const text = "[[a]]\n[a.b]\nenable_debug = false\n[[a]]\nenable_debug = false\n[a.b]\n#enable_debug = false\n";
         const { stdout } = await set(sandbox(), text, [debug("true")]);
         const on = { enable_debug: true };
         expect(parse(stdout)).to.deep.equal({ a: [{ b: on }, { ...on, b: on }] });
     });
 
-    it("names a table that does not exist", async () => {
+    it("names the table of a setting if it does not exist in Kata's configuration", async () => {
         const { status, stderr } = await set(sandbox(), old, [["hypervisor.clh", "path", '"x"']]);
         expect(status).to.not.equal(0);
         expect(stderr.trim()).to.equal("hypervisor.clh");

@@ -30,7 +30,7 @@ inEveryShell("a transaction", (sandbox) => {
         symlinkSync("elsewhere", sandbox().path("machine/link"));
     });
 
-    it("carries out the plan, keeps modes and displaces files of others", async () => {
+    it("a transaction carries out the plan, keeps modes and displaces files of others", async () => {
         const result = await sandbox().run(`${plan} begin; carry_out_plan; commit`);
         expect(result).to.include({ status: 0, stderr: "" });
         const after = snapshot(sandbox());
@@ -44,12 +44,12 @@ inEveryShell("a transaction", (sandbox) => {
         expect(existsSync(sandbox().path("state/journal"))).to.equal(false);
     });
 
-    it("plans nothing if everything is as requested", async () => {
+    it("the plan is empty if the node is as requested", async () => {
         const result = await sandbox().run(`${plan} begin; carry_out_plan; commit; ${plan} cat "$WORK_DIR/plan" >&2`);
         expect(result).to.include({ status: 0, stderr: "" });
     });
 
-    it("restores everything when nothing is wanted", async () => {
+    it("an empty request removes all managed files and restores the displaced ones", async () => {
         const before = snapshot(sandbox());
         const result = await sandbox().run(`${plan} begin; carry_out_plan; commit
             empty_plan; echo old >"$WORK_DIR/old"
@@ -92,7 +92,7 @@ inEveryShell("a transaction", (sandbox) => {
         }
     };
 
-    it("is rolled back wherever it is interrupted", async () => {
+    it("a transaction is rolled back wherever it is interrupted", async () => {
         const before = snapshot(sandbox());
         const cuts = await everywhere(
             async () => {},
@@ -106,7 +106,7 @@ inEveryShell("a transaction", (sandbox) => {
         expect(cuts).to.be.greaterThan(20);
     }).timeout(120000);
 
-    it("is complete or rolled back wherever its commit is interrupted, with nothing left over", async () => {
+    it("a transaction is complete or rolled back wherever its commit is interrupted, and leaves no backups", async () => {
         const before = snapshot(sandbox());
         await sandbox().run(`cp -a machine original; ${plan} begin; carry_out_plan; commit; rm -rf "$STATE_DIR"`);
         const after = snapshot(sandbox());
@@ -121,7 +121,7 @@ inEveryShell("a transaction", (sandbox) => {
         expect(cuts).to.be.greaterThan(2);
     }).timeout(120000);
 
-    it("is rolled back although the rollback is interrupted", async () => {
+    it("an interrupted rollback is completed by the next run", async () => {
         const before = snapshot(sandbox());
         const cuts = await everywhere(
             () => sandbox().run(`${plan} begin; carry_out_plan`),
@@ -134,7 +134,7 @@ inEveryShell("a transaction", (sandbox) => {
         expect(cuts).to.be.greaterThan(5);
     }).timeout(120000);
 
-    it("is rolled back on a full disk", async () => {
+    it("a transaction is rolled back on a full disk", async () => {
         const before = snapshot(sandbox());
         await sandbox().run(`${plan} begin; carry_out_plan`);
         // Copies and writes would need space.

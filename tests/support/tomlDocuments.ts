@@ -19,7 +19,7 @@ export interface Line {
 
 export interface Document {
     lines: Line[];
-    /** The tables with a header of their own, in the order of their headers. */
+    /** The tables that have a header, in the order of their headers. */
     tables: Path[];
     text: string;
 }
@@ -80,7 +80,7 @@ const literalString = text.map((text) => `'${text.replaceAll("'", "")}'`);
 const longText = fc
     .tuple(fc.array(text, { minLength: 1, maxLength: 4 }), chance(30))
     .map(([lines, newlineFirst]) => (newlineFirst ? ["", ...lines] : lines).join("\n"));
-// One or two quotes may stand before the closing ones.
+// One or two quotes may precede the closing ones.
 const longLiteralString = fc
     .tuple(longText, fc.constantFrom("", "", "'", "''"))
     .map(([inside, quotes]) => `'''${inside.replaceAll("'''", "").replace(/'+$/, "")}${quotes}'''`);
@@ -189,7 +189,7 @@ const assignment = (written: fc.Arbitrary<string>, key: string, value: fc.Arbitr
             }),
     );
 
-/** An entry with this value, after what may stand between entries; a key of several parts is written with dots. */
+/** An entry with this value, after comments and blank lines; a key of several parts is written with dots. */
 export function entry(key: string | string[], value: string): fc.Arbitrary<Piece[]> {
     const path = [key].flat();
     return fc

@@ -27,7 +27,7 @@ describe("KataContainers", () => {
         ]);
     });
 
-    it("sets itself as parent of every child", async () => {
+    it("the component is the parent of every child resource", async () => {
         const { children, component } = await deploy({ nodes: oneNode });
         for (const [name, { opts }] of Object.entries(children)) {
             expect(opts.parent, name).to.equal(component);
@@ -92,7 +92,7 @@ describe("KataContainers", () => {
         expect(connection("a").proxy).to.deep.include({ host: "bastion", ...connectionDefaults });
     });
 
-    it("keeps connections secret and credentials out of its own inputs", async () => {
+    it("the component keeps connections secret, and its own inputs free of credentials", async () => {
         const secrets = { privateKey, password: "hunter-2", privateKeyPassword: "hunter-3" };
         const connection = { host: "192.0.2.11", ...secrets, agentSocketPath: "/run/hunter-4" };
         const { inputs, children } = await deploy({
@@ -161,7 +161,7 @@ describe("KataContainers", () => {
         });
     });
 
-    it("uses the name of the RuntimeClass as handler", async () => {
+    it("uses the name of the RuntimeClass as handler by default", async () => {
         const runtimeClasses = { "kata-qemu-runtime-rs": null };
         const { children, component } = await deploy({ nodes: oneNode, runtimeClasses });
         expect(children["kata-kata-qemu-runtime-rs"]!.inputs.handler).to.equal("kata-qemu-runtime-rs");
@@ -193,7 +193,7 @@ describe("KataContainers", () => {
         );
     });
 
-    it("keeps its first name in the state as the owner", async () => {
+    it("the component keeps its first name in the state as the owner", async () => {
         const { opts, inputs } = (await deploy({ nodes: oneNode })).children["kata-owner"]!;
         expect(inputs).to.deep.equal({ input: "acme/shop/prod/kata" });
         expect(opts.ignoreChanges).to.deep.equal(["input"]);
@@ -227,11 +227,11 @@ describe("KataContainers", () => {
         });
     });
 
-    it("reports the node whose last line of output is not its status", async () => {
+    it("reports the node whose activate command does not end with its status", async () => {
         const { component } = await deploy({ nodes: oneNode }, { stdout: "all is fine" });
         const message = await resolved(component.nodeStatuses).catch((error) => error.message);
         expect(message).to.equal(
-            "node worker-1: the last line of output must be its status in JSON, but is: all is fine",
+            "node worker-1: the output of its -activate resource must end with its status in JSON, but ends with: all is fine; run pulumi up with --replace for that resource",
         );
     });
 
@@ -317,7 +317,7 @@ describe("KataContainers with invalid arguments", () => {
         throw new Error("the constructor did not throw");
     };
 
-    it("reports all problems at once, in one InputPropertiesError", () => {
+    it("reports all invalid arguments in one InputPropertiesError", () => {
         const error = thrown({
             nodes: { a: { connection: { host: "", password: "p" } } },
             version: "new",
@@ -336,7 +336,7 @@ describe("KataContainers with invalid arguments", () => {
         expect(inspect(error).split("\n")).to.have.length(4);
     });
 
-    it("throws before any resource is registered", async () => {
+    it("rejects invalid arguments before any resource is registered", async () => {
         const registered: string[] = [];
         await pulumi.runtime.setMocks({
             newResource: ({ name }) => {
@@ -349,7 +349,7 @@ describe("KataContainers with invalid arguments", () => {
         expect(registered).to.deep.equal([]);
     });
 
-    it("never shows a credential, and prevents the engine from showing it", () => {
+    it("an error never shows a credential, and prevents the engine from showing it", () => {
         const hidden = "hunter-2";
         const error = thrown({
             nodes: {
@@ -374,7 +374,7 @@ describe("KataContainers with invalid arguments", () => {
         }
     });
 
-    it("shows a value unless its check is secret", () => {
+    it("an error about an argument shows the value, unless it is secret", () => {
         const error = thrown({
             nodes: { a: { connection: { host: "a", password: "p", port: "hunter-2" }, gone: "yes" } },
             kubelet: { cgroupDriver: "systemd" },
@@ -389,7 +389,7 @@ describe("KataContainers with invalid arguments", () => {
         ]);
     });
 
-    it("rejects a value when it becomes known, without showing it, because it may be secret", async () => {
+    it("rejects an invalid value when it becomes known, without showing it, because it may be secret", async () => {
         const overhead = { cpu: pulumi.output("hunter-3") };
         const later = { version: pulumi.secret("hunter-2"), runtimeClasses: { "kata-qemu": { overhead } } };
         const error = await rejection(deploy({ nodes: oneNode, ...later }));
@@ -399,7 +399,7 @@ describe("KataContainers with invalid arguments", () => {
         expect(pulumi.RunError.isInstance(error)).to.equal(true);
     });
 
-    it("rejects a connection when it becomes known", async () => {
+    it("rejects an invalid connection when it becomes known", async () => {
         const connection = { host: pulumi.output("no host"), privateKey: pulumi.secret("/root/.ssh/id"), hostKey };
         const error = await rejection(deploy({ nodes: { a: { connection } } }));
         expect(error.message).to.contain('- nodes["a"].connection.host: must be a host name');

@@ -28,7 +28,7 @@ const layers = [
 const layer = (file: string) => layers.findIndex((name) => file.startsWith(name));
 
 describe("src", () => {
-    it("imports only from the same layer or from a lower one", () => {
+    it("each file of src imports only from its own layer or a lower one", () => {
         const upward = files
             .flatMap((file) => imports(file).map((imported) => [file, imported] as const))
             .filter(([file, imported]) => layer(imported) > layer(file));
@@ -36,7 +36,7 @@ describe("src", () => {
         expect(upward).to.deep.equal([]);
     });
 
-    it("has no circle of imports", () => {
+    it("src has no circular imports", () => {
         const visit = (file: string, path: string[]): void => {
             expect(path, `${path.join(" -> ")} -> ${file}`).not.to.include(file);
             for (const imported of imports(file)) visit(imported, [...path, file]);

@@ -26,7 +26,7 @@ const sum = "ab".repeat(32);
 const page = "https://github.com/kata-containers/kata-containers/releases/download";
 
 describe("the table of releases", () => {
-    it("has the newest tested release with confirmed checksums for both architectures as default", () => {
+    it("the default version is the newest tested release with confirmed checksums for both architectures", () => {
         expect(defaultVersion).to.equal("4.1.0");
         expect(plan({}).archives.map(([architecture]) => architecture)).to.deep.equal(["amd64", "arm64"]);
         const isConfirmed = (version: string) =>
@@ -40,7 +40,7 @@ describe("the table of releases", () => {
         expect(tested).not.to.include("4.2.0");
     });
 
-    it("lists the releases whose layout the lab installs as tested", () => {
+    it("the list of tested releases is the list of releases that the lab builds", () => {
         const installed = readdirSync(join(__dirname, "../../lab/miniature/config"));
         expect(installed.sort(compareVersions)).to.deep.equal(tested);
     });
@@ -56,13 +56,13 @@ describe("the table of releases", () => {
         ["4.0.0", "kata-static-4.0.0-amd64.tar.zst", "kata-static-4.0.0-arm64.tar.zst"],
         ["4.1.0", "kata-go-static-4.1.0-amd64.tar.zst", "kata-go-static-4.1.0-arm64.tar.zst"],
     ] as [string, ...string[]][]) {
-        it(`has the names of the archives of ${version}`, () => {
+        it(`the archives of Kata ${version} have their published names`, () => {
             const urls = Object.values(archives(version, "go")).map(({ url }) => url);
             expect(urls).to.deep.equal(names.map((name) => `${page}/${version}/${name}`));
         });
     }
 
-    it("has the checksums of the releases that were published", () => {
+    it("the table of checksums has the published releases", () => {
         const isKnown = (version: string) => Object.values(archives(version, "rust")).every(({ sha256 }) => sha256);
         for (const version of ["2.2.2", "2.2.3", "2.4.1", "3.1.3", "3.2.0", "3.7.0", "3.28.0", "3.32.0", "4.2.0"]) {
             expect(isKnown(version), version).to.equal(true);
@@ -72,7 +72,7 @@ describe("the table of releases", () => {
         }
     });
 
-    it("has one valid checksum for each archive, without the mark of single sources", () => {
+    it("each archive has one valid checksum, without the mark for a single source", () => {
         const all = (Object.keys(checksums) as ArchiveName[]).flatMap((name) =>
             Object.keys(checksums[name]).flatMap((version) => {
                 expect(isVersion(version), version).to.equal(true);
@@ -92,7 +92,7 @@ describe("the table of releases", () => {
         expect(new Set(all).size).to.equal(all.length);
     });
 
-    it("has the checksums of kata-go-static for the Go shim from 4.1.0 on", () => {
+    it("the Go shim uses the checksums of kata-go-static from 4.1.0 on", () => {
         const known = (version: string) => plan({ version, ...withClass({ shim: "qemu" }) }).archives;
         for (const version of ["4.1.0", "4.2.0"]) {
             expect(known(version)).to.deep.equal([
@@ -126,7 +126,7 @@ describe("the table of releases", () => {
 });
 
 describe("the table of shims", () => {
-    it("has the paths of the Go and of the Rust shim with QEMU", () => {
+    it("the table of shims has the paths of the Go and the Rust shim with QEMU", () => {
         expect(paths(Shim.Qemu)).to.deep.equal({
             program: "bin/containerd-shim-kata-v2",
             configuration: "share/defaults/kata-containers/configuration-qemu.toml",
@@ -177,7 +177,7 @@ describe("the table of shims", () => {
         expect(plan(withClass({ shim: "qemu" }, "custom")).handler).to.equal("custom");
     });
 
-    it("has the first release of every shim, and an overhead from then on", () => {
+    it("every shim has a first release, and a default overhead from that release on", () => {
         expect(shims["qemu-runtime-rs"].since).to.equal("3.4.0");
         for (const [shim, { since }] of Object.entries(shims)) {
             expect(isVersion(since), shim).to.equal(true);
@@ -185,7 +185,7 @@ describe("the table of shims", () => {
         }
     });
 
-    it("has the overhead of a shim by release", () => {
+    it("the default overhead of a shim depends on the release", () => {
         expect(plan({ version: "3.32.0" }).overhead).to.deep.equal({ cpu: "10m", memory: "290Mi" });
         expect(plan({}).overhead).to.deep.equal({ cpu: "250m", memory: "320Mi" });
         const version = "4.0.0";

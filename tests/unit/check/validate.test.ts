@@ -555,13 +555,15 @@ describe("validation", () => {
         const other = (changed: object) => ({
             nodes: { a: { connection }, b: { connection: { ...connection, ...changed } } },
         });
-        expect(described(other({ port: 22 }))).to.deep.equal(['nodes["b"].connection: has the same address as "a"']);
+        expect(described(other({ port: 22 }))).to.deep.equal([
+            'nodes["b"].connection: has the same address as "a": name each machine only once',
+        ]);
         expect(described(other({ port: 2222 }))).to.deep.equal([]);
         expect(described(other({ proxy: { host: "p", password: "p" } }))).to.deep.equal([]);
         expect(described(other({ port: pulumi.output(22) }))).to.deep.equal([]);
     });
 
-    it("reports all problems at once", () => {
+    it("validation reports all problems at once", () => {
         expect(
             pathsOf({
                 nodes: { A: { connection: { host: "", port: 0 } } },
@@ -683,7 +685,7 @@ const anyArguments = fc.oneof(
 );
 
 describe("validation of arbitrary arguments", () => {
-    it("never throws, and gives every problem a path and a reason", () => {
+    it("validation never throws, and gives every problem a path and a reason", () => {
         fc.assert(
             fc.property(fc.string(), anyArguments, (name, args) => {
                 for (const { path, reason } of problems(name, args, noAgent)) {
@@ -695,7 +697,7 @@ describe("validation of arbitrary arguments", () => {
         );
     });
 
-    it("never carries a value of a connection, a kubeconfig or a url", () => {
+    it("a validation error never contains a value of a connection, a kubeconfig or a url", () => {
         const secrets = fc
             .string({ minLength: 12, unit: fc.constantFrom(..."xyz-@: ") })
             .map((text) => `hunter${text}`);

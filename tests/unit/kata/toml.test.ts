@@ -40,7 +40,7 @@ describe("TOML literals", () => {
         );
     }
 
-    it("keeps every text on one line and within its quotes", () => {
+    it("TOML literals keep every string on one line and within its quotes", () => {
         const onOneLine = (text: string) => {
             expect(tomlLiteral(text)).to.match(/^"(\\.|[^"\\\p{Cc}])*"$/u);
             expect(parse(`key = ${tomlLiteral(text)}`).key).to.equal(text);
@@ -49,7 +49,7 @@ describe("TOML literals", () => {
         fc.assert(fc.property(fc.string({ unit: "binary" }), onOneLine));
     });
 
-    it("writes literals that a TOML parser reads as the same value", () => {
+    it("a TOML parser reads each written literal as the same value", () => {
         const scalar = fc.oneof(
             fc.string({ unit: "binary" }),
             fc.boolean(),

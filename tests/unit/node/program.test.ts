@@ -8,7 +8,7 @@ import { programFiles, programOf, readProgram } from "../../../src/node/program"
 describe("the node program", () => {
     const folder = join(__dirname, "../../../node");
 
-    it("has its files in the order of their numbers, with distributions and cri between 50 and 55", () => {
+    it("the node program has its files in the order of their numbers, with distributions and cri between 50 and 55", () => {
         const names = programFiles().map(([name]) => name);
         const numbered = names.filter((name) => !name.includes("/"));
         expect(numbered).to.deep.equal([...numbered].sort());
@@ -25,7 +25,7 @@ describe("the node program", () => {
         expect(names.slice(-2)).to.deep.equal(["90-main.sh", "99-run.sh"]);
     });
 
-    it("is the text of all its files, and its id is the beginning of that text's sha256", () => {
+    it("the node program is the text of all its files, and its id is the beginning of that text's sha256", () => {
         const { text, id } = readProgram();
         const files = programFiles().map(([name]) => readFileSync(join(folder, name), "utf8"));
         expect(text).to.equal(files.join(""));
@@ -34,7 +34,7 @@ describe("the node program", () => {
         expect(id).to.equal(createHash("sha256").update(text).digest("hex").slice(0, 12));
     });
 
-    it("runs main in a file of its own, so that a file can be inserted before it", () => {
+    it("the node program runs main in a separate file, so that tests can insert a file before it", () => {
         const files = programFiles();
         const [name, text] = files.at(-1)!;
         expect([name, text]).to.deep.equal(["99-run.sh", 'main "$@" </dev/null\n']);
@@ -42,7 +42,7 @@ describe("the node program", () => {
         expect(extended.text.endsWith(`\nextra\n${text}`)).to.equal(true);
     });
 
-    it("is packed to the same bytes everywhere, and base64 and gzip unpack it", () => {
+    it("the node program is compressed to the same bytes everywhere, and base64 and gzip decompress it", () => {
         const { text, packed } = programOf("echo 'Käse'\n".repeat(100));
         expect(execFileSync("sh", ["-c", "base64 -d | gzip -dc"], { input: packed, encoding: "utf8" })).to.equal(text);
         expect(packed).to.equal("H4sIAAAAAAACA0tNzshXUPc+vKQ4VZ1rlDPKGeWMckY4BwCt0BzNFAUAAA==");

@@ -40,7 +40,7 @@ describe("samples of long tests", () => {
         expect(picked.size).to.equal(kinds.length * (activate.length + deactivate.length));
     });
 
-    it("tries every failpoint with every kind of fault where no sample is asked for", () => {
+    it("tries every failpoint with every kind of fault if no sample is requested", () => {
         const pairs = faultPairs(kinds, activate, deactivate);
         for (const kind of kinds) {
             const ofKind = pairs.filter((pair) => pair.kind === kind);
@@ -59,7 +59,7 @@ describe("samples of long tests", () => {
         }
     });
 
-    it("takes a list that is shorter than the sample as a whole", () => {
+    it("uses the whole list if it is shorter than the sample", () => {
         expect(spread(["a", "b"], 3, new Random(1))).to.deep.equal(["a", "b"]);
     });
 });
