@@ -18,20 +18,19 @@ cgroup_driver() {
         dumped_driver "$WORK_DIR/dump.now"
         return
     fi
-    driver=$(kubelet_entry port)
-    driver=$(curl -fsk -m 5 --noproxy '*' "https://127.0.0.1:${driver:-10250}/configz" 2>/dev/null |
+    driver=$(curl -fsk -m 5 --noproxy '*' https://127.0.0.1:10250/configz 2>/dev/null |
         sed -n 's/.*"cgroupDriver":"\([a-z]*\)".*/\1/p')
     [ -n "$driver" ] || driver=$(flag "$pid" --cgroup-driver)
-    [ -n "$driver" ] || driver=$(kubelet_entry cgroupDriver)
+    [ -n "$driver" ] || driver=$(kubelet_setting "$pid" cgroupDriver)
     echo "${driver:-cgroupfs}"
 }
 
 # kubelet_original OUT: OUT gets its configuration without our edit, also if a tool has rewritten it without the marks.
 kubelet_original() {
-    local old new
+    local edit old new
     require_marks "$KUBELET_CONFIG"
-    old=$(sed -n "s/^kubelet.cgroupDriver$TAB\\(.*\\)$TAB.*/\\1/p" "$STATE_DIR/edits" 2>/dev/null) || old=""
-    new=$(sed -n "s/^kubelet.cgroupDriver$TAB.*$TAB//p" "$STATE_DIR/edits" 2>/dev/null) || new=""
+    edit=$(sed -n "s/^kubelet.cgroupDriver$TAB//p" "$STATE_DIR/edits" 2>/dev/null) || edit=""
+    old=${edit%%"$TAB"*} new=${edit#*"$TAB"}
     if [ -z "$new" ] || [ "$(kubelet_entry cgroupDriver)" != "$new" ] || grep -q '^#kata-containers:' "$KUBELET_CONFIG"; then
         unmark "$KUBELET_CONFIG" >"$1"
         return
@@ -40,8 +39,7 @@ kubelet_original() {
     mark_yaml "$KUBELET_CONFIG" cgroupDriver "${old:-remove}" | grep -v -e '^#kata-containers:' -e '^cgroupDriver: remove$' >"$1"
 }
 
-# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested, or unedited if
-# not.
+# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested, or else unedited.
 prepare_kubelet() {
     local unmarked="$WORK_DIR/kubelet.unmarked" value
     step "kubelet configuration"
@@ -55,10 +53,15 @@ prepare_kubelet() {
         cp "$unmarked" "$WORK_DIR/kubelet"
         return
     fi
-    if grep -q '^[ \t]*{' "$KUBELET_CONFIG"; then
-        fail "$KUBELET_CONFIG is JSON, which cannot be edited safely" \
-            "write it as YAML, or set cgroupDriver in it yourself and remove kubelet.cgroupDriver"
-    fi
+    value=$(awk '
+        /^[ \t]*(#|\r?$)/ || !body && /^---[ \t\r]*(#.*)?$/ { next }
+        /^[ \t]*\{/ { print "it is JSON"; exit }
+        /^(---|\.\.\.)/ { print "line " NR " begins or ends a document"; exit }
+        !body && /^[ \t]/ { print "line " NR " is indented"; exit }
+        /^["\047]?cgroupDriver["\047]?[ \t]*:[ \t\r]*(#.*)?$/ { print "line " NR " has no value"; exit }
+        { body = 1 }' "$unmarked")
+    [ -z "$value" ] || fail "$KUBELET_CONFIG cannot be edited safely: $value" \
+        "write it as plain YAML, or set cgroupDriver in it yourself and remove kubelet.cgroupDriver"
     value=$(flag "$KUBELET_PID" --cgroup-driver)
     [ "${value:-$CGROUP_DRIVER}" = "$CGROUP_DRIVER" ] ||
         fail "the kubelet is started with --cgroup-driver=$value, which its configuration file cannot change" \

@@ -85,11 +85,7 @@ do_activate() {
 # plan_activation: plans everything that differs from the request. `probe` uses it as well, so it changes nothing.
 plan_activation() {
     prepare_kata
-    prepare_containerd
-    check_containerd
-    require_runtimes "$HANDLER"
-    require_handler "$WORK_DIR/dump" "with the prepared configuration"
-    require_driver "$WORK_DIR/dump" "with the prepared configuration"
+    prepare_runtime
     prepare_kubelet
     { echo "$SIGNATURE"; wanted_modules; } >"$WORK_DIR/modules"
 
@@ -121,12 +117,7 @@ do_deactivate() {
 }
 
 plan_deactivation() {
-    choose_form
-    cp "$WORK_DIR/main.unmarked" "$WORK_DIR/main"
-    prepare_imported ""
-    check_containerd
-    require_runtimes
-    require_removed
+    prepare_removal
     CGROUP_DRIVER=""
     prepare_kubelet
     # Before the file that may import from the folder that it displaced.

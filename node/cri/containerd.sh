@@ -480,6 +480,24 @@ require_removed() {
     done <"$WORK_DIR/configs"
 }
 
+# prepare_runtime, prepare_removal: the configuration with our entries and without them, and its checks.
+prepare_runtime() {
+    prepare_containerd
+    check_containerd
+    require_runtimes "$HANDLER"
+    require_handler "$WORK_DIR/dump" "with the prepared configuration"
+    require_driver "$WORK_DIR/dump" "with the prepared configuration"
+}
+prepare_removal() {
+    choose_form
+    cp "$WORK_DIR/main.unmarked" "$WORK_DIR/main"
+    rm -f "$WORK_DIR/drop-in"
+    prepare_imported ""
+    check_containerd
+    require_runtimes
+    require_removed
+}
+
 # check_removed_runtimes: nothing may run on a runtime that containerd has now and would lose: without the link to the
 # shim and the table, containerd could neither restart nor stop it.
 check_removed_runtimes() {

@@ -30,11 +30,7 @@ mkdir -p etc
 with() { CONTAINERD=$1 CONTAINERD_VERSION=$2 CONTAINERD_MAJOR=\${2%%.*} CGROUP_DRIVER=$3; }
 say() { :; }
 plan_containerd() {
-    prepare_containerd
-    check_containerd
-    require_runtimes "$HANDLER"
-    require_handler "$WORK_DIR/dump" "with the prepared configuration"
-    require_driver "$WORK_DIR/dump" "with the prepared configuration"
+    prepare_runtime
     echo "$SIGNATURE" >"$WORK_DIR/kata"
     want_managed_file "$WORK_DIR/kata" "$KATA_CONFIG_PATH"
     want_containerd
@@ -42,13 +38,7 @@ plan_containerd() {
     unwant_rest
 }
 plan_removal() {
-    choose_form
-    cp "$WORK_DIR/main.unmarked" "$WORK_DIR/main"
-    rm -f "$WORK_DIR/drop-in"
-    prepare_imported ""
-    check_containerd
-    require_runtimes
-    require_removed
+    prepare_removal
     want_containerd
     unwant_rest
 }
@@ -278,6 +268,18 @@ inEveryShell("containerd", (sandbox) => {
             expect(kata, command).to.equal(undefined);
             expect(runc.options.SystemdCgroup, command).to.equal(false);
         }
+    });
+
+    it("containerd upgrade: follows an upgrade with config migrate, and removes its entries after an update", async function () {
+        need(this, "1.6.20", "2.3.7");
+        await ok("1.6.20", "systemd", { "etc/config.toml": text("comments-stripped") }, "activate");
+        const migrate = `"$CONTAINERD" --config $CONTAINERD_CONFIG config migrate 2>/dev/null | sed "s,'/etc/containerd/conf.d/\\*.toml',,"`;
+        const dump = await ok("2.3.7", "systemd", {}, `${migrate} >new; cat new >etc/config.toml; activate; dump`);
+        expect(runtimes(dump).runc.options.SystemdCgroup).to.equal(true);
+        expect(runtimes(dump)["kata-qemu"].options.ConfigPath).to.contain("/kata-config/kata-qemu/");
+        const { runc, "kata-qemu": kata } = runtimes(await ok("2.3.7", "", {}, "deactivate; dump"));
+        expect(kata).to.equal(undefined);
+        expect(runc.options.SystemdCgroup).to.equal(false);
     });
 
     it("containerd upgrade: follows an upgrade under a file with version = 2, and restores every byte", async function () {

@@ -142,6 +142,15 @@ inEveryShell("editing the kubelet's file", (sandbox) => {
         });
     }
 
+    it("kubelet-duplicate-key: sets the driver in each of several entries, and reads the last one", async () => {
+        const text = "a: b\ncgroupDriver: cgroupfs\n# added later\ncgroupDriver: cgroupfs\n";
+        const marked = await kubelet(sandbox(), text, "systemd");
+        expect(marked.match(/^cgroupDriver: .*$/gm)).to.deep.equal(["cgroupDriver: systemd", "cgroupDriver: systemd"]);
+        expect(await unmark(sandbox(), marked)).to.equal(text);
+        sandbox().write("config.yaml", "cgroupDriver: systemd\ncgroupDriver: cgroupfs # last\na: b\n");
+        expect((await sandbox().run("yaml_get config.yaml cgroupDriver")).stdout).to.equal("cgroupfs\n");
+    });
+
     it("does not change a kubelet configuration that already has the requested cgroup driver", async () => {
         const text = 'a: b\ncgroupDriver: "systemd" # by kubeadm\n';
         expect(await kubelet(sandbox(), text, "systemd")).to.equal(text);

@@ -54,8 +54,25 @@ inEveryShell("checking a node", (sandbox) => {
         sandbox().write("config.json", '{ "kind": "KubeletConfiguration" }\n');
         return refusal(
             "KUBELET_CONFIG=$PWD/config.json CGROUP_DRIVER=systemd; prepare_kubelet",
-            "config.json is JSON, which cannot be edited safely",
+            "config.json cannot be edited safely: it is JSON",
         );
+    });
+
+    it("kubelet YAML: refuses forms that cannot be edited safely, and names the line", async () => {
+        for (const [text, finding] of Object.entries({
+            "kind: KubeletConfiguration\n---\n": "line 2 begins or ends a document",
+            "# a\n---\nkind: KubeletConfiguration\n...\n": "line 4 begins or ends a document",
+            "kind: KubeletConfiguration\ncgroupDriver:\n  cgroupfs\n": "line 2 has no value",
+            "\n  kind: KubeletConfiguration\n  cgroupDriver: cgroupfs\n": "line 2 is indented",
+            "---\n{ kind: KubeletConfiguration }\n": "it is JSON",
+            "--- { kind: KubeletConfiguration }\n": "line 1 begins or ends a document",
+        })) {
+            sandbox().write("config.yaml", text);
+            await refusal(
+                "KUBELET_CONFIG=$PWD/config.yaml CGROUP_DRIVER=systemd; prepare_kubelet",
+                `config.yaml cannot be edited safely: ${finding}`,
+            );
+        }
     });
 
     it("refuses a cgroup driver that a flag of the kubelet overrides", () => {
