@@ -21,7 +21,7 @@ cgroup_driver() {
     driver=$(curl -fsk -m 5 --noproxy '*' https://127.0.0.1:10250/configz 2>/dev/null |
         sed -n 's/.*"cgroupDriver":"\([a-z]*\)".*/\1/p')
     [ -n "$driver" ] || driver=$(flag "$pid" --cgroup-driver)
-    [ -n "$driver" ] || driver=$(kubelet_entry cgroupDriver)
+    [ -n "$driver" ] || driver=$(kubelet_setting "$pid" cgroupDriver)
     echo "${driver:-cgroupfs}"
 }
 
@@ -39,8 +39,7 @@ kubelet_original() {
     mark_yaml "$KUBELET_CONFIG" cgroupDriver "${old:-remove}" | grep -v -e '^#kata-containers:' -e '^cgroupDriver: remove$' >"$1"
 }
 
-# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested, or unedited if
-# not.
+# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested, or else unedited.
 prepare_kubelet() {
     local unmarked="$WORK_DIR/kubelet.unmarked" value
     step "kubelet configuration"
