@@ -20,6 +20,7 @@ const layers = [
     "kata/",
     "plan.ts",
     "check/",
+    "options.ts",
     "cluster/",
     "node/",
     "kataContainers.ts",
