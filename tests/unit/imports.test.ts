@@ -21,7 +21,6 @@ const layers = [
     "kata/",
     "plan.ts",
     "check/",
-    "options.ts",
     "cluster/",
     "node/",
     "kataContainers.ts",
