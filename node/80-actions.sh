@@ -38,10 +38,11 @@ claim() {
     local line="$OWNER$TAB$NODE$TAB$HANDLER" other
     if grep -qxF -e "$line" "$STATE_DIR/owners" 2>/dev/null; then return; fi
     other=$(claims_of_others | tail -n 1 | cut -f 1)
-    [ -z "$other" ] || say "taking over this node from $other; if it still exists, remove this node from one of the two"
+    [ "${other:-$OWNER}" = "$OWNER" ] || say "taking over this node from $other; if it still exists, remove this node from one of the two"
     { claims_of_others; printf '%s\n' "$line"; } >"$WORK_DIR/owners"
+    flush "$WORK_DIR/owners"
     mv "$WORK_DIR/owners" "$STATE_DIR/owners"
-    flush "$STATE_DIR/owners" "$STATE_DIR"
+    flush "$STATE_DIR"
 }
 # release_claim: removes our claim if another one is left, and fails if ours is the only one.
 release_claim() {
