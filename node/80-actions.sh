@@ -6,31 +6,31 @@
 # of the two is deleted, in the update or when the rename is reverted, only releases its claim. The last one deactivates
 # the node. Another stack, another handler, and a component whose place was taken are refused.
 refuse_other_owners() {
-    local owner node handler claimed="" reason remedy
+    local component name runtime claimed="" reason remedy
     step "owner"
     [ -e "$STATE_DIR/owners" ] || return 0
     remedy="remove the node from one of the two; if one no longer exists, remove its line from $STATE_DIR/owners on the node"
-    while IFS="$TAB" read -r owner node handler; do
+    while IFS="$TAB" read -r component name runtime; do
         reason=""
-        if [ "$owner" = "$OWNER" ]; then
+        if [ "$component" = "$OWNER" ]; then
             claimed=yes
-        elif [ "$(stack_of "$owner")" != "$(stack_of "$OWNER")" ]; then
+        elif [ "$(stack_of "$component")" != "$(stack_of "$OWNER")" ]; then
             reason="$OWNER cannot manage it too"
-        elif [ "$handler" != "$HANDLER" ]; then
+        elif [ "$runtime" != "$HANDLER" ]; then
             reason="$OWNER cannot add $HANDLER: two components on a node are not supported yet"
         elif [ -n "$claimed" ]; then
             reason="it took the node over from $OWNER"
         fi
-        [ -z "$reason" ] || fail "this node is managed by $owner with the handler $handler; $reason" "$remedy"
+        [ -z "$reason" ] || fail "this node is managed by $component with the handler $runtime; $reason" "$remedy"
     done <"$STATE_DIR/owners"
 }
 stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
 # claims_of_others: those of other components, and of this one for other names of this node.
 claims_of_others() {
-    local owner node handler
+    local component name runtime
     [ -e "$STATE_DIR/owners" ] || return 0
-    while IFS="$TAB" read -r owner node handler; do
-        [ "$owner$TAB$node" = "$OWNER$TAB$NODE" ] || printf '%s\t%s\t%s\n' "$owner" "$node" "$handler"
+    while IFS="$TAB" read -r component name runtime; do
+        [ "$component$TAB$name" = "$OWNER$TAB$NODE" ] || printf '%s\t%s\t%s\n' "$component" "$name" "$runtime"
     done <"$STATE_DIR/owners"
 }
 is_owner() { cut -f 1-2 "$STATE_DIR/owners" 2>/dev/null | grep -qxF -e "$OWNER$TAB$NODE"; }
@@ -38,10 +38,11 @@ claim() {
     local line="$OWNER$TAB$NODE$TAB$HANDLER" other
     if grep -qxF -e "$line" "$STATE_DIR/owners" 2>/dev/null; then return; fi
     other=$(claims_of_others | tail -n 1 | cut -f 1)
-    [ -z "$other" ] || say "taking over this node from $other; if it still exists, remove this node from one of the two"
+    [ "${other:-$OWNER}" = "$OWNER" ] || say "taking over this node from $other; if it still exists, remove this node from one of the two"
     { claims_of_others; printf '%s\n' "$line"; } >"$WORK_DIR/owners"
+    flush "$WORK_DIR/owners"
     mv "$WORK_DIR/owners" "$STATE_DIR/owners"
-    flush "$STATE_DIR/owners" "$STATE_DIR"
+    flush "$STATE_DIR"
 }
 # release_claim: removes the claim of OWNER if another one is left, and fails if it is the only one.
 release_claim() {
