@@ -19,6 +19,7 @@ prepare_hosts() {
     done
     cached language-host "additions to the language hosts (1 minute)" "$LAB_HOME/language-host" "${earlier[@]##*/}" -- \
         make_language_hosts "${earlier[@]}"
+    # shellcheck disable=SC2034 # for prepare_tools
     HOSTS=$REPLY
 }
 

@@ -229,7 +229,11 @@ describe("drift", function () {
         expect(changes(replaced)).to.deep.equal({ [`kata-${first}-activate`]: "replace" });
         const runtimeClasses = { "kata-qemu": { handler: "kata" } };
         const changed = await stack.up(asked({ runtimeClasses }));
-        expect(changes(changed)).to.deep.equal({ ...updates("activate"), "kata-kata-qemu": "replace" });
+        expect(changes(changed)).to.deep.equal({
+            ...updates("stage"),
+            ...updates("activate"),
+            "kata-kata-qemu": "replace",
+        });
         for (const { did } of [replaced, changed]) expect(did).to.include({ web: "same", other: "same" });
         expect(deploymentId()).to.equal(uid);
         await stack.up(asked());
