@@ -116,37 +116,6 @@ ask_cluster() {
     mv "$WORK_DIR/answer-1" "$WORK_DIR/node"
     [ -z "$RUNTIME_CLASS" ] || mv "$WORK_DIR/answer-2" "$WORK_DIR/runtime-class"
 }
-# kubeconfig_entry FILE NAME: its value. The kubelet's kubeconfig has one cluster and one user.
-kubeconfig_entry() {
-    sed -n "s/^[-[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"'[:space:]]*\).*/\1/p" "$1" | head -n 1
-}
-# credential FILE NAME: the path of a file with the credential, whether the kubeconfig names one or contains the data.
-credential() {
-    local file
-    file=$(kubeconfig_entry "$1" "$2")
-    if [ -z "$file" ]; then
-        file=$WORK_DIR/$2
-        kubeconfig_entry "$1" "$2-data" | base64 -d >"$file"
-    fi
-    printf '%s' "$file"
-}
-
-# kubelet_node_name: the node as which the kubelet registers this machine: the one in its client certificate, else its
-# flag, else the name of the machine in lower case, which are its own rules.
-kubelet_node_name() {
-    local pid kubeconfig name
-    pid=$(kubelet_pid)
-    kubeconfig=$(kubelet_kubeconfig "$pid")
-    name=$(kubelet_certificate "$kubeconfig" | openssl x509 -noout -subject -nameopt RFC2253 2>/dev/null |
-        sed -n 's/.*CN *= *system:node:\([^,]*\).*/\1/p')
-    [ -n "$name" ] || name=$(flag "$pid" --hostname-override)
-    printf '%s\n' "${name:-$(uname -n)}" | tr '[:upper:]' '[:lower:]'
-}
-kubelet_certificate() { # KUBECONFIG
-    local file=""
-    if [ -r "$1" ]; then file=$(credential "$1" client-certificate); fi
-    cat "${file:-/var/lib/kubelet/pki/kubelet-client-current.pem}" 2>/dev/null || :
-}
 
 # check_node_name: refuses a machine that is another node than the one that it was given for. Without a kubelet there is
 # no node yet, and activate refuses it.

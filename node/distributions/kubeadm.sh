@@ -68,6 +68,37 @@ yaml_get() { # FILE KEY
         END { if (found) print value }' "$1" 2>/dev/null || :
 }
 kubelet_kubeconfig() { flag "$1" --kubeconfig; }
+# kubeconfig_entry FILE NAME: its value. The kubelet's kubeconfig has one cluster and one user.
+kubeconfig_entry() {
+    sed -n "s/^[-[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"'[:space:]]*\).*/\1/p" "$1" | head -n 1
+}
+# credential FILE NAME: the path of a file with the credential, whether the kubeconfig names one or contains the data.
+credential() {
+    local file
+    file=$(kubeconfig_entry "$1" "$2")
+    if [ -z "$file" ]; then
+        file=$WORK_DIR/$2
+        kubeconfig_entry "$1" "$2-data" | base64 -d >"$file"
+    fi
+    printf '%s' "$file"
+}
+
+# kubelet_node_name: the node as which the kubelet registers this machine: the one in its client certificate, else its
+# flag, else the name of the machine in lower case, which are its own rules.
+kubelet_node_name() {
+    local pid kubeconfig name
+    pid=$(kubelet_pid)
+    kubeconfig=$(kubelet_kubeconfig "$pid")
+    name=$(kubelet_certificate "$kubeconfig" | openssl x509 -noout -subject -nameopt RFC2253 2>/dev/null |
+        sed -n 's/.*CN *= *system:node:\([^,]*\).*/\1/p')
+    [ -n "$name" ] || name=$(flag "$pid" --hostname-override)
+    printf '%s\n' "${name:-$(uname -n)}" | tr '[:upper:]' '[:lower:]'
+}
+kubelet_certificate() { # KUBECONFIG
+    local file=""
+    if [ -r "$1" ]; then file=$(credential "$1" client-certificate); fi
+    cat "${file:-/var/lib/kubelet/pki/kubelet-client-current.pem}" 2>/dev/null || :
+}
 
 # The URL that tells its health, or nothing if it serves it nowhere.
 kubelet_health_url() { # PID
