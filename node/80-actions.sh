@@ -6,53 +6,52 @@
 # of the two is deleted, in the update or when the rename is reverted, only releases its claim. The last one deactivates
 # the node. Another stack, another handler, and a component whose place was taken are refused.
 refuse_other_owners() {
-    local owner node handler claimed="" reason remedy
+    local other its_handler claimed="" reason
     step "owner"
     [ -e "$STATE_DIR/owners" ] || return 0
-    remedy="remove the node from one of the two; if one no longer exists, remove its line from $STATE_DIR/owners on the node"
-    while IFS="$TAB" read -r owner node handler; do
+    while IFS="$TAB" read -r other _ its_handler; do
         reason=""
-        if [ "$owner" = "$OWNER" ]; then
+        if [ "$other" = "$OWNER" ]; then
             claimed=yes
-        elif [ "$(stack_of "$owner")" != "$(stack_of "$OWNER")" ]; then
+        elif [ "$(stack_of "$other")" != "$(stack_of "$OWNER")" ]; then
             reason="$OWNER cannot manage it too"
-        elif [ "$handler" != "$HANDLER" ]; then
+        elif [ "$its_handler" != "$HANDLER" ]; then
             reason="$OWNER cannot add $HANDLER: two components on a node are not supported yet"
         elif [ -n "$claimed" ]; then
             reason="it took the node over from $OWNER"
         fi
-        [ -z "$reason" ] || fail "this node is managed by $owner with the handler $handler; $reason" "$remedy"
+        [ -z "$reason" ] || fail "this node is managed by $other with the handler $its_handler; $reason" \
+            "remove the node from one of the two; if one no longer exists, remove its line from $STATE_DIR/owners on the node"
     done <"$STATE_DIR/owners"
 }
 stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
 # claims_of_others: those of other components, and of this one for other names of this node.
 claims_of_others() {
-    local owner node handler
     [ -e "$STATE_DIR/owners" ] || return 0
-    while IFS="$TAB" read -r owner node handler; do
-        [ "$owner$TAB$node" = "$OWNER$TAB$NODE" ] || printf '%s\t%s\t%s\n' "$owner" "$node" "$handler"
-    done <"$STATE_DIR/owners"
+    E_CLAIM=$OWNER$TAB$NODE$TAB awk 'index($0, ENVIRON["E_CLAIM"]) != 1' "$STATE_DIR/owners"
 }
-is_owner() { cut -f 1-2 "$STATE_DIR/owners" 2>/dev/null | grep -qxF -e "$OWNER$TAB$NODE"; }
+# replace_claim [LINE]: LINE takes the place of the claim of this component.
+replace_claim() {
+    { claims_of_others; [ $# = 0 ] || printf '%s\n' "$1"; } >"$WORK_DIR/owners"
+    mv "$WORK_DIR/owners" "$STATE_DIR/owners"
+    flush "$STATE_DIR/owners" "$STATE_DIR"
+}
 claim() {
     local line="$OWNER$TAB$NODE$TAB$HANDLER" other
     if grep -qxF -e "$line" "$STATE_DIR/owners" 2>/dev/null; then return; fi
     other=$(claims_of_others | tail -n 1 | cut -f 1)
     [ -z "$other" ] || say "taking over this node from $other; if it still exists, remove this node from one of the two"
-    { claims_of_others; printf '%s\n' "$line"; } >"$WORK_DIR/owners"
-    mv "$WORK_DIR/owners" "$STATE_DIR/owners"
-    flush "$STATE_DIR/owners" "$STATE_DIR"
+    replace_claim "$line"
 }
 # release_claim: removes the claim of OWNER if another one is left, and fails if it is the only one.
 release_claim() {
     local other
     other=$(claims_of_others | tail -n 1 | awk -F "$TAB" '{ print $1 " as " $2 }')
-    if is_owner && [ -z "$other" ]; then return 1; fi
-    say "nothing to undo: this node is managed by ${other:-nobody}"
-    if is_owner; then
-        claims_of_others >"$WORK_DIR/owners"
-        mv "$WORK_DIR/owners" "$STATE_DIR/owners"
+    if cut -f 1-2 "$STATE_DIR/owners" 2>/dev/null | grep -qxF -e "$OWNER$TAB$NODE"; then
+        [ -n "$other" ] || return 1
+        replace_claim
     fi
+    say "nothing to undo: this node is managed by ${other:-nobody}"
 }
 
 do_stage() {
