@@ -55,7 +55,7 @@ edits() {
 # shellcheck disable=SC2016
 MARKS_AWK='
 function begin_mark() {
-    return (ENVIRON["E_CUT_SHORT"] == "" ? "" : "\n") "#kata-containers:begin" (ENVIRON["E_CUT_SHORT"] == "" ? "" : " (no newline before)") "\n"
+    return ENVIRON["E_CUT_SHORT"] == "" ? "#kata-containers:begin\n" : "\n#kata-containers:begin (no newline before)\n"
 }
 function end_mark() { return "#kata-containers:end\n" }
 function replaced(old, new) { return "#kata-containers:was(" new ")# " old "\n" }

@@ -65,44 +65,6 @@ remove_folders() {
     mv "$WORK_DIR/folders" "$STATE_DIR/folders"
 }
 
-# install_file FILE PATH: replaces PATH by a copy of FILE that has the mode and owner of PATH, or else 0644 and root.
-install_file() {
-    local new
-    make_folder "${2%/*}"
-    note "$2"
-    new=$(temporary "$2")
-    if [ -e "$2" ]; then cp -a "$2" "$new"; else : >"$new" && chmod 0644 "$new"; fi
-    cat "$1" >"$new"
-    flush "$new"
-    mv "$new" "$2"
-    say "wrote $2"
-}
-
-# install_link TARGET PATH
-install_link() {
-    local new
-    make_folder "${2%/*}"
-    note "$2"
-    new=$(temporary "$2")
-    ln -sfn "$1" "$new"
-    mv -T "$new" "$2"
-    say "linked $2 to $1"
-}
-
-# move PATH TO
-move() {
-    note "$1" "$2"
-    mv -T "$1" "$2"
-    say "moved $1 to $2"
-}
-
-# remove PATH
-remove() {
-    note "$1"
-    rm -f "$1"
-    say "removed $1"
-}
-
 # restart UNIT: recorded, so that rolling back restarts it as well.
 restart() {
     record_restart "$1"
