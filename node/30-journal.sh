@@ -123,15 +123,23 @@ roll_back() {
     done
 }
 roll_back_entry() {
-    local entry="$1" path to
+    local entry="$1" path to backup
     path=$(cat "$entry/path")
+    backup=$(backup_of "$path")
     rm -rf "$(temporary "$path")" "$JOURNAL/next"
     if [ -f "$entry/to" ]; then
         to=$(cat "$entry/to")
         if exists "$to" && ! exists "$path"; then mv -T "$to" "$path"; fi
     elif [ -f "$entry/backup" ]; then
         # Without a backup, the change was interrupted before it began, or the path is restored already.
-        if exists "$(backup_of "$path")"; then restore "$path"; fi
+        if exists "$backup"; then
+            # mv refuses to rename one hard link of a file to another, or does nothing.
+            if [ "$(stat -c %i "$backup")" = "$(stat -c %i "$path" 2>/dev/null)" ]; then
+                rm -f "$backup"
+            else
+                mv -fT "$backup" "$path"
+            fi
+        fi
     elif [ -d "$path" ] && [ ! -L "$path" ]; then
         rmdir "$path" 2>/dev/null || :
     else
@@ -141,14 +149,4 @@ roll_back_entry() {
     flush_folder "$path"
     mv "$entry" "$JOURNAL/next"
     rm -rf "$JOURNAL/next"
-}
-# restore PATH, from its backup. mv refuses to rename one hard link of a file to another, or does nothing.
-restore() {
-    local backup
-    backup=$(backup_of "$1")
-    if [ "$(stat -c %i "$backup")" = "$(stat -c %i "$1" 2>/dev/null)" ]; then
-        rm -f "$backup"
-    else
-        mv -fT "$backup" "$1"
-    fi
 }

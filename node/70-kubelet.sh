@@ -18,9 +18,7 @@ cgroup_driver() {
         dumped_driver "$WORK_DIR/dump.now"
         return
     fi
-    driver=$(curl -fsk -m 5 --noproxy '*' https://127.0.0.1:10250/configz 2>/dev/null |
-        sed -n 's/.*"cgroupDriver":"\([a-z]*\)".*/\1/p')
-    [ -n "$driver" ] || driver=$(flag "$pid" --cgroup-driver)
+    driver=$(kubelet_cgroup_driver "$pid")
     [ -n "$driver" ] || driver=$(kubelet_entry cgroupDriver)
     echo "${driver:-cgroupfs}"
 }
@@ -54,13 +52,7 @@ prepare_kubelet() {
         cp "$unmarked" "$WORK_DIR/kubelet"
         return
     fi
-    value=$(awk '
-        /^[ \t]*(#|\r?$)/ || !body && /^---[ \t\r]*(#.*)?$/ { next }
-        /^[ \t]*\{/ { print "it is JSON"; exit }
-        /^(---|\.\.\.)/ { print "line " NR " begins or ends a document"; exit }
-        !body && /^[ \t]/ { print "line " NR " is indented"; exit }
-        /^["\047]?cgroupDriver["\047]?[ \t]*:[ \t\r]*(#.*)?$/ { print "line " NR " has no value"; exit }
-        { body = 1 }' "$unmarked")
+    value=$(yaml_problem "$unmarked" cgroupDriver)
     [ -z "$value" ] || fail "$KUBELET_CONFIG cannot be edited safely: $value" \
         "write it as plain YAML, or set cgroupDriver in it yourself and remove kubelet.cgroupDriver"
     value=$(flag "$KUBELET_PID" --cgroup-driver)

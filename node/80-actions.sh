@@ -96,7 +96,11 @@ do_activate() {
     plan_activation
     check_removed_runtimes
     change_node plan_activation
-    record_managed
+    if [ ! -s "$STATE_DIR/managed" ]; then
+        # Somebody removed it while everything is as requested.
+        printf '%s\n' "${KATA_CONFIG_PATH%/*}" "${KATA_CONFIG_PATH%/*/*}" | add_lines "$STATE_DIR/folders"
+        mv "$WORK_DIR/managed" "$STATE_DIR/managed"
+    fi
     # One earlier release is kept to return to; the next run removes those that sandboxes use now.
     if [ "$previous" != "$TREE" ]; then
         printf '%s\n' "$previous" >"$WORK_DIR/previous"
@@ -169,14 +173,7 @@ print_status() {
     printf '{"kataVersions":{%s:%s},"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s}}\n' \
         "$(json_string "$HANDLER")" "$(json_string "$(version_of "$(active_tree)")")" \
         "$(json_string "containerd://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
-        "$(if has_kvm; then echo true; else echo false; fi)" "$(sandboxes_by_version)"
-}
-
-# record_managed: writes the list of managed paths again if somebody removed it while everything is as requested.
-record_managed() {
-    if [ -s "$STATE_DIR/managed" ]; then return; fi
-    printf '%s\n' "${KATA_CONFIG_PATH%/*}" "${KATA_CONFIG_PATH%/*/*}" | add_lines "$STATE_DIR/folders"
-    mv "$WORK_DIR/managed" "$STATE_DIR/managed"
+        "$(if has_device kvm; then echo true; else echo false; fi)" "$(sandboxes_by_version)"
 }
 
 # change_node PLANNER: carries out the plan as one transaction, restarts what it affects, waits until that is healthy and

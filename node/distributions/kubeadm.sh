@@ -67,6 +67,24 @@ yaml_get() { # FILE KEY
         form == "yaml" { entry($0) }
         END { if (found) print value }' "$1" 2>/dev/null || :
 }
+# What keeps the entry of a file from being edited as a line of plain YAML, or nothing.
+yaml_problem() { # FILE KEY
+    E_KEY=$2 awk '
+        /^[ \t]*(#|\r?$)/ || !body && /^---[ \t\r]*(#.*)?$/ { next }
+        /^[ \t]*\{/ { print "it is JSON"; exit }
+        /^(---|\.\.\.)/ { print "line " NR " begins or ends a document"; exit }
+        !body && /^[ \t]/ { print "line " NR " is indented"; exit }
+        $0 ~ "^[\"\047]?" ENVIRON["E_KEY"] "[\"\047]?[ \t]*:[ \t\r]*(#.*)?$" { print "line " NR " has no value"; exit }
+        { body = 1 }' "$1"
+}
+# The driver that it reports or is started with, or nothing.
+kubelet_cgroup_driver() { # PID
+    local driver
+    driver=$(curl -fsk -m 5 --noproxy '*' https://127.0.0.1:10250/configz 2>/dev/null |
+        sed -n 's/.*"cgroupDriver":"\([a-z]*\)".*/\1/p')
+    [ -n "$driver" ] || driver=$(flag "$1" --cgroup-driver)
+    printf '%s\n' "$driver"
+}
 kubelet_kubeconfig() { flag "$1" --kubeconfig; }
 # kubeconfig_entry FILE NAME: its value. The kubelet's kubeconfig has one cluster and one user.
 kubeconfig_entry() {
