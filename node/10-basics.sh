@@ -115,8 +115,7 @@ within() {
 }
 uptime() { sed 's/[. ].*//' /proc/uptime; }
 
-# json_string TEXT
-json_string() {
+json_string() { # TEXT
     printf '"%s"' "$(printf %s "${1%"$NEWLINE"}" | tr '\t\n' '  ' | tr -d '\001-\037' | sed 's/[\\"]/\\&/g')"
 }
 

@@ -6,14 +6,13 @@ kubelet_entry() { if [ -n "$KUBELET_CONFIG" ]; then yaml_get "$KUBELET_CONFIG" "
 # cgroup_driver: the driver in force. With KubeletCgroupDriverFromCRI, which is on by default from Kubernetes 1.31 on, the
 # kubelet takes it from containerd 2.x; otherwise it tells it, or its flag or file does.
 cgroup_driver() {
-    local pid driver gate version
+    local pid driver gate
     dump_now
     # The kubelet may have been restarted since it was found.
     pid=$(kubelet_pid)
-    version=$("$KUBELET" --version | sed 's/^Kubernetes v//')
     gate=$({ flag "$pid" --feature-gates; sed 's/#.*//' "${KUBELET_CONFIG:-/dev/null}"; } |
         sed -n "s/.*KubeletCgroupDriverFromCRI[\"' ]*[:=] *\\([a-z]*\\).*/\\1/p" | head -n 1)
-    if [ -z "$gate" ] && version_at_least "$version" 1.31; then gate=true; fi
+    if [ -z "$gate" ] && version_at_least "$("$KUBELET" --version | sed 's/^Kubernetes v//')" 1.31; then gate=true; fi
     if [ "$gate" = true ] && [ "$CONTAINERD_MAJOR" != 1 ]; then
         dumped_driver "$WORK_DIR/dump.now"
         return
@@ -37,8 +36,7 @@ kubelet_original() {
     mark_yaml "$KUBELET_CONFIG" cgroupDriver "${old:-remove}" | grep -v -e '^#kata-containers:' -e '^cgroupDriver: remove$' >"$1"
 }
 
-# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested, or unedited if
-# not.
+# prepare_kubelet: its configuration in $WORK_DIR/kubelet, with the driver if one is requested, or else unedited.
 prepare_kubelet() {
     local unmarked="$WORK_DIR/kubelet.unmarked" value
     step "kubelet configuration"

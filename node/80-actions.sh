@@ -235,18 +235,7 @@ prove() {
         fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" "see: systemctl cat $KUBELET_UNIT"
 }
 
-# refuse_running_containers: a changed cgroup driver makes the kubelet restart every container.
-refuse_running_containers() {
-    local running
-    if [ "$CHANGE_UNDER_RUNNING_PODS" = true ]; then return; fi
-    list_tasks
-    running=$(grep -c RUNNING "$WORK_DIR/tasks") || :
-    [ "$running" = 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
-        "drain the node, or set kubelet.changeUnderRunningPods; Kubernetes recommends to change the driver on an empty node"
-}
-
-# restart_and_check UNIT NAME GATE [ARGUMENT]
-restart_and_check() {
+restart_and_check() { # UNIT NAME GATE [ARGUMENT]
     local unit="$1" name="$2" since
     shift 2
     since=$(date '+%Y-%m-%d %H:%M:%S')

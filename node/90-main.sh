@@ -94,10 +94,6 @@ main() {
     [ $# -gt 0 ] || fail "no action given" "use one of: $actions"
     case $1 in
         stage | activate | deactivate | unstage) ;;
-        recover)
-            work "$@"
-            return
-            ;;
         probe)
             parse "$@"
             WORK_DIR=$(mktemp -d)
@@ -106,8 +102,8 @@ main() {
             do_probe
             return
             ;;
-        --work)
-            shift
+        recover | --work)
+            [ "$1" = recover ] || shift
             work "$@"
             return
             ;;

@@ -498,6 +498,16 @@ prepare_removal() {
     require_removed
 }
 
+# refuse_running_containers: a changed cgroup driver makes the kubelet restart every container.
+refuse_running_containers() {
+    local running
+    if [ "$CHANGE_UNDER_RUNNING_PODS" = true ]; then return; fi
+    list_tasks
+    running=$(grep -c RUNNING "$WORK_DIR/tasks") || :
+    [ "$running" = 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
+        "drain the node, or set kubelet.changeUnderRunningPods; Kubernetes recommends to change the driver on an empty node"
+}
+
 # check_removed_runtimes: nothing may run on a runtime that containerd has now and would lose: without the link to the
 # shim and the table, containerd could neither restart nor stop it.
 check_removed_runtimes() {
