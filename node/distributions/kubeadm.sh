@@ -67,7 +67,7 @@ yaml_get() { # FILE KEY
         form == "yaml" { entry($0) }
         END { if (found) print value }' "$1" 2>/dev/null || :
 }
-# What keeps the entry of a file from being edited as a line of plain YAML, or nothing.
+# The reason why the entry of a file cannot be edited as a line of plain YAML, or nothing.
 yaml_problem() { # FILE KEY
     E_KEY=$2 awk '
         /^[ \t]*(#|\r?$)/ || !body && /^---[ \t\r]*(#.*)?$/ { next }
