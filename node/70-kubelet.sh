@@ -18,7 +18,6 @@ cgroup_driver() {
         return
     fi
     driver=$(kubelet_cgroup_driver "$pid")
-    [ -n "$driver" ] || driver=$(kubelet_entry cgroupDriver)
     echo "${driver:-cgroupfs}"
 }
 

@@ -6,21 +6,21 @@
 # of the two is deleted, in the update or when the rename is reverted, only releases its claim. The last one deactivates
 # the node. Another stack, another handler, and a component whose place was taken are refused.
 refuse_other_owners() {
-    local other its_handler claimed="" reason
+    local component runtime claimed="" reason
     step "owner"
     [ -e "$STATE_DIR/owners" ] || return 0
-    while IFS="$TAB" read -r other _ its_handler; do
+    while IFS="$TAB" read -r component _ runtime; do
         reason=""
-        if [ "$other" = "$OWNER" ]; then
+        if [ "$component" = "$OWNER" ]; then
             claimed=yes
-        elif [ "$(stack_of "$other")" != "$(stack_of "$OWNER")" ]; then
+        elif [ "$(stack_of "$component")" != "$(stack_of "$OWNER")" ]; then
             reason="$OWNER cannot manage it too"
-        elif [ "$its_handler" != "$HANDLER" ]; then
+        elif [ "$runtime" != "$HANDLER" ]; then
             reason="$OWNER cannot add $HANDLER: two components on a node are not supported yet"
         elif [ -n "$claimed" ]; then
             reason="it took the node over from $OWNER"
         fi
-        [ -z "$reason" ] || fail "this node is managed by $other with the handler $its_handler; $reason" \
+        [ -z "$reason" ] || fail "this node is managed by $component with the handler $runtime; $reason" \
             "remove the node from one of the two; if one no longer exists, remove its line from $STATE_DIR/owners on the node"
     done <"$STATE_DIR/owners"
 }
@@ -33,14 +33,15 @@ claims_of_others() {
 # replace_claim [LINE]: LINE takes the place of the claim of this component.
 replace_claim() {
     { claims_of_others; [ $# = 0 ] || printf '%s\n' "$1"; } >"$WORK_DIR/owners"
+    flush "$WORK_DIR/owners"
     mv "$WORK_DIR/owners" "$STATE_DIR/owners"
-    flush "$STATE_DIR/owners" "$STATE_DIR"
+    flush "$STATE_DIR"
 }
 claim() {
     local line="$OWNER$TAB$NODE$TAB$HANDLER" other
     if grep -qxF -e "$line" "$STATE_DIR/owners" 2>/dev/null; then return; fi
     other=$(claims_of_others | tail -n 1 | cut -f 1)
-    [ -z "$other" ] || say "taking over this node from $other; if it still exists, remove this node from one of the two"
+    [ "${other:-$OWNER}" = "$OWNER" ] || say "taking over this node from $other; if it still exists, remove this node from one of the two"
     replace_claim "$line"
 }
 # release_claim: removes the claim of OWNER if another one is left, and fails if it is the only one.

@@ -61,8 +61,8 @@ export interface ProxyConnection {
     /** The password of the user. Kubespray: `ansible_password`, `ansible_ssh_pass`. */
     password?: Input<string>;
     /**
-     * The private key of the user, in PEM form: the key itself, not the name of a file. If it is set, the keys of an
-     * SSH agent are not tried. Kubespray: `ansible_ssh_private_key_file`.
+     * The private key of the user, in PEM form: the key itself, not the name of a file. PKCS#8 is
+     * accepted if it is not encrypted. If it is set, the keys of an SSH agent are not tried. Kubespray: `ansible_ssh_private_key_file`.
      */
     privateKey?: Input<string>;
     /** The password of `privateKey`, if the key is encrypted. */
@@ -129,7 +129,8 @@ export interface Release {
      *
      * `{version}` is replaced by the version, `{arch}` by the architecture as the release spells it (`amd64`, `arm64`;
      * `x86_64` before 3.2.0) and `{archive}` by the name of the file, such as `kata-static-3.32.0-amd64.tar.zst`. The
-     * URL must end in `.tar.xz` or `.tar.zst`. It must not contain a user name or password, because previews show it.
+     * URL must end in `.tar.xz` or `.tar.zst`, before its query. It must not contain a user name or password, because
+     * previews show it. A query, such as the signature of a signed URL, is kept secret.
      */
     url?: Input<string>;
     /**
@@ -220,7 +221,7 @@ export interface RuntimeClass {
      *
      * A value is a string, a boolean, a number or a list of those. The table must exist in the release's own file, such
      * as `hypervisor.qemu`, `agent.kata` or `runtime`; the key is not checked. Use `debug` instead of
-     * `enable_debug`. Previews show the values and every user of the node can read them, so do not use them for secrets.
+     * `enable_debug`. Previews show the values and every user of the node can read them, so a secret is rejected.
      */
     // biome-ignore lint/suspicious/noExplicitAny: the schema has no union types and no `unknown`
     settings?: { [key: string]: Input<any> };
@@ -303,7 +304,7 @@ export interface Rollout {
 export interface KataContainersArgs {
     /**
      * The nodes on which to install Kata Containers. The key is the name of the node in Kubernetes, as shown by
-     * `kubectl get nodes`. Kubespray: the hosts of `k8s_cluster`, with
+     * `kubectl get nodes`; a machine whose kubelet has another name is rejected. Kubespray: the hosts of `k8s_cluster`, with
      * `kata_containers_enabled` and with `container_manager` set to `containerd`.
      */
     nodes: { [name: string]: Node };

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,8 @@ type (
 
 // language holds the differences between the hosts.
 type language struct {
+	// run runs a program; nil if the earlier host does it.
+	run func(context.Context, string, *pulumirpc.RunRequest) (*pulumirpc.RunResponse, error)
 	// flags returns flags of the earlier host for values that the engine now sends in each request; may be nil.
 	flags func(program) []string
 	// install returns the commands that install the dependencies of a program.
@@ -36,6 +39,7 @@ const generator = "the lab's language host"
 
 var languages = map[string]language{
 	"nodejs": {
+		run:     runNode,
 		install: func(program) [][]string { return [][]string{npmInstall} },
 		generate: func(pkg *schema.Package, req generate, loader loader) (files, error) {
 			return nodejs.GeneratePackage(generator, pkg, req.ExtraFiles, req.LocalDependencies, req.Local, loader)

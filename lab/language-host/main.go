@@ -1,6 +1,6 @@
 // A language host for machines that cannot download a current one. It wraps a host of an earlier release, which runs programs,
-// and adds three features: it runs a plugin that is a Node.js package, generates SDKs with the code of the current hosts, and
-// makes them dependencies of a project. It is installed under the name of each language host, with the earlier ones in the
+// and adds four features: it runs Node.js programs as the current host does, runs a plugin that is a Node.js package, generates
+// SDKs with the code of the current hosts, and makes them dependencies of a project. It is installed under the name of each language host, with the earlier ones in the
 // folder `earlier`.
 package main
 

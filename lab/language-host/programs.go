@@ -16,8 +16,11 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// Run runs a program with the earlier host.
+// Run runs a program, with the earlier host unless the language has a way of its own.
 func (h *host) Run(ctx context.Context, req *pulumirpc.RunRequest) (response *pulumirpc.RunResponse, err error) {
+	if h.run != nil {
+		return h.run(ctx, h.engine, req)
+	}
 	err = h.ask(ctx, req.Info, func(earlier pulumirpc.LanguageRuntimeClient) error {
 		response, err = earlier.Run(ctx, req)
 		return err
@@ -71,13 +74,11 @@ func (h *host) RunPlugin(
 	}
 	defer closer.Close()
 	folder := req.Info.ProgramDirectory
-	find := exec.CommandContext(server.Context(), "node", "-p", `require.resolve("@pulumi/pulumi/cmd/run-plugin")`)
-	find.Dir, find.Stderr = folder, stderr
-	script, err := find.Output()
+	script, err := resolve(server.Context(), folder, "@pulumi/pulumi/cmd/run-plugin", stderr)
 	if err != nil {
-		return fmt.Errorf("@pulumi/pulumi is not installed for %s: %w", folder, err)
+		return err
 	}
-	plugin := exec.CommandContext(server.Context(), "node", append([]string{strings.TrimSpace(string(script)), folder}, req.Args...)...)
+	plugin := exec.CommandContext(server.Context(), "node", append([]string{script, folder}, req.Args...)...)
 	plugin.Dir, plugin.Env, plugin.Stdout, plugin.Stderr = req.Pwd, req.Env, stdout, stderr
 	exit := new(exec.ExitError)
 	if err := plugin.Run(); err != nil && !errors.As(err, &exit) {

@@ -9,22 +9,24 @@ LANGUAGE_PACKAGES="
     /usr/share/doc/python3-venv python3-venv
 "
 
-# prepare_languages: sets HOSTS to the folder of the language hosts (empty with a full Pulumi CLI, which has its own), NODES
-# to the folder with the versions of Node.js, and ANSIBLE to the folder of Ansible's programs.
+# prepare_hosts: sets HOSTS to the folder of the language hosts.
+prepare_hosts() {
+    local name earlier=()
+    declare -g HOSTS
+    for name in python go yaml; do
+        tool "pulumi-$name" "a language host for the Pulumi CLI, for $name (1 minute)" "$(host_module "$name")"
+        earlier+=("$REPLY")
+    done
+    cached language-host "additions to the language hosts (1 minute)" "$LAB_HOME/language-host" "${earlier[@]##*/}" -- \
+        make_language_hosts "${earlier[@]}"
+    HOSTS=$REPLY
+}
+
+# prepare_languages: sets NODES to the folder with the versions of Node.js, and ANSIBLE to the folder of Ansible's programs. The
+# language hosts are tools of every lab.
 prepare_languages() {
-    declare -g HOSTS="" NODES ANSIBLE
+    declare -g NODES ANSIBLE
     install_packages "$LANGUAGE_PACKAGES"
-    find_full_pulumi
-    if [ -z "$FULL_PULUMI" ]; then
-        local name earlier=()
-        for name in nodejs python go yaml; do
-            tool "pulumi-$name" "a language host for the Pulumi CLI, for $name (1 minute)" "$(host_module "$name")"
-            earlier+=("$REPLY")
-        done
-        cached language-host "additions to the language hosts (1 minute)" "$LAB_HOME/language-host" "${earlier[@]##*/}" -- \
-            make_language_hosts "${earlier[@]}"
-        HOSTS=$REPLY
-    fi
     cached node-versions "Node.js 20, 22 and 24" "$TOOLCHAIN/node" -- make_node_versions
     NODES=$REPLY/node_modules
     prepare_ansible
@@ -54,10 +56,11 @@ make_language_hosts() { # EARLIER... FOLDER
     # The language host for Python runs programs with this script of its module.
     executor=$(go mod download -C "$TOOLCHAIN/pulumi-python" -json github.com/pulumi/pulumi/sdk/v3 | jq -r .Dir)
     install "$executor/python/cmd/pulumi-language-python-exec" "$folder/earlier"
-    for name in nodejs python go yaml; do
+    for name in python go yaml; do
         mv "$folder/earlier/pulumi-language-$name" "$folder/earlier/$name"
         ln -s language-host "$folder/pulumi-language-$name"
     done
+    ln -s language-host "$folder/pulumi-language-nodejs"
 }
 
 make_node_versions() { # FOLDER
@@ -81,7 +84,6 @@ SCRIPT
 
 print_languages() {
     cat <<ENVIRONMENT
-export PATH="${HOSTS:+$HOSTS:}\$PATH"
 export LAB_NODES="$NODES"
 export LAB_ANSIBLE="$ANSIBLE"
 ENVIRONMENT

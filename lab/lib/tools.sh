@@ -136,10 +136,8 @@ prepare_tools() {
         tool pulumi "the Pulumi CLI VERSION, because PATH has none (about 4 minutes)" github.com/pulumi/pulumi/pkg/v3 \
             "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=VERSION"
         TOOLS+=("$REPLY")
-        tool pulumi-nodejs "the Pulumi CLI's language host for Node.js, VERSION (20 s)" github.com/pulumi/pulumi/sdk/v3
-        TOOLS+=("$REPLY")
-        tool pulumi-yaml "the Pulumi CLI's language host for YAML, VERSION (1 minute)" github.com/pulumi/pulumi-yaml
-        TOOLS+=("$REPLY")
+        prepare_hosts
+        TOOLS+=("$HOSTS")
     fi
     if [ -n "${LAB_REAL_COMMAND_PROVIDER-}" ]; then
         [ -x "$LAB_REAL_COMMAND_PROVIDER" ] || fail "LAB_REAL_COMMAND_PROVIDER=$LAB_REAL_COMMAND_PROVIDER is not an executable file"

@@ -77,12 +77,13 @@ yaml_problem() { # FILE KEY
         $0 ~ "^[\"\047]?" ENVIRON["E_KEY"] "[\"\047]?[ \t]*:[ \t\r]*(#.*)?$" { print "line " NR " has no value"; exit }
         { body = 1 }' "$1"
 }
-# The driver that it reports or is started with, or nothing.
+# The driver that it reports, or else that its flag or its files set, or nothing.
 kubelet_cgroup_driver() { # PID
     local driver
     driver=$(curl -fsk -m 5 --noproxy '*' https://127.0.0.1:10250/configz 2>/dev/null |
         sed -n 's/.*"cgroupDriver":"\([a-z]*\)".*/\1/p')
     [ -n "$driver" ] || driver=$(flag "$1" --cgroup-driver)
+    [ -n "$driver" ] || driver=$(kubelet_setting "$1" cgroupDriver)
     printf '%s\n' "$driver"
 }
 kubelet_kubeconfig() { flag "$1" --kubeconfig; }

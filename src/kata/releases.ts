@@ -90,7 +90,7 @@ export const defaultUrl = "https://github.com/kata-containers/kata-containers/re
 
 export interface Archive {
     url: string;
-    /** The query of the URL, which may be a signature and is kept secret; empty if there is none. */
+    /** The query of the URL, which may be a signature and is kept secret; may be empty. */
     query: string;
     /** Absent if this package has no checksum for the archive. */
     sha256?: string;

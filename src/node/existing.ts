@@ -1,7 +1,7 @@
 // Refuses to create a RuntimeClass that already exists.
 //
 // With server-side apply, the provider takes over an existing object whose values do not conflict, and later deletes it. It
-// drops every field by which the API server could be asked to create an object only if there is none. So the existing one is
+// drops every field by which the API server could be asked to create an object only if it is missing. So the existing one is
 // read with the credentials of a node's kubelet, in a hook that the engine calls just before it creates the RuntimeClass, also
 // when it replaces one that it has deleted.
 
@@ -51,7 +51,7 @@ export async function checkExisting(request: Request, timeout = defaultTimeout):
     }
 }
 
-/** The answer of the API server to the first node that gets one; empty if none does. */
+/** The first answer of the API server to a node; empty without an answer. */
 async function read({ runtimeClassName, endpoints, program }: Request, timeout: number): Promise<Metadata> {
     const connections = new Connections();
     const answers = Object.entries(endpoints)

@@ -373,7 +373,7 @@ class Machine {
 
 /** A hostile text as an argument of a process, which cannot contain NUL. */
 const argument = heap.map((text) => text.replaceAll("\0", ""));
-const archive = fc.record({ url: argument, sha256: argument });
+const archive = fc.record({ url: argument, query: fc.constant(""), sha256: argument });
 /** Calls without validation, with hostile texts in every field that becomes an argument. */
 const hostileCalls = fc.record({
     plan: fc.record({

@@ -69,7 +69,7 @@ inEveryShell("owners", (sandbox) => {
 
     it("corrected name: the removal of the earlier name of a node leaves the node installed", async () => {
         await stage([kata, "worker"]);
-        expect(await stage([kata, "worker.example.com"])).to.include({ status: 0, stderr: "" });
+        expect(await stage([kata, "worker.example.com"])).to.include({ status: 0, stdout: "", stderr: "" });
         expect((await release([kata, "worker"])).stdout).to.equal(
             `nothing to undo: this node is managed by ${kata} as worker.example.com\nreleased\n`,
         );

@@ -107,7 +107,9 @@ describe("KataContainers", () => {
         expect(activate.create)
             .to.match(/activate \\$/m)
             .and.contain(`--program=${readProgram().id}`);
-        expect(activate.delete).to.match(/deactivate \\\n--owner=acme\/shop\/prod\/kata \\\n--handler=kata-qemu$/);
+        expect(activate.delete).to.match(
+            /deactivate \\\n--owner=acme\/shop\/prod\/kata \\\n--node=worker-1 \\\n--handler=kata-qemu$/,
+        );
     });
 
     it("applies the defaults of a connection to a node and to its bastion", async () => {

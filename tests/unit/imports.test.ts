@@ -17,6 +17,7 @@ function imports(file: string): string[] {
 const layers = [
     "args.ts",
     "owner.ts",
+    "options.ts",
     "kata/",
     "plan.ts",
     "check/",
