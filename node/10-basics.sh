@@ -115,19 +115,14 @@ within() {
 }
 uptime() { sed 's/[. ].*//' /proc/uptime; }
 
-# json_string TEXT
-json_string() {
+json_string() { # TEXT
     printf '"%s"' "$(printf %s "${1%"$NEWLINE"}" | tr '\t\n' '  ' | tr -d '\001-\037' | sed 's/[\\"]/\\&/g')"
 }
 
 # json_list LINES: an array of strings; empty lines are left out.
 json_list() {
-    local separator="" line
-    printf '['
-    printf '%s\n' "$1" | while IFS= read -r line; do
-        [ -n "$line" ] || continue
-        printf '%s%s' "$separator" "$(json_string "$line")"
-        separator=","
-    done
-    printf ']'
+    local line
+    printf '[%s]' "$(printf '%s\n' "$1" | while IFS= read -r line; do
+        [ -z "$line" ] || printf '%s\n' "$(json_string "$line")"
+    done | paste -s -d , -)"
 }

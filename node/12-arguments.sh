@@ -5,8 +5,7 @@ parse() {
     ACTION=$1
     shift
     OWNER="" VERSION="" HANDLER="" SHIM_PATH="" KATA_CONFIG="" PROGRAM="" CGROUP_DRIVER="" SETTINGS=""
-    URL_AMD64="" URL_ARM64="" SHA256_AMD64="" SHA256_ARM64=""
-    NODE="" RUNTIME_CLASS=""
+    URL_AMD64="" URL_ARM64="" SHA256_AMD64="" SHA256_ARM64="" NODE="" RUNTIME_CLASS=""
     DEBUG=false CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce FORCE=false
     for argument in "$@"; do
         value=${argument#*=}

@@ -47,21 +47,16 @@ unit_of() {
 
 # flag PID NAME...: the value of a command-line flag, `--name value` or `--name=value`. The last one counts.
 flag() {
-    local pid="$1" word name found="" value=""
+    local pid="$1" word name
     shift
-    tr '\000' '\n' <"/proc/$pid/cmdline" | {
-        while IFS= read -r word && [ "$word" != -- ]; do
-            for name; do
-                case $word in
-                    "$name") IFS= read -r value && found=yes ;;
-                    "$name="*) value=${word#*=} found=yes ;;
-                    *) continue ;;
-                esac
-                break
-            done
+    tr '\000' '\n' <"/proc/$pid/cmdline" | while IFS= read -r word && [ "$word" != -- ]; do
+        for name; do
+            case $word in
+                "$name") IFS= read -r word && printf '%s\n' "$word" && break ;;
+                "$name="*) printf '%s\n' "${word#*=}" && break ;;
+            esac
         done
-        [ -z "$found" ] || printf '%s\n' "$value"
-    }
+    done | tail -n 1
 }
 
 # version_at_least VERSION MINIMUM: compares major and minor.

@@ -99,12 +99,9 @@ function toml_index(    i, table, start, s, array) {
     }
 }
 # A value without the comment behind it. Strings lose their quotes.
-function plain(v,    n, c) {
+function plain(v,    c) {
     c = substr(v, 1, 1)
-    if (c == "\"" || c == "\047") {
-        n = index(substr(v, 2), c)
-        return substr(v, 2, n - 1)
-    }
+    if (c == "\"" || c == "\047") return substr(v, 2, index(substr(v, 2), c) - 1)
     if (c == "[" || c == "{") sub(/[ \t\r]*$/, "", v)
     else sub(/[ \t]*(#.*)?\r?$/, "", v)
     return v
@@ -122,8 +119,7 @@ toml_get() {
     T_TABLE=$2 T_KEY=$3 awk "$TOML_AWK"'
         END {
             toml_index()
-            table = ENVIRON["T_TABLE"] == "" ? "" : path_of(ENVIRON["T_TABLE"])
-            wanted = table path_of(ENVIRON["T_KEY"])
+            wanted = path_of(ENVIRON["T_TABLE"]) path_of(ENVIRON["T_KEY"])
             for (i = 1; i <= NR; i++) if (key[i] != "" && at[i] key[i] == wanted) { print plain(whole(i)); exit }
         }' "$1"
 }

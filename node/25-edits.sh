@@ -20,10 +20,6 @@ require_marks() {
 
 # unmark FILE: prints the file without our edits. A line that someone changed after us is kept as it is now.
 unmark() {
-    if ! grep -q '^#kata-containers:' "$1"; then
-        cat "$1"
-        return
-    fi
     E_CUT_SHORT=$(cut_short "$1") awk '
         function emit(s) { out = out sep s; sep = "\n"; cut_short = 0 }
         inside { if (/^#kata-containers:end/) inside = 0; next }
@@ -55,7 +51,7 @@ edits() {
 # shellcheck disable=SC2016
 MARKS_AWK='
 function begin_mark() {
-    return (ENVIRON["E_CUT_SHORT"] == "" ? "" : "\n") "#kata-containers:begin" (ENVIRON["E_CUT_SHORT"] == "" ? "" : " (no newline before)") "\n"
+    return ENVIRON["E_CUT_SHORT"] == "" ? "#kata-containers:begin\n" : "\n#kata-containers:begin (no newline before)\n"
 }
 function end_mark() { return "#kata-containers:end\n" }
 function replaced(old, new) { return "#kata-containers:was(" new ")# " old "\n" }

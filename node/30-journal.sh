@@ -65,44 +65,6 @@ remove_folders() {
     mv "$WORK_DIR/folders" "$STATE_DIR/folders"
 }
 
-# install_file FILE PATH: replaces PATH by a copy of FILE that has the mode and owner of PATH, or else 0644 and root.
-install_file() {
-    local new
-    make_folder "${2%/*}"
-    note "$2"
-    new=$(temporary "$2")
-    if [ -e "$2" ]; then cp -a "$2" "$new"; else : >"$new" && chmod 0644 "$new"; fi
-    cat "$1" >"$new"
-    flush "$new"
-    mv "$new" "$2"
-    say "wrote $2"
-}
-
-# install_link TARGET PATH
-install_link() {
-    local new
-    make_folder "${2%/*}"
-    note "$2"
-    new=$(temporary "$2")
-    ln -sfn "$1" "$new"
-    mv -T "$new" "$2"
-    say "linked $2 to $1"
-}
-
-# move PATH TO
-move() {
-    note "$1" "$2"
-    mv -T "$1" "$2"
-    say "moved $1 to $2"
-}
-
-# remove PATH
-remove() {
-    note "$1"
-    rm -f "$1"
-    say "removed $1"
-}
-
 # restart UNIT: recorded, so that rolling back restarts it as well.
 restart() {
     record_restart "$1"
@@ -161,15 +123,23 @@ roll_back() {
     done
 }
 roll_back_entry() {
-    local entry="$1" path to
+    local entry="$1" path to backup
     path=$(cat "$entry/path")
+    backup=$(backup_of "$path")
     rm -rf "$(temporary "$path")" "$JOURNAL/next"
     if [ -f "$entry/to" ]; then
         to=$(cat "$entry/to")
         if exists "$to" && ! exists "$path"; then mv -T "$to" "$path"; fi
     elif [ -f "$entry/backup" ]; then
         # Without a backup, the change was interrupted before it began, or the path is restored already.
-        if exists "$(backup_of "$path")"; then restore "$path"; fi
+        if exists "$backup"; then
+            # mv refuses to rename one hard link of a file to another, or does nothing.
+            if [ "$(stat -c %i "$backup")" = "$(stat -c %i "$path" 2>/dev/null)" ]; then
+                rm -f "$backup"
+            else
+                mv -fT "$backup" "$path"
+            fi
+        fi
     elif [ -d "$path" ] && [ ! -L "$path" ]; then
         rmdir "$path" 2>/dev/null || :
     else
@@ -179,14 +149,4 @@ roll_back_entry() {
     flush_folder "$path"
     mv "$entry" "$JOURNAL/next"
     rm -rf "$JOURNAL/next"
-}
-# restore PATH, from its backup. mv refuses to rename one hard link of a file to another, or does nothing.
-restore() {
-    local backup
-    backup=$(backup_of "$1")
-    if [ "$(stat -c %i "$backup")" = "$(stat -c %i "$1" 2>/dev/null)" ]; then
-        rm -f "$backup"
-    else
-        mv -fT "$backup" "$1"
-    fi
 }

@@ -55,18 +55,38 @@ unwant_rest() {
     done
 }
 
+# carry_out_plan: a new file gets the mode and owner of the one that it replaces, or else 0644 and root.
 carry_out_plan() {
-    local kind path argument
+    local kind path argument new
     note "$STATE_DIR/managed"
     note "$STATE_DIR/folders"
     # Paths are added to the list of managed paths before the change and removed after it, so that the list is never incomplete.
     add_lines "$STATE_DIR/managed" <"$WORK_DIR/managed"
     while IFS="$TAB" read -r kind path argument; do
+        new=$(temporary "$path")
+        make_folder "${path%/*}"
+        if [ "$kind" = move ]; then note "$path" "$argument"; else note "$path"; fi
         case $kind in
-            file) install_file "$argument" "$path" ;;
-            link) install_link "$argument" "$path" ;;
-            move) move "$path" "$argument" ;;
-            remove) remove "$path" ;;
+            file)
+                if [ -e "$path" ]; then cp -a "$path" "$new"; else : >"$new" && chmod 0644 "$new"; fi
+                cat "$argument" >"$new"
+                flush "$new"
+                mv "$new" "$path"
+                say "wrote $path"
+                ;;
+            link)
+                ln -sfn "$argument" "$new"
+                mv -T "$new" "$path"
+                say "linked $path to $argument"
+                ;;
+            move)
+                mv -T "$path" "$argument"
+                say "moved $path to $argument"
+                ;;
+            remove)
+                rm -f "$path"
+                say "removed $path"
+                ;;
         esac
     done <"$WORK_DIR/plan"
 }

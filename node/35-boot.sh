@@ -53,9 +53,3 @@ recover() {
     remove_backups
     remove_boot_unit
 }
-
-recover_at_boot() {
-    # No unit runs yet, and those that were restarted wait for this one to end.
-    rm -f "$JOURNAL"/restarted-*
-    recover
-}

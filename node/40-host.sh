@@ -11,15 +11,11 @@ architecture() {
 
 # has_device NAME: the kernel knows it. A file in /dev alone proves nothing: udev makes one for a module that can be loaded.
 has_device() { [ -c "/dev/$1" ] && [ -e "/sys/class/misc/$1" ]; }
-has_kvm() { has_device kvm; }
 # missing_devices: loads nothing.
 missing_devices() {
     local name
     for name in kvm $(echo "$KATA_MODULES" | tr _ -); do has_device "$name" || echo "/dev/$name does not exist"; done
 }
-
-# cgroup_version: 1 on a hybrid machine, because its controllers use version 1.
-cgroup_version() { if [ -f /sys/fs/cgroup/cgroup.controllers ]; then echo 2; else echo 1; fi; }
 
 # module_available NAME: loaded, built in or loadable, as far as can be told without loading it.
 module_available() { [ -d "/sys/module/$1" ] || modprobe -n -q "$1" 2>/dev/null; }
@@ -30,22 +26,17 @@ wanted_modules() {
     if [ -n "$kvm" ] && ! module_available "$kvm"; then kvm=""; fi
     echo "$KATA_MODULES $kvm" | tr -s ' ' '\n'
 }
-# load_modules: $WORK_DIR/modprobe gets the reasons of failures.
-load_modules() {
-    local name
-    for name in $(wanted_modules); do
-        ! module_available "$name" || modprobe "$name" || :
-    done 2>"$WORK_DIR/modprobe"
-}
 
 check_host() {
-    local findings
+    local name findings
     step "host checks"
     case $(architecture) in
         amd64 | arm64) ;;
         *) fail "Kata Containers is not published for $(uname -m)" "remove this node from \`nodes\`" ;;
     esac
-    load_modules
+    for name in $(wanted_modules); do
+        ! module_available "$name" || modprobe "$name" || :
+    done 2>"$WORK_DIR/modprobe"
     findings=$(host_findings)
     if [ -z "$findings" ]; then return; fi
     if [ "$HOST_CHECKS" = warn ]; then
@@ -62,7 +53,7 @@ host_findings() {
     [ "$(architecture)" != amd64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo ||
         finding "the processor shows no virtualization (vmx or svm)" \
             "enable it in the firmware, or nested virtualization in the hypervisor"
-    has_kvm || finding "/dev/kvm does not exist$(load_failure kvm)" \
+    has_device kvm || finding "/dev/kvm does not exist$(load_failure kvm)" \
         "load kvm_intel or kvm_amd; in a virtual machine, enable nested virtualization"
     for name in $KATA_MODULES; do
         if ! module_available "$name"; then
@@ -72,7 +63,8 @@ host_findings() {
                 "find what keeps $name from being loaded (dmesg); another hypervisor's vsock module may be loaded instead"
         fi
     done
-    if [ "$CGROUP_DRIVER" = systemd ] && [ "$(cgroup_version)" = 1 ]; then
+    # On a hybrid machine, the controllers use version 1.
+    if [ "$CGROUP_DRIVER" = systemd ] && [ ! -f /sys/fs/cgroup/cgroup.controllers ]; then
         finding "kubelet.cgroupDriver is systemd, but this machine uses cgroup v1" \
             "choose cgroupfs, or boot with systemd.unified_cgroup_hierarchy=1"
     fi

@@ -67,8 +67,7 @@ download_release() {
     say "unpacked Kata Containers $VERSION to $RELEASES_DIR/$TREE"
 }
 
-# decompressor URL
-decompressor() { case $1 in *.tar.xz) echo xz ;; *.tar.zst) echo zstd ;; esac; }
+decompressor() { case $1 in *.tar.xz) echo xz ;; *.tar.zst) echo zstd ;; esac; } # URL
 
 require_tools() { # URL
     local decompress tool
@@ -100,8 +99,7 @@ unpack_stream() {
     summer=$!
     report_progress "$summer" 9>&- &
     reporter=$!
-    { keep_status source source_stream "$url"; } |
-        tee "$WORK_DIR/pipe" |
+    keep_status source source_stream "$url" | tee "$WORK_DIR/pipe" |
         { keep_status decompress "$decompress" -dc; cat >/dev/null; } |
         { keep_status tar tar -C "$content" -xf - --no-same-owner --no-same-permissions; cat >/dev/null; }
     wait "$summer" || :
@@ -128,8 +126,7 @@ source_stream() {
     esac
 }
 
-# keep_status NAME COMMAND...
-keep_status() {
+keep_status() { # NAME COMMAND...
     local name="$1" status
     shift
     "$@" 2>"$WORK_DIR/$name.err" && status=0 || status=$?
@@ -203,8 +200,7 @@ report_progress() {
     local last=0 now size speed
     # The sleep outlives this function and must not hold anyone's output open.
     while sleep 5 >/dev/null 2>&1; do
-        now=$(sed -n 's/^rchar: //p' "/proc/$1/io" 2>/dev/null) || return 0
-        [ -n "$now" ] || return 0
+        { now=$(sed -n 's/^rchar: //p' "/proc/$1/io" 2>/dev/null) && [ -n "$now" ]; } || return 0
         size=$(sed -n 's/^[Cc]ontent-[Ll]ength: *\([0-9]*\).*/\1/p' "$WORK_DIR/headers" 2>/dev/null | tail -n 1) || size=""
         speed=$(((now - last) / 5120))
         if [ "$speed" -lt 1024 ]; then speed="$speed KiB/s"; else speed="$((speed / 1024)) MiB/s"; fi

@@ -13,7 +13,7 @@ sandboxes_by_version() {
 
 # old_sandboxes: for each release but the active one, a line about the sandboxes that run on it.
 old_sandboxes() {
-    local active tree other id
+    local active tree
     active=$(active_tree)
     sandboxes >"$WORK_DIR/sandboxes"
     cut -f 1 "$WORK_DIR/sandboxes" | grep -vxF -e "$active" | sort -u >"$WORK_DIR/old-trees" || :
@@ -21,22 +21,16 @@ old_sandboxes() {
     (find_containerd) >/dev/null 2>&1 || return 0
     find_containerd
     while IFS= read -r tree; do
-        while IFS="$TAB" read -r other id; do
-            if [ "$other" = "$tree" ]; then printf '%s\n' "$id"; fi
-        done <"$WORK_DIR/sandboxes" >"$WORK_DIR/old"
+        E_TREE=$tree awk -F '\t' '$1 == ENVIRON["E_TREE"] "" { print $2 }' "$WORK_DIR/sandboxes" >"$WORK_DIR/old"
         echo "sandboxes still running on Kata Containers $(version_of "$tree"): $(($(wc -l <"$WORK_DIR/old"))); pods: $(pod_names <"$WORK_DIR/old")"
     done <"$WORK_DIR/old-trees"
 }
 
 # kill_sandboxes: kills all their containers and waits until their shims are gone.
 kill_sandboxes() {
-    local task sandbox
     say "killing the sandboxes of $(sandbox_names)"
     sandboxes | cut -f 2 >"$WORK_DIR/sandboxes"
-    list_tasks
-    while read -r task _; do
-        sandbox=$(in_k8s containers info "$task" | container_label io.kubernetes.cri.sandbox-id)
-        if grep -qxF "$sandbox" "$WORK_DIR/sandboxes"; then in_k8s tasks kill -a -s SIGKILL "$task" || :; fi
-    done <"$WORK_DIR/tasks"
-    within 60 no_sandboxes || fail "sandboxes are still running 60 s after SIGKILL: $(sandbox_names)" "end their processes (see ps and crictl pods), then run pulumi again"
+    kill_containers "$WORK_DIR/sandboxes"
+    within 60 no_sandboxes || fail "sandboxes are still running 60 s after SIGKILL: $(sandbox_names)" \
+        "end their processes (see ps and crictl pods), then run pulumi again"
 }

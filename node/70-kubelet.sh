@@ -6,22 +6,18 @@ kubelet_entry() { if [ -n "$KUBELET_CONFIG" ]; then yaml_get "$KUBELET_CONFIG" "
 # cgroup_driver: the driver in force. With KubeletCgroupDriverFromCRI, which is on by default from Kubernetes 1.31 on, the
 # kubelet takes it from containerd 2.x; otherwise it tells it, or its flag or file does.
 cgroup_driver() {
-    local pid driver gate version
+    local pid driver gate
     dump_now
     # The kubelet may have been restarted since it was found.
     pid=$(kubelet_pid)
-    version=$("$KUBELET" --version | sed 's/^Kubernetes v//')
     gate=$({ flag "$pid" --feature-gates; sed 's/#.*//' "${KUBELET_CONFIG:-/dev/null}"; } |
         sed -n "s/.*KubeletCgroupDriverFromCRI[\"' ]*[:=] *\\([a-z]*\\).*/\\1/p" | head -n 1)
-    if [ -z "$gate" ] && version_at_least "$version" 1.31; then gate=true; fi
+    if [ -z "$gate" ] && version_at_least "$("$KUBELET" --version | sed 's/^Kubernetes v//')" 1.31; then gate=true; fi
     if [ "$gate" = true ] && [ "$CONTAINERD_MAJOR" != 1 ]; then
         dumped_driver "$WORK_DIR/dump.now"
         return
     fi
-    driver=$(curl -fsk -m 5 --noproxy '*' https://127.0.0.1:10250/configz 2>/dev/null |
-        sed -n 's/.*"cgroupDriver":"\([a-z]*\)".*/\1/p')
-    [ -n "$driver" ] || driver=$(flag "$pid" --cgroup-driver)
-    [ -n "$driver" ] || driver=$(kubelet_setting "$pid" cgroupDriver)
+    driver=$(kubelet_cgroup_driver "$pid")
     echo "${driver:-cgroupfs}"
 }
 
@@ -53,13 +49,7 @@ prepare_kubelet() {
         cp "$unmarked" "$WORK_DIR/kubelet"
         return
     fi
-    value=$(awk '
-        /^[ \t]*(#|\r?$)/ || !body && /^---[ \t\r]*(#.*)?$/ { next }
-        /^[ \t]*\{/ { print "it is JSON"; exit }
-        /^(---|\.\.\.)/ { print "line " NR " begins or ends a document"; exit }
-        !body && /^[ \t]/ { print "line " NR " is indented"; exit }
-        /^["\047]?cgroupDriver["\047]?[ \t]*:[ \t\r]*(#.*)?$/ { print "line " NR " has no value"; exit }
-        { body = 1 }' "$unmarked")
+    value=$(yaml_problem "$unmarked" cgroupDriver)
     [ -z "$value" ] || fail "$KUBELET_CONFIG cannot be edited safely: $value" \
         "write it as plain YAML, or set cgroupDriver in it yourself and remove kubelet.cgroupDriver"
     value=$(flag "$KUBELET_PID" --cgroup-driver)
@@ -114,37 +104,6 @@ ask_cluster() {
         --key "$(credential "$kubeconfig" client-key)" "$@" 2>/dev/null || return 0
     mv "$WORK_DIR/answer-1" "$WORK_DIR/node"
     [ -z "$RUNTIME_CLASS" ] || mv "$WORK_DIR/answer-2" "$WORK_DIR/runtime-class"
-}
-# kubeconfig_entry FILE NAME: its value. The kubelet's kubeconfig has one cluster and one user.
-kubeconfig_entry() {
-    sed -n "s/^[-[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"'[:space:]]*\).*/\1/p" "$1" | head -n 1
-}
-# credential FILE NAME: the path of a file with the credential, whether the kubeconfig names one or contains the data.
-credential() {
-    local file
-    file=$(kubeconfig_entry "$1" "$2")
-    if [ -z "$file" ]; then
-        file=$WORK_DIR/$2
-        kubeconfig_entry "$1" "$2-data" | base64 -d >"$file"
-    fi
-    printf '%s' "$file"
-}
-
-# kubelet_node_name: the node as which the kubelet registers this machine: the one in its client certificate, else its
-# flag, else the name of the machine in lower case, which are its own rules.
-kubelet_node_name() {
-    local pid kubeconfig name
-    pid=$(kubelet_pid)
-    kubeconfig=$(kubelet_kubeconfig "$pid")
-    name=$(kubelet_certificate "$kubeconfig" | openssl x509 -noout -subject -nameopt RFC2253 2>/dev/null |
-        sed -n 's/.*CN *= *system:node:\([^,]*\).*/\1/p')
-    [ -n "$name" ] || name=$(flag "$pid" --hostname-override)
-    printf '%s\n' "${name:-$(uname -n)}" | tr '[:upper:]' '[:lower:]'
-}
-kubelet_certificate() { # KUBECONFIG
-    local file=""
-    if [ -r "$1" ]; then file=$(credential "$1" client-certificate); fi
-    cat "${file:-/var/lib/kubelet/pki/kubelet-client-current.pem}" 2>/dev/null || :
 }
 
 # check_node_name: refuses a machine that is another node than the one that it was given for. Without a kubelet there is

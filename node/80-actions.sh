@@ -6,11 +6,10 @@
 # of the two is deleted, in the update or when the rename is reverted, only releases its claim. The last one deactivates
 # the node. Another stack, another handler, and a component whose place was taken are refused.
 refuse_other_owners() {
-    local component name runtime claimed="" reason remedy
+    local component runtime claimed="" reason
     step "owner"
     [ -e "$STATE_DIR/owners" ] || return 0
-    remedy="remove the node from one of the two; if one no longer exists, remove its line from $STATE_DIR/owners on the node"
-    while IFS="$TAB" read -r component name runtime; do
+    while IFS="$TAB" read -r component _ runtime; do
         reason=""
         if [ "$component" = "$OWNER" ]; then
             claimed=yes
@@ -21,39 +20,39 @@ refuse_other_owners() {
         elif [ -n "$claimed" ]; then
             reason="it took the node over from $OWNER"
         fi
-        [ -z "$reason" ] || fail "this node is managed by $component with the handler $runtime; $reason" "$remedy"
+        [ -z "$reason" ] || fail "this node is managed by $component with the handler $runtime; $reason" \
+            "remove the node from one of the two; if one no longer exists, remove its line from $STATE_DIR/owners on the node"
     done <"$STATE_DIR/owners"
 }
 stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
 # claims_of_others: those of other components, and of this one for other names of this node.
 claims_of_others() {
-    local component name runtime
     [ -e "$STATE_DIR/owners" ] || return 0
-    while IFS="$TAB" read -r component name runtime; do
-        [ "$component$TAB$name" = "$OWNER$TAB$NODE" ] || printf '%s\t%s\t%s\n' "$component" "$name" "$runtime"
-    done <"$STATE_DIR/owners"
+    E_CLAIM=$OWNER$TAB$NODE$TAB awk 'index($0, ENVIRON["E_CLAIM"]) != 1' "$STATE_DIR/owners"
 }
-is_owner() { cut -f 1-2 "$STATE_DIR/owners" 2>/dev/null | grep -qxF -e "$OWNER$TAB$NODE"; }
+# replace_claim [LINE]: LINE takes the place of the claim of this component.
+replace_claim() {
+    { claims_of_others; [ $# = 0 ] || printf '%s\n' "$1"; } >"$WORK_DIR/owners"
+    flush "$WORK_DIR/owners"
+    mv "$WORK_DIR/owners" "$STATE_DIR/owners"
+    flush "$STATE_DIR"
+}
 claim() {
     local line="$OWNER$TAB$NODE$TAB$HANDLER" other
     if grep -qxF -e "$line" "$STATE_DIR/owners" 2>/dev/null; then return; fi
     other=$(claims_of_others | tail -n 1 | cut -f 1)
     [ "${other:-$OWNER}" = "$OWNER" ] || say "taking over this node from $other; if it still exists, remove this node from one of the two"
-    { claims_of_others; printf '%s\n' "$line"; } >"$WORK_DIR/owners"
-    flush "$WORK_DIR/owners"
-    mv "$WORK_DIR/owners" "$STATE_DIR/owners"
-    flush "$STATE_DIR"
+    replace_claim "$line"
 }
 # release_claim: removes the claim of OWNER if another one is left, and fails if it is the only one.
 release_claim() {
     local other
     other=$(claims_of_others | tail -n 1 | awk -F "$TAB" '{ print $1 " as " $2 }')
-    if is_owner && [ -z "$other" ]; then return 1; fi
-    say "nothing to undo: this node is managed by ${other:-nobody}"
-    if is_owner; then
-        claims_of_others >"$WORK_DIR/owners"
-        mv "$WORK_DIR/owners" "$STATE_DIR/owners"
+    if cut -f 1-2 "$STATE_DIR/owners" 2>/dev/null | grep -qxF -e "$OWNER$TAB$NODE"; then
+        [ -n "$other" ] || return 1
+        replace_claim
     fi
+    say "nothing to undo: this node is managed by ${other:-nobody}"
 }
 
 do_stage() {
@@ -98,7 +97,11 @@ do_activate() {
     plan_activation
     check_removed_runtimes
     change_node plan_activation
-    record_managed
+    if [ ! -s "$STATE_DIR/managed" ]; then
+        # Somebody removed it while everything is as requested.
+        printf '%s\n' "${KATA_CONFIG_PATH%/*}" "${KATA_CONFIG_PATH%/*/*}" | add_lines "$STATE_DIR/folders"
+        mv "$WORK_DIR/managed" "$STATE_DIR/managed"
+    fi
     # One earlier release is kept to return to; the next run removes those that sandboxes use now.
     if [ "$previous" != "$TREE" ]; then
         printf '%s\n' "$previous" >"$WORK_DIR/previous"
@@ -171,14 +174,7 @@ print_status() {
     printf '{"kataVersions":{%s:%s},"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s}}\n' \
         "$(json_string "$HANDLER")" "$(json_string "$(version_of "$(active_tree)")")" \
         "$(json_string "containerd://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
-        "$(if has_kvm; then echo true; else echo false; fi)" "$(sandboxes_by_version)"
-}
-
-# record_managed: writes the list of managed paths again if somebody removed it while everything is as requested.
-record_managed() {
-    if [ -s "$STATE_DIR/managed" ]; then return; fi
-    printf '%s\n' "${KATA_CONFIG_PATH%/*}" "${KATA_CONFIG_PATH%/*/*}" | add_lines "$STATE_DIR/folders"
-    mv "$WORK_DIR/managed" "$STATE_DIR/managed"
+        "$(if has_device kvm; then echo true; else echo false; fi)" "$(sandboxes_by_version)"
 }
 
 # change_node PLANNER: carries out the plan as one transaction, restarts what it affects, waits until that is healthy and
@@ -240,18 +236,7 @@ prove() {
         fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" "see: systemctl cat $KUBELET_UNIT"
 }
 
-# refuse_running_containers: a changed cgroup driver makes the kubelet restart every container.
-refuse_running_containers() {
-    local running
-    if [ "$CHANGE_UNDER_RUNNING_PODS" = true ]; then return; fi
-    list_tasks
-    running=$(grep -c RUNNING "$WORK_DIR/tasks") || :
-    [ "$running" = 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
-        "drain the node, or set kubelet.changeUnderRunningPods; Kubernetes recommends to change the driver on an empty node"
-}
-
-# restart_and_check UNIT NAME GATE [ARGUMENT]
-restart_and_check() {
+restart_and_check() { # UNIT NAME GATE [ARGUMENT]
     local unit="$1" name="$2" since
     shift 2
     since=$(date '+%Y-%m-%d %H:%M:%S')

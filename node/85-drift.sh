@@ -34,40 +34,30 @@ revision() {
     { cat /proc/sys/kernel/random/boot_id; stat -c '%i %y' "${STATE_DIR%/*}" "$STATE_DIR/$1" || :; } 2>/dev/null | sha256sum | cut -c 1-12
 }
 
-# parse_recorded ACTION: takes the arguments that the action had. From here on, a failure is a drift.
+# parse_recorded ACTION: takes the arguments that the action had; their release must be there.
 parse_recorded() {
     local recorded="$STATE_DIR/$1" word
-    PROBING=yes
     set --
     while IFS= read -r word; do set -- "$@" "$word"; done <"$recorded"
     parse "$@"
+    choose_release
+    [ -d "$RELEASES_DIR/$TREE" ] || fail "release tree $RELEASES_DIR/$TREE is missing" ""
 }
 
 drift_of_stage() {
+    PROBING=yes
     [ -f "$STATE_DIR/stage" ] || return 0
     parse_recorded stage
-    choose_release
-    if [ ! -d "$RELEASES_DIR/$TREE" ]; then
-        echo "release tree $RELEASES_DIR/$TREE is missing"
-    elif ! tree_is_intact "$TREE"; then
-        echo "release tree $RELEASES_DIR/$TREE has been modified"
-    fi
+    tree_is_intact "$TREE" || fail "release tree $RELEASES_DIR/$TREE has been modified" ""
 }
 
 drift_of_activate() {
     local kind path argument
-    if [ ! -s "$STATE_DIR/managed" ]; then
-        echo "Kata Containers is not active"
-        return
-    fi
+    PROBING=yes
+    [ -s "$STATE_DIR/managed" ] || fail "Kata Containers is not active" ""
     [ -f "$STATE_DIR/activate" ] || return 0
-    if journal_open; then
-        echo "an interrupted change must be rolled back"
-        return
-    fi
+    ! journal_open || fail "an interrupted change must be rolled back" ""
     parse_recorded activate
-    choose_release
-    [ -d "$RELEASES_DIR/$TREE" ] || fail "release tree $RELEASES_DIR/$TREE is missing" ""
     [ "$HOST_CHECKS" = warn ] || missing_devices
     find_containerd
     find_kubelet
@@ -97,27 +87,15 @@ fingerprint() {
 
 # describe_drift KIND PATH ARGUMENT: the drift that a line of the plan stands for.
 describe_drift() {
-    local imported="${DROP_IN:+${DROP_IN%/*}}" now was
-    case $2 in
-        "$CONTAINERD_CONFIG" | "${imported:--}"/*.toml)
-            now=$(dumped_driver "$WORK_DIR/dump.now") was=$(dumped_driver "$WORK_DIR/dump")
-            if [ -z "$(runtime_entry "$WORK_DIR/dump.now" "$HANDLER" runtime_type)" ]; then
-                echo "runtime table $HANDLER is missing from $2"
-            elif [ "$now" != "$was" ]; then
-                echo "the cgroup driver of the default runtime is $now in $2, was $was"
-            else
-                echo "the entries for the runtime $HANDLER in $2 were changed"
-            fi
-            return
-            ;;
-        "$KUBELET_CONFIG")
-            now=$(kubelet_entry cgroupDriver)
-            echo "cgroupDriver is ${now:-not set} in $2, was $CGROUP_DRIVER"
-            return
-            ;;
-    esac
-    if [ "$1" = move ]; then return; fi # the next line of the plan installs the managed path
-    if ! exists "$2"; then
+    local driver
+    if is_containerd_config "$2"; then
+        describe_containerd_drift "$2"
+    elif [ "$2" = "$KUBELET_CONFIG" ]; then
+        driver=$(kubelet_entry cgroupDriver)
+        echo "cgroupDriver is ${driver:-not set} in $2, was $CGROUP_DRIVER"
+    elif [ "$1" = move ]; then
+        : # the next line of the plan installs the managed path
+    elif ! exists "$2"; then
         echo "$2 is missing"
     elif [ "$1" = link ]; then
         echo "$2 was changed, it was a link to $3"

@@ -46,7 +46,9 @@ work() {
     private_folder "$WORK_DIR"
     empty_plan
     if [ "$ACTION" = recover ]; then
-        recover_at_boot
+        # No unit runs yet, and those that were restarted wait for this one to end.
+        rm -f "$JOURNAL"/restarted-*
+        recover
         return
     fi
     recover
@@ -92,10 +94,6 @@ main() {
     [ $# -gt 0 ] || fail "no action given" "use one of: $actions"
     case $1 in
         stage | activate | deactivate | unstage) ;;
-        recover)
-            work "$@"
-            return
-            ;;
         probe)
             parse "$@"
             WORK_DIR=$(mktemp -d)
@@ -104,8 +102,8 @@ main() {
             do_probe
             return
             ;;
-        --work)
-            shift
+        recover | --work)
+            [ "$1" = recover ] || shift
             work "$@"
             return
             ;;

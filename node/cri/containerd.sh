@@ -498,6 +498,16 @@ prepare_removal() {
     require_removed
 }
 
+# refuse_running_containers: a changed cgroup driver makes the kubelet restart every container.
+refuse_running_containers() {
+    local running
+    if [ "$CHANGE_UNDER_RUNNING_PODS" = true ]; then return; fi
+    list_tasks
+    running=$(grep -c RUNNING "$WORK_DIR/tasks") || :
+    [ "$running" = 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
+        "drain the node, or set kubelet.changeUnderRunningPods; Kubernetes recommends to change the driver on an empty node"
+}
+
 # check_removed_runtimes: nothing may run on a runtime that containerd has now and would lose: without the link to the
 # shim and the table, containerd could neither restart nor stop it.
 check_removed_runtimes() {
@@ -559,6 +569,24 @@ want_containerd() {
 }
 containerd_planned() { planned "$CONTAINERD_CONFIG" || { [ -n "$DROP_IN" ] && grep -qF "$TAB${DROP_IN%/*}/" "$WORK_DIR/plan"; }; }
 
+# is_containerd_config PATH: the main file, or one in the drop-in folder.
+is_containerd_config() {
+    local imported="${DROP_IN:+${DROP_IN%/*}}"
+    case $1 in "$CONTAINERD_CONFIG" | "${imported:--}"/*.toml) return 0 ;; *) return 1 ;; esac
+}
+# describe_containerd_drift PATH: how the runtimes in force differ from those that the plan would write there.
+describe_containerd_drift() {
+    local now was
+    now=$(dumped_driver "$WORK_DIR/dump.now") was=$(dumped_driver "$WORK_DIR/dump")
+    if [ -z "$(runtime_entry "$WORK_DIR/dump.now" "$HANDLER" runtime_type)" ]; then
+        echo "runtime table $HANDLER is missing from $1"
+    elif [ "$now" != "$was" ]; then
+        echo "the cgroup driver of the default runtime is $now in $1, was $was"
+    else
+        echo "the entries for the runtime $HANDLER in $1 were changed"
+    fi
+}
+
 # --- The running containerd ---
 
 # gate_containerd: waits until CRI serves. containerd can be `active` while its CRI is dead, so its plugins are asked
@@ -585,6 +613,16 @@ cri_serves() {
 
 # container_label LABEL: its value in the output of `ctr containers info` on stdin.
 container_label() { sed -n "s/^.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1; }
+
+# kill_containers LIST: kills all containers of the sandboxes whose ids are in the file LIST.
+kill_containers() {
+    local task sandbox
+    list_tasks
+    while read -r task _; do
+        sandbox=$(in_k8s containers info "$task" | container_label io.kubernetes.cri.sandbox-id)
+        if grep -qxF "$sandbox" "$1"; then in_k8s tasks kill -a -s SIGKILL "$task" || :; fi
+    done <"$WORK_DIR/tasks"
+}
 
 # pod_names: the pods of the containers on stdin, as namespace/name.
 pod_names() {

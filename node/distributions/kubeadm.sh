@@ -67,7 +67,57 @@ yaml_get() { # FILE KEY
         form == "yaml" { entry($0) }
         END { if (found) print value }' "$1" 2>/dev/null || :
 }
+# The reason why the entry of a file cannot be edited as a line of plain YAML, or nothing.
+yaml_problem() { # FILE KEY
+    E_KEY=$2 awk '
+        /^[ \t]*(#|\r?$)/ || !body && /^---[ \t\r]*(#.*)?$/ { next }
+        /^[ \t]*\{/ { print "it is JSON"; exit }
+        /^(---|\.\.\.)/ { print "line " NR " begins or ends a document"; exit }
+        !body && /^[ \t]/ { print "line " NR " is indented"; exit }
+        $0 ~ "^[\"\047]?" ENVIRON["E_KEY"] "[\"\047]?[ \t]*:[ \t\r]*(#.*)?$" { print "line " NR " has no value"; exit }
+        { body = 1 }' "$1"
+}
+# The driver that it reports, or else that its flag or its files set, or nothing.
+kubelet_cgroup_driver() { # PID
+    local driver
+    driver=$(curl -fsk -m 5 --noproxy '*' https://127.0.0.1:10250/configz 2>/dev/null |
+        sed -n 's/.*"cgroupDriver":"\([a-z]*\)".*/\1/p')
+    [ -n "$driver" ] || driver=$(flag "$1" --cgroup-driver)
+    [ -n "$driver" ] || driver=$(kubelet_setting "$1" cgroupDriver)
+    printf '%s\n' "$driver"
+}
 kubelet_kubeconfig() { flag "$1" --kubeconfig; }
+# kubeconfig_entry FILE NAME: its value. The kubelet's kubeconfig has one cluster and one user.
+kubeconfig_entry() {
+    sed -n "s/^[-[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"'[:space:]]*\).*/\1/p" "$1" | head -n 1
+}
+# credential FILE NAME: the path of a file with the credential, whether the kubeconfig names one or contains the data.
+credential() {
+    local file
+    file=$(kubeconfig_entry "$1" "$2")
+    if [ -z "$file" ]; then
+        file=$WORK_DIR/$2
+        kubeconfig_entry "$1" "$2-data" | base64 -d >"$file"
+    fi
+    printf '%s' "$file"
+}
+
+# kubelet_node_name: the node as which the kubelet registers this machine: the one in its client certificate, else its
+# flag, else the name of the machine in lower case, which are its own rules.
+kubelet_node_name() {
+    local pid kubeconfig name
+    pid=$(kubelet_pid)
+    kubeconfig=$(kubelet_kubeconfig "$pid")
+    name=$(kubelet_certificate "$kubeconfig" | openssl x509 -noout -subject -nameopt RFC2253 2>/dev/null |
+        sed -n 's/.*CN *= *system:node:\([^,]*\).*/\1/p')
+    [ -n "$name" ] || name=$(flag "$pid" --hostname-override)
+    printf '%s\n' "${name:-$(uname -n)}" | tr '[:upper:]' '[:lower:]'
+}
+kubelet_certificate() { # KUBECONFIG
+    local file=""
+    if [ -r "$1" ]; then file=$(credential "$1" client-certificate); fi
+    cat "${file:-/var/lib/kubelet/pki/kubelet-client-current.pem}" 2>/dev/null || :
+}
 
 # The URL that tells its health, or nothing if it serves it nowhere.
 kubelet_health_url() { # PID
