@@ -49,18 +49,10 @@ export class KataContainers extends pulumi.ComponentResource {
         const classes = Object.entries(settings.runtimeClasses ?? defaultRuntimeClasses);
         const [[runtimeClassName, runtimeClass]] = classes as [[string, RuntimeClass | undefined]];
 
-        const probed = probeNodes({
-            name,
-            component: this,
-            endpoints: reachable,
-            program,
-            drift: settings.drift,
-            runtimeClass: {
-                name: runtimeClassName,
-                adopt: runtimeClass?.adopt ?? false,
-                hasOverhead: plan.apply(({ overhead }) => overhead !== undefined),
-            },
-        });
+        const hasOverhead = plan.apply(({ overhead }) => overhead !== undefined);
+        const applied = { name: runtimeClassName, adopt: runtimeClass?.adopt ?? false, hasOverhead };
+        const probe = { name, component: this, endpoints: reachable, program, drift: settings.drift };
+        const probed = probeNodes({ ...probe, runtimeClass: applied });
         // If the probe fails, this fails the inputs of all resources, so that nothing is changed.
         const probedPlan = pulumi.all([plan, probed]).apply(([plan]) => plan);
         const { resource, confirmedPlan } = createRuntimeClass({
