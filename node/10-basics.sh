@@ -103,7 +103,7 @@ excerpt() { tr -c '\11\12\40-\176' '?' | cut -c 1-500; }
 # unique: drops repeated lines and keeps the order.
 unique() { awk '!seen[$0]++'; }
 
-# within SECONDS COMMAND...: retries until the command succeeds. The clock may be set meanwhile, so it is not asked.
+# within SECONDS COMMAND...: retries until the command succeeds. It uses the uptime, because the clock may be set meanwhile.
 within() {
     local deadline
     deadline=$(($(uptime) + $1))

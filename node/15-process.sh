@@ -26,7 +26,7 @@ runs_as_root() {
 # shellcheck disable=SC3013
 is_system_process() { runs_as_root "$1" && [ "/proc/$1/ns/mnt" -ef /proc/1/ns/mnt ]; }
 
-# program_of PID: the program file of a system process. The id may pass to another process, so that is asked last.
+# program_of PID: the program file of a system process. The id may be reused, so the process is checked last.
 program_of() {
     local program
     program=$(readlink "/proc/$1/exe") && is_system_process "$1" || return 1

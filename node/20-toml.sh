@@ -124,7 +124,7 @@ toml_get() {
         }' "$1"
 }
 
-# toml_set FILE SETTINGS: prints FILE with the settings, one a line: table, tab, key, tab, value. An existing entry is
+# toml_set FILE SETTINGS: prints FILE with the settings, one per line: table, tab, key, tab, value. An existing entry is
 # replaced in its line, a commented one is enabled, a new one becomes the first of its table. The table "*" means each
 # table that has the key, commented or not. Exit status 3: a table does not exist; its name is on stderr.
 toml_set() {
@@ -169,5 +169,5 @@ toml_set() {
         }' "$1"
 }
 
-# toml_tables FILE: the names of its tables, one a line.
+# toml_tables FILE: the names of its tables, one per line.
 toml_tables() { awk "$TOML_AWK"'END { toml_index(); for (i = 1; i <= NR; i++) if (head[i] != "") print shown(head[i]) }' "$1"; }

@@ -18,7 +18,7 @@ require_marks() {
         "enclose exactly the lines that this package added in the lines \`#kata-containers:begin\` and \`#kata-containers:end\`, or delete them together with the mark"
 }
 
-# unmark FILE: prints the file without our edits. A line that someone changed after us is kept as it is now.
+# unmark FILE: prints the file without the managed edits. A line that someone changed since is kept.
 unmark() {
     E_CUT_SHORT=$(cut_short "$1") awk '
         function emit(s) { out = out sep s; sep = "\n"; cut_short = 0 }

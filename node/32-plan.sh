@@ -1,5 +1,5 @@
-# The plan: the list of what has to change, one path a line: kind, tab, path, tab, argument. The want_* functions add
-# what differs from the request, so an empty plan means that the node is as requested.
+# The plan: the list of changes, one path per line: kind, tab, path, tab, argument. The want_* functions add the
+# differences from the request, so an empty plan means that the node is as requested.
 
 empty_plan() {
     : >"$WORK_DIR/plan"
@@ -23,7 +23,7 @@ displaced_of() { printf '%s.kata-containers-displaced' "$1"; }
 want_file() { # FILE PATH
     if ! { [ -f "$2" ] && cmp -s "$1" "$2"; }; then plan file "$2" "$1"; fi
 }
-want_edits() { # FILE PATH, a file of others: only our edits in it count, and those whose marks are gone
+want_edits() { # FILE PATH, a file of others: only managed edits in it count, and those whose marks are gone
     if [ ! -f "$2" ] || grep -qxF -e "$2" "$WORK_DIR/stripped" || [ "$(edits "$1")" != "$(edits "$2")" ]; then plan file "$2" "$1"; fi
 }
 want_managed_file() { # FILE PATH

@@ -19,7 +19,7 @@ missing_devices() {
 
 # module_available NAME: loaded, built in or loadable, as far as can be told without loading it.
 module_available() { [ -d "/sys/module/$1" ] || modprobe -n -q "$1" 2>/dev/null; }
-# wanted_modules: those that Kata needs, and the one that this processor needs for KVM, one a line.
+# wanted_modules: those that Kata needs, and the one that this processor needs for KVM, one per line.
 wanted_modules() {
     local kvm
     kvm=$(sed -nE 's/^flags.* vmx( .*)?$/kvm_intel/p; s/^flags.* svm( .*)?$/kvm_amd/p' /proc/cpuinfo | head -n 1)
@@ -47,7 +47,7 @@ check_host() {
     fi
 }
 
-# host_findings: the requirements that are not met, one a line: finding, tab, remedy.
+# host_findings: the requirements that are not met, one per line: finding, tab, remedy.
 host_findings() {
     local name
     [ "$(architecture)" != amd64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo ||

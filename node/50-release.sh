@@ -153,7 +153,7 @@ archive_problem() {
     elif [ -L "$3" ] || [ -L "$3/kata" ] || [ ! -d "$3/kata/share/defaults/kata-containers" ]; then
         finding="$1 does not look like a Kata Containers release: opt/kata/share/defaults/kata-containers is missing"
     elif ! stray_links "$3/kata" >"$WORK_DIR/stray" || [ -s "$WORK_DIR/stray" ]; then
-        finding="$1 holds a link that leads out of opt/kata: $(head -n 1 "$WORK_DIR/stray" | excerpt)"
+        finding="$1 contains a link that points outside opt/kata: $(head -n 1 "$WORK_DIR/stray" | excerpt)"
     else
         return 0
     fi
@@ -223,7 +223,7 @@ active_tree() { if [ -L "$KATA_LINK" ]; then basename "$(readlink "$KATA_LINK")"
 
 version_of() { printf '%s\n' "$1" | sed 's/^\.gone-[0-9]*-//; s/-[0-9a-f]*$//'; } # TREE
 
-# sandboxes: the running sandboxes, one a line: tree, tab, sandbox id. Kata resolves /opt/kata when a sandbox starts, so
+# sandboxes: the running sandboxes, one per line: tree, tab, sandbox id. Kata resolves /opt/kata when a sandbox starts, so
 # the program file of its shim, whose real path the kernel shows, tells which tree it uses. Any user can run that file.
 sandboxes() {
     local pid tree releases

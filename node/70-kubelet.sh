@@ -4,7 +4,7 @@
 kubelet_entry() { if [ -n "$KUBELET_CONFIG" ]; then yaml_get "$KUBELET_CONFIG" "$1"; fi; }
 
 # cgroup_driver: the driver in force. With KubeletCgroupDriverFromCRI, which is on by default from Kubernetes 1.31 on, the
-# kubelet takes it from containerd 2.x; otherwise it tells it, or its flag or file does.
+# kubelet takes it from containerd 2.x; otherwise the kubelet reports it, or its flag or file sets it.
 cgroup_driver() {
     local pid driver gate
     dump_now
@@ -21,7 +21,7 @@ cgroup_driver() {
     echo "${driver:-cgroupfs}"
 }
 
-# kubelet_original OUT: OUT gets its configuration without our edit, also if a tool has rewritten it without the marks.
+# kubelet_original OUT: OUT gets its configuration without the managed edit, also if a tool has rewritten it without the marks.
 kubelet_original() {
     local edit old new
     require_marks "$KUBELET_CONFIG"
@@ -68,7 +68,7 @@ prepare_kubelet() {
 want_kubelet() { if [ -n "$KUBELET_CONFIG" ]; then want_edits "$WORK_DIR/kubelet" "$KUBELET_CONFIG"; fi; }
 kubelet_planned() { [ -n "$KUBELET_CONFIG" ] && planned "$KUBELET_CONFIG"; }
 
-# kubelet_is_healthy: one that serves its health nowhere is judged by its process.
+# kubelet_is_healthy: a kubelet without a health endpoint is healthy if its process runs.
 kubelet_is_healthy() {
     local pid url
     pid=$(kubelet_pid)
@@ -90,7 +90,7 @@ gate_kubelet() {
 
 # ask_cluster: puts the metadata of this Node and of the RuntimeClass, as JSON, in $WORK_DIR/node and
 # $WORK_DIR/runtime-class. It reads them with the kubelet's credentials; null if those come from a plugin, for instance
-# of a cloud, or nobody answers.
+# of a cloud, or if the API server does not answer.
 ask_cluster() {
     local kubeconfig server
     printf null | tee "$WORK_DIR/node" >"$WORK_DIR/runtime-class"

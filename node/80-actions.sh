@@ -1,4 +1,4 @@
-# The actions that change the node, and its owners. Each prints a line a step; the last line of activate is the node's
+# The actions that change the node, and its owners. Each prints a line per step; the last line of activate is the node's
 # status in JSON.
 
 # A claim is a line of $STATE_DIR/owners: component (organization/project/stack/component), node, handler, with tabs. There
@@ -98,7 +98,7 @@ do_activate() {
     check_removed_runtimes
     change_node plan_activation
     if [ ! -s "$STATE_DIR/managed" ]; then
-        # Somebody removed it while everything is as requested.
+        # Somebody deleted the list, but the node is as requested.
         printf '%s\n' "${KATA_CONFIG_PATH%/*}" "${KATA_CONFIG_PATH%/*/*}" | add_lines "$STATE_DIR/folders"
         mv "$WORK_DIR/managed" "$STATE_DIR/managed"
     fi

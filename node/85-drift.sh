@@ -1,6 +1,6 @@
 # The probe action: how the node differs from what was applied. stage and activate record their arguments in
-# $STATE_DIR/stage and $STATE_DIR/activate, one a line. If the fingerprint of what was applied no longer fits, the
-# change is planned again, and what the plan holds has drifted. Probing changes nothing.
+# $STATE_DIR/stage and $STATE_DIR/activate, one per line. If the fingerprint of what was applied no longer fits, the
+# change is planned again, and each line of the plan is a drift. Probing changes nothing.
 
 # do_probe: prints the drift and, for each of the two actions, a new revision if something has drifted.
 do_probe() {
@@ -10,7 +10,7 @@ do_probe() {
     case $locked in
         0) stage_drift=$(drifted stage) && activate_drift=$(drifted activate) ;;
         1) ;;
-        *) fail "the lock $RUN_DIR/lock cannot be taken" "check that flock is installed, and the file" ;;
+        *) fail "the lock $RUN_DIR/lock cannot be taken" "install flock if it is missing; otherwise delete that file" ;;
     esac
     ask_cluster
     printf '{"stage":{"revision":"%s","drift":%s},"activate":{"revision":"%s","drift":%s},"oldSandboxes":%s,"node":%s,"runtimeClass":%s}\n' \
@@ -19,7 +19,7 @@ do_probe() {
         "$(tr -d '\n' <"$WORK_DIR/node")" "$(tr -d '\n' <"$WORK_DIR/runtime-class")"
 }
 
-# drifted ACTION: prints the drift, one a line. It runs in the background because `set -e` has no effect where a status
+# drifted ACTION: prints the drift, one per line. It runs in the background because `set -e` has no effect where a status
 # is tested.
 drifted() {
     "drift_of_$1" >"$WORK_DIR/drift" &

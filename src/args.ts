@@ -250,8 +250,8 @@ export interface RuntimeClass {
     nodeSelector?: { [key: string]: Input<string> };
     /**
      * Set to `true` to adopt an existing RuntimeClass of that name, created by Kubespray, kata-deploy or by hand.
-     * Defaults to `false`: an existing RuntimeClass is an error. The nodes ask the API server for it with the credentials of
-     * their kubelets, before it is created.
+     * Defaults to `false`: an existing RuntimeClass is an error. If it is `false`, up to three nodes check with the
+     * credentials of their kubelets that the RuntimeClass does not exist, before it is created.
      *
      * The existing RuntimeClass must have the same handler. When the component is destroyed, the RuntimeClass is kept
      * without the fields that were set here.

@@ -68,8 +68,8 @@ emulator_finish() {
     rm -r "$folder/upper" "$folder/work"
 }
 
-# emulator_boot NODE: with one processor, because two hung under QEMU 7.2. cache=unsafe is safe enough: what the machine has
-# written is in the page cache of this host, which outlives QEMU.
+# emulator_boot NODE: with one processor, because two hung under QEMU 7.2. cache=unsafe is safe enough: data that the machine
+# has written is in the page cache of this host, which outlives QEMU.
 emulator_boot() {
     local folder=$LAB_DIR/nodes/$1 mac
     printf -v mac '52:54:00:%02x:00:%02x' "$(lab_number)" "$(node_index "$1")"

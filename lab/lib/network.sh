@@ -27,7 +27,7 @@ make_network() {
     ip link set "$(bridge)" up
 }
 
-# join_pod_networks NODE...: tells each node the way to the pods of the others.
+# join_pod_networks NODE...: adds to each node the routes to the pods of the others.
 join_pod_networks() {
     local from to
     for from; do

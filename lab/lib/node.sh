@@ -77,7 +77,7 @@ create_node() {
     "${KIND_MACHINE}_finish" "$node"
 }
 
-# join_kubeadm NODE ROOT: what `kubeadm join` writes.
+# join_kubeadm NODE ROOT: writes the files of `kubeadm join`.
 join_kubeadm() {
     cp "$LAB_DIR/pki/ca.crt" "$2/etc/kubernetes/pki/ca.crt"
     kubeconfig "node-$1" "$2/etc/kubernetes/kubelet.conf"

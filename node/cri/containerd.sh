@@ -23,7 +23,7 @@ listener() {
 }
 
 # find_containerd: sets CONTAINERD and the other variables of its name, and those of find_kubelet: the container runtime
-# is the process that listens where the kubelet expects it. A service that is being restarted is waited for.
+# is the process that listens where the kubelet expects it. It waits for a service that is being restarted.
 find_containerd() {
     local pid remedy="this package supports containerd 1.6 or later there; remove this node from \`nodes\`"
     find_kubelet
@@ -36,7 +36,7 @@ find_containerd() {
     within 10 containerd_listens || fail "the container runtime of the kubelet does not run:\
  no process of root outside of containers listens on $CONTAINERD_SOCKET" "start it, or remove this node from \`nodes\`"
     pid=$(listener "$CONTAINERD_SOCKET")
-    CONTAINERD=$(program_of "$pid") || fail "the container runtime has just ended" "run pulumi up again"
+    CONTAINERD=$(program_of "$pid") || fail "the container runtime has just exited" "run pulumi up again"
     CONTAINERD_UNIT=$(unit_of "$pid")
     [ "${CONTAINERD##*/}" = containerd ] || fail "the kubelet uses $CONTAINERD\
  (process $pid${CONTAINERD_UNIT:+ of $CONTAINERD_UNIT}) at $CONTAINERD_SOCKET, not containerd" "$remedy"
@@ -73,8 +73,8 @@ list_tasks() { ask_k8s tasks ls >"$WORK_DIR/tasks"; }
 
 # --- The form of the configuration ---
 
-# originals FILE OUT: OUT gets the file without our edits, also if a tool has rewritten it without their marks. Then a
-# runtime is ours if its ConfigPath is a managed file, and a SystemdCgroup if it has the value in $STATE_DIR/edits; such
+# originals FILE OUT: OUT gets the file without the managed edits, also if a tool has rewritten it without their marks. Then
+# a runtime is managed if its ConfigPath is a managed file, and a SystemdCgroup if it has the value in $STATE_DIR/edits; such
 # files are listed in $WORK_DIR/stripped.
 originals() {
     require_marks "$1"
@@ -151,7 +151,7 @@ imported_folder() { toml_get "$1" "" imports | tr "\"'" '\n' | sed -n 's,^\(/.*\
 # --- The configuration to write ---
 
 # prepare_containerd: in $WORK_DIR: main, drop-in (with a drop-in folder), and imported, the other files of that folder;
-# and edits, the driver that each runc runtime has without ours and gets, for the time when the marks are gone.
+# and edits, the driver of each runc runtime before and after the change, to find the edits if their marks are lost.
 prepare_containerd() {
     local main="$WORK_DIR/main.unmarked" cgroup version_line=""
     step "containerd configuration"
@@ -193,7 +193,7 @@ ConfigPath = "$KATA_CONFIG_PATH"
 TABLES
 }
 
-# runc_drivers DUMP: the runtimes that are runc, one a line: name, tab, SystemdCgroup.
+# runc_drivers DUMP: the runtimes that are runc, one per line: name, tab, SystemdCgroup.
 runc_drivers() {
     awk "$TOML_AWK"'
         END {
@@ -227,7 +227,7 @@ prepare_imported() {
     done
 }
 
-# disable_foreign FILE NAME OUT: OUT gets FILE with somebody else's runtime of our name disabled, if there is one.
+# disable_foreign FILE NAME OUT: OUT gets FILE with somebody else's runtime named $HANDLER disabled, if there is one.
 disable_foreign() {
     if toml_tables "$1" | grep -qF "containerd.runtimes.$HANDLER" || imports_from_kata "$1"; then
         mark "$1" "$2" "$3" "" "" ""
@@ -246,7 +246,7 @@ mark() {
     shift 3
     mark_containerd "$file" "$@" >"$out" 2>"$WORK_DIR/refused" ||
         fail "$name cannot be edited safely: $(cat "$WORK_DIR/refused")" \
-            "write that entry as a table of its own, [plugins.\"$CRI_PLUGIN\".containerd.runtimes.NAME], and run this again"
+            "write that entry as a table of its own, [plugins.\"$CRI_PLUGIN\".containerd.runtimes.NAME], then run pulumi up again"
 }
 
 # awk functions of mark_containerd.
@@ -279,7 +279,7 @@ function drop_imports(    i, j, new, p) {
         # The comment stays in the original.
         OPEN = ""
         new = scan(new)
-        if (new ~ /\)/) refuse(j, "imports holds a parenthesis")
+        if (new ~ /\)/) refuse(j, "imports contains a parenthesis")
         before[j] = replaced(line[j], new)
         line[j] = new
     }
@@ -301,7 +301,7 @@ function set_cgroup(runtime,    i, options, head_line) {
 '
 
 # mark_containerd FILE CGROUP TABLES VERSION_LINE [RUNC]: prints a configuration file with the runtime's TABLES added and
-# anything else named $HANDLER disabled. CGROUP is what every runc runtime gets as SystemdCgroup, "" to leave it; RUNC
+# anything else named $HANDLER disabled. CGROUP is the SystemdCgroup of every runc runtime, "" to keep theirs; RUNC
 # names those that containerd knows as runc although the file does not say so.
 # VERSION_LINE is what an empty file must begin with, or "". Imports from $KATA_LINK are disabled as well, because it is
 # about to be displaced. Exit status 4: the file has a form that cannot be edited safely; line and reason are on stderr.
@@ -423,14 +423,14 @@ require_runtimes() {
         if [ -n "$(runtime_entry "$WORK_DIR/dump" "$runtime" runtime_type)" ]; then continue; fi
         file=$(importing "\"$CRI_PLUGIN\"")
         if [ "$CONTAINERD_MAJOR" = 1 ]; then
-            remedy="containerd $CONTAINERD_VERSION uses only the CRI tables of the file that it reads last: move those of $file into $CONTAINERD_CONFIG, then run this again"
+            remedy="containerd $CONTAINERD_VERSION uses only the CRI tables of the file that it reads last: move those of $file into $CONTAINERD_CONFIG, then run pulumi up again"
         fi
         fail "with the prepared configuration containerd would have no runtime $runtime, because $file replaces the runtimes" "$remedy"
     done
 }
 
-# require_handler DUMP WHEN: a file that is imported by name or read after ours may define a runtime of our name, which
-# would be used.
+# require_handler DUMP WHEN: a file that is imported by name or read after the managed one may define a runtime named
+# $HANDLER, which containerd would use.
 require_handler() {
     local path
     path=$(toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$HANDLER\".options" ConfigPath)
@@ -480,7 +480,7 @@ require_removed() {
     done <"$WORK_DIR/configs"
 }
 
-# prepare_runtime, prepare_removal: the configuration with our entries and without them, and its checks.
+# prepare_runtime, prepare_removal: the configuration with the managed entries and without them, and its checks.
 prepare_runtime() {
     prepare_containerd
     check_containerd
@@ -560,7 +560,7 @@ want_containerd() {
     for file in "$WORK_DIR"/imported/*.toml; do
         if [ -f "$file" ]; then want_edits "$file" "${DROP_IN%/*}/${file##*/}"; fi
     done
-    # A file that would be empty held nothing but our block, so it did not exist before.
+    # A file that would be empty contained only the managed block, so it did not exist before.
     if [ -s "$WORK_DIR/main" ]; then
         want_edits "$WORK_DIR/main" "$CONTAINERD_CONFIG"
     elif [ -e "$CONTAINERD_CONFIG" ]; then

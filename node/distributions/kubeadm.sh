@@ -119,7 +119,7 @@ kubelet_certificate() { # KUBECONFIG
     cat "${file:-/var/lib/kubelet/pki/kubelet-client-current.pem}" 2>/dev/null || :
 }
 
-# The URL that tells its health, or nothing if it serves it nowhere.
+# The URL of its health endpoint, or nothing if that is disabled.
 kubelet_health_url() { # PID
     local port address
     port=$(flag "$1" --healthz-port)

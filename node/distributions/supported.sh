@@ -1,6 +1,6 @@
 # Whether this node is of a distribution that is supported, and its kubelet, from which everything else is found.
 
-# find_kubelet: sets KUBELET and the other variables of its name. A service that is being restarted is waited for.
+# find_kubelet: sets KUBELET and the other variables of its name. It waits for a service that is being restarted.
 find_kubelet() {
     step "kubelet"
     if ! kubelet_runs; then
@@ -9,7 +9,7 @@ find_kubelet() {
         within 15 kubelet_runs || fail "the kubelet does not run on this node" \
             "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
     fi
-    KUBELET=$(program_of "$KUBELET_PID") || fail "the kubelet has just ended" "run pulumi up again"
+    KUBELET=$(program_of "$KUBELET_PID") || fail "the kubelet has just exited" "run pulumi up again"
     KUBELET_UNIT=$(unit_of "$KUBELET_PID")
     [ "$KUBELET_UNIT" = kubelet.service ] || refuse_other_distributions
     KUBELET_CONFIG=$(kubelet_config "$KUBELET_PID")

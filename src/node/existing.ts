@@ -1,9 +1,9 @@
 // Refuses to create a RuntimeClass that already exists.
 //
-// With server-side apply, the provider takes over an existing object whose values do not conflict, and later deletes it. It
-// drops every field by which the API server could be asked to create an object only if it is missing. So the existing one is
-// read with the credentials of a node's kubelet, in a hook that the engine calls just before it creates the RuntimeClass, also
-// when it replaces one that it has deleted.
+// With server-side apply, the provider takes over an existing object whose values do not conflict, and later deletes it. The
+// provider drops every field that would make the API server create an object only if it is missing. So the node program reads
+// the existing one with the credentials of a node's kubelet, in a hook that the engine calls just before it creates the
+// RuntimeClass, also when it replaces one that it has deleted.
 
 import { log, type Output, type Resource } from "@pulumi/pulumi";
 import { entryPath } from "../check/checks";
@@ -21,7 +21,7 @@ interface Request {
     component: Resource;
 }
 
-/** How many nodes are asked at once: one of them may be unreachable. */
+/** How many nodes to connect to at once: one of them may be unreachable. */
 const asked = 3;
 /** The time that they have to answer, in ms. */
 const defaultTimeout = 60_000;
@@ -60,7 +60,7 @@ async function read({ runtimeClassName, endpoints, program }: Request, timeout: 
             const command = probeWithProgram(node, runtimeClassName);
             const { stdout } = await connections.run(await value(endpoint), command, program.packed);
             const { runtimeClass } = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
-            if (!runtimeClass) throw new Error("the node cannot ask the API server");
+            if (!runtimeClass) throw new Error("the node cannot reach the API server");
             return runtimeClass as Metadata;
         });
     let timer: NodeJS.Timeout | undefined;

@@ -1,4 +1,4 @@
-// Private keys that the command provider can read, for ssh2, which does not read all of them.
+// Converts private keys that the command provider can read and ssh2 cannot.
 
 import { createPrivateKey } from "node:crypto";
 

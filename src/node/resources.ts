@@ -18,7 +18,7 @@ export interface NodeContext {
     /** The owner of the installation on the node. Only the owner can remove it. */
     owner: Output<string>;
     endpoint: Output<Endpoint>;
-    /** Makes the stage command as secret as it is. */
+    /** If it is secret, the stage command is secret too. */
     releaseUrl: Output<unknown>;
     /** Combined once: every `all()` is measurable with many nodes. */
     planAndOwner: Output<[plan: Plan, owner: string]>;

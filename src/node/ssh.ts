@@ -1,4 +1,4 @@
-// One command on a machine over SSH, for reading. Connections, ways to log in and host keys work as in the command provider,
+// Runs one read-only command on a machine over SSH. Connections, ways to log in and host keys work as in the command provider,
 // which makes all changes.
 
 import type { Unwrap } from "@pulumi/pulumi";
@@ -105,7 +105,8 @@ export class Connections {
             client.on("error", (error) => {
                 // A machine that has no key of the type of hostKey.
                 hasOtherKey ||= key !== undefined && error.message.includes("no matching host key format");
-                if (hasOtherKey) reject(new HostKeyError(`${to.host} presents a host key that differs from hostKey`));
+                const mismatch = `${to.host} presents a host key that differs from hostKey; if the machine was reinstalled, update hostKey`;
+                if (hasOtherKey) reject(new HostKeyError(mismatch));
                 else reject(error.level === "client-authentication" ? error : new UnreachableError(error.message));
             });
             client.on("close", () => reject(new UnreachableError("the connection was closed")));
