@@ -14,7 +14,7 @@ require_marks() {
         /^#kata-containers:begin/ { if (begun) exit; begun = NR }
         /^#kata-containers:end/ { if (!begun) { begun = NR; exit } begun = 0 }
         END { if (begun) print begun }' "$1")
-    [ -z "$torn" ] || fail "the mark in line $torn of $1 has lost its counterpart" \
+    [ -z "$torn" ] || fail "the mark in line $torn of $1 has no matching mark" \
         "enclose exactly the lines that this package added in the lines \`#kata-containers:begin\` and \`#kata-containers:end\`, or delete them together with the mark"
 }
 

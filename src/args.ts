@@ -76,7 +76,7 @@ export interface ProxyConnection {
      * The host key that the machine must present, in the form of `authorized_keys` (`ssh-ed25519 AAAA…`, the output of
      * `ssh-keyscan -t ed25519 HOST` without the host). Only Ed25519 and ECDSA keys can be checked, RSA keys cannot.
      *
-     * Without it, any host key is accepted; for a node there is a warning.
+     * Without it, Pulumi accepts any host key; for a node it prints a warning.
      */
     hostKey?: Input<string>;
     /**
@@ -119,7 +119,7 @@ export interface Checksums {
     arm64?: Input<string>;
 }
 
-/** Where to download the Kata release from. */
+/** The source of the Kata release: the URL or path of its archives, and their checksums. */
 export interface Release {
     /**
      * The `http` or `https` URL of the archive, or its absolute path on the node. Use it for a mirror, if nodes have no
@@ -315,7 +315,7 @@ export interface KataContainersArgs {
      * sources confirm for both architectures.
      */
     version?: Input<string>;
-    /** Where to download the Kata release from. Defaults to the release page of the Kata project. */
+    /** The source of the Kata release. Defaults to the release page of the Kata project. */
     release?: Release;
     /**
      * The RuntimeClasses, by name. Defaults to `{ "kata-qemu": {} }`. Exactly one RuntimeClass is supported for now.

@@ -75,7 +75,7 @@ function publicConnection({ host, port, user, hostKey, proxy }: Connection): Par
 export function warnAboutHostKeys(nodes: { [name: string]: Node }, component: pulumi.Resource): void {
     const without = Object.keys(nodes).filter((node) => !nodes[node]!.connection.hostKey);
     if (without.length > 0) {
-        const message = `any host key is accepted for ${without.join(", ")}: set hostKey in the connection to check it`;
+        const message = `Pulumi accepts any host key for ${without.join(", ")}: set hostKey in the connection to check it`;
         pulumi.log.warn(message, component);
     }
 }

@@ -107,7 +107,7 @@ describe("failures", function () {
             "unmount it",
         ));
 
-    describe("of activate", () => {
+    describe("failures of activate", () => {
         // The stage command of the node succeeds and stays in the stack, so the release tree stays on the node.
         const activateRefuses = async (given: KataContainersArgs, step: string, finding: RegExp, remedy: RegExp) => {
             const untouched = times(node);
@@ -287,7 +287,7 @@ END
         });
     });
 
-    describe("of connections", () => {
+    describe("failures of connections", () => {
         const through = async (more: object) => {
             const { privateKey: _, ...rest } = connection(node);
             const given = { ...wrong({}), nodes: { [node]: { connection: { ...rest, ...more } } } };

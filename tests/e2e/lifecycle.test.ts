@@ -158,7 +158,7 @@ describe("the lifecycle on real nodes", function () {
         }
     });
 
-    it("keeps no credential in clear text in the state", () => {
+    it("keeps no credential in plain text in the state", () => {
         const state = stack.state();
         expect(state).to.not.contain("PRIVATE KEY");
         expect(state).to.contain("kata-containers:index:KataContainers");

@@ -128,7 +128,7 @@ describe("owners", function () {
         expect([installed(), owners()]).to.deep.equal(["1", claimed("kata")]);
     });
 
-    describe("of an existing RuntimeClass", () => {
+    describe("owners of an existing RuntimeClass", () => {
         const theirs = (overhead: object) =>
             apply({
                 apiVersion: "node.k8s.io/v1",

@@ -3,7 +3,7 @@
 import { expect } from "chai";
 import { args, files, kubectl, names, nodes, onNode, ready, removePods, startPod, TestStack } from "../support/lab";
 
-describe("a socket of containerd elsewhere", function () {
+describe("containerd with a non-default socket", function () {
     this.timeout(5 * 60 * 1000);
     const socket = "/data/run/containerd/containerd.sock";
     const link = "/data/link/containerd.sock";
@@ -41,7 +41,7 @@ describe("a socket of containerd elsewhere", function () {
         kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s");
     });
 
-    it("is found where the kubelet expects it, on every version of containerd (grpc-address-v2, grpc-address-v4)", async () => {
+    it("finds containerd at the kubelet's endpoint, on every version of containerd (grpc-address-v2, grpc-address-v4)", async () => {
         const { outputs } = await stack.up(args("3.32.0", { runtimeClasses: { "kata-qemu": {} } }));
         for (const [node, { containerd }] of Object.entries(nodes())) {
             expect(outputs.nodeStatuses[node]!.containerRuntimeVersion).to.equal(`containerd://${containerd}`);

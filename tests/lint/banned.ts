@@ -13,5 +13,5 @@ export const banned: { [rule: string]: RegExp } = {
     'say "no …", not "none"': /(?<![`"'\w:=-])none(?![`"'\w-])/i,
     'say "download" or "install", not "bring"': /\b(?:bring(?:s|ing)?|brought)\b/i,
     'begin with the subject, not with "what", "where" or "whose"':
-        /(?:^|[.:!?] |\/\/ |\* |# )(?:What|Whatever|Where|Wherever|Whose)\b(?! to do)(?![^.!:]*\?)/,
+        /(?:^|[.:!?] |\/\/ |\* |# )(?:What|Whatever|Where|Wherever|Whose)\b(?! to do\b)(?![^.!:]*\?)/,
 };

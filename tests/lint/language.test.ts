@@ -63,6 +63,7 @@ describe("lint: language", () => {
             "is to be removed",
             "looks at it",
             "// What is there",
+            "Where to download",
         ];
         for (const line of wrong) expect(problems("file", [line]), line).to.have.length(1);
         const right = ["recommend it", "as well as", "is well-formed", "back to", "to what", '"none"', "What to do"];

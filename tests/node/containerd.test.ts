@@ -191,7 +191,7 @@ inEveryShell("containerd", (sandbox) => {
         }
     });
 
-    it("nvidia-1.7: refuses a drop-in that replaces the runtimes, and names it and the way out", async function () {
+    it("nvidia-1.7: refuses a drop-in that replaces the runtimes, and names it and the fix", async function () {
         need(this, "1.6.20");
         const files = {
             "etc/config.toml": text("nvidia-1.7-main"),
@@ -293,7 +293,7 @@ inEveryShell("containerd", (sandbox) => {
         expect(file()).to.equal(text("version-2-only"));
     });
 
-    it("refuses torn marks and names the line, instead of dropping everything below", async function () {
+    it("refuses a begin or end mark without the other and names the line, instead of deleting everything below", async function () {
         need(this, "1.6.20");
         await ok("1.6.20", "systemd", { "etc/config.toml": text("version-2-only") }, "activate");
         const marked = file();
@@ -302,9 +302,7 @@ inEveryShell("containerd", (sandbox) => {
             const torn = `${marked.replace(`#kata-containers:${lost}\n`, "")}[debug]\nlevel = "info"\n`;
             const line = lost === "end" ? begin : torn.split("\n").indexOf("#kata-containers:end") + 1;
             const error = await refused("1.6.20", "", { "etc/config.toml": torn }, "deactivate");
-            expect(error).to.contain(
-                `the mark in line ${line} of /etc/containerd/config.toml has lost its counterpart`,
-            );
+            expect(error).to.contain(`the mark in line ${line} of /etc/containerd/config.toml has no matching mark`);
             expect(error).to.contain("what to do: enclose exactly the lines that this package added");
             expect(file()).to.equal(torn);
         }
@@ -390,7 +388,7 @@ inEveryShell("the proof after a change", (sandbox) => {
 
 inEveryShell("the kubelet's file without marks", (sandbox) => {
     for (const before of ["kind: x\ncgroupDriver: cgroupfs\nz: 1\n", "kind: x\nz: 1\n"]) {
-        it(`comments-stripped: gets its driver back: ${JSON.stringify(before)}`, async () => {
+        it(`comments-stripped: restores the driver: ${JSON.stringify(before)}`, async () => {
             sandbox().write("config.yaml", before);
             const { status, stdout, stderr } = await sandbox().run(
                 `KUBELET_CONFIG=$PWD/config.yaml KUBELET_PID=1 CGROUP_DRIVER=systemd; flag() { :; }; kubelet_config_folder() { :; }

@@ -52,7 +52,7 @@ inEveryShell("guards fail closed", (sandbox) => {
         await passed(`${ctr("ls")}; check_removed_runtimes`);
     });
 
-    it("takes a configuration that containerd does not print for a change of everything", async () => {
+    it("treats a configuration that containerd cannot print as a change of all runtimes", async () => {
         sandbox().write("work/dump", runtime("runc"));
         sandbox().write("work/dump.now", "");
         await refused(
@@ -64,7 +64,7 @@ inEveryShell("guards fail closed", (sandbox) => {
         expect(stdout).to.equal("cgroupfs\nunknown\npassed\n");
     });
 
-    it("ends no sandbox by force if containerd does not say which containers run", () =>
+    it("kills no sandbox if containerd does not say which containers run", () =>
         refused(
             `${ctr("tasks ls")}; sandboxes() { printf 'tree\\tabc\\n'; }; kill_sandboxes`,
             "containerd does not say which containers run",

@@ -30,7 +30,7 @@ inEveryShell("the kubelet", (sandbox) => {
         expect(await entry("healthzPort:\n")).to.equal("\n");
     });
 
-    describe("is asked for its health where it serves it (kubelet health)", () => {
+    describe("the health endpoint (kubelet health)", () => {
         let server: Server | undefined;
         afterEach(() => server?.close());
         const serve = async (host: string) => {
@@ -52,7 +52,7 @@ inEveryShell("the kubelet", (sandbox) => {
             return stdout.trim();
         };
 
-        it("by a port of a flag or a file", async () => {
+        it("probes the health port that a flag or the configuration file sets", async () => {
             const port = await serve("127.0.0.1");
             expect(await healthy("", `healthzPort: ${port}\n`)).to.equal("healthy");
             expect(await healthy(`--healthz-port=1 --healthz-port ${port}`, "healthzPort: 1\n")).to.equal("healthy");
@@ -61,7 +61,7 @@ inEveryShell("the kubelet", (sandbox) => {
             expect(await healthy("--v=2", "healthzPort: 1\n")).to.equal("unhealthy");
         });
 
-        it("by an address of IPv6", async function () {
+        it("probes a health endpoint at an IPv6 address", async function () {
             let port: number;
             try {
                 port = await serve("::1");
@@ -72,7 +72,7 @@ inEveryShell("the kubelet", (sandbox) => {
             expect(await healthy(`--healthz-port=${port} --healthz-bind-address=::`, "")).to.equal("healthy");
         });
 
-        it("not at all if it serves it nowhere", async () => {
+        it("skips the probe if the health port is 0", async () => {
             expect(await healthy("", "healthzPort: 0\n")).to.equal("healthy");
             expect(await healthy("--healthz-port=0", "healthzPort: 1\n")).to.equal("healthy");
         });

@@ -205,7 +205,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         await refused("containerd (process 40) was not started by systemd", "make it a service");
     });
 
-    it("finds a socket through links, and whatever the path by which it was bound", async () => {
+    it("finds a socket through links, regardless of the path to which it was bound", async () => {
         const socket = await machine.listen(500, "run/c/containerd.sock", "var/run/c/containerd.sock");
         mkdirSync(sandbox().path("var"));
         symlinkSync("../run", sandbox().path("var/run"));
@@ -378,7 +378,7 @@ inEveryShell("finding sandboxes", (sandbox) => {
         expect(await found()).to.equal("3.32.0-aaa\tid-20\n.gone-77-4.1.0-bbb\tid-21\n");
     });
 
-    it("sees sandboxes where the releases are reached through a link, and keeps their release (opt-link)", async () => {
+    it("finds sandboxes whose release is reached through a link, and keeps their release (opt-link)", async () => {
         for (const tree of ["3.32.0-aaa", "3.7.0-ccc"]) sandbox().write(`disk/a+b.d/${tree}/keep`, "");
         symlinkSync("disk/a+b.d", sandbox().path("releases"));
         shims(new Machine(sandbox()), "disk/a+b.d");

@@ -160,7 +160,7 @@ describe("a probe", function () {
         expect(node.commands).to.deep.equal([]);
     });
 
-    it("gives up on a node that does not greet or does not answer within the timeout", async () => {
+    it("gives up on a node that sends no SSH banner or does not answer within the timeout", async () => {
         const silent = createServer().listen(0, "127.0.0.1");
         servers.push(silent);
         const slow = await start();
@@ -200,7 +200,7 @@ describe("a probe", function () {
         );
     });
 
-    it("words of a refusal: passes on what a machine says that accepts a login and refuses the command", async () => {
+    it("refusal message: reports the output of a machine that accepts a login and refuses the command", async () => {
         const stdout = 'Please login as the user "ubuntu" rather than the user "root".\r\n\x1b\n';
         const refusing = await start({ stdout, code: 142 });
         const { warnings } = await deployNodes({ a: refusing.connection });
@@ -217,7 +217,7 @@ describe("a probe", function () {
         expect(message).to.contain("a: 127.0.0.1 presents a host key that differs from hostKey");
     });
 
-    it("dials a bastion again whose connection failed", async () => {
+    it("retries a failed connection to a bastion", async () => {
         const [bastion, node] = [await start(), await start(answer())];
         const relay = createServer((socket) => {
             socket.on("error", () => {});
