@@ -24,8 +24,9 @@ make_vm_root() {
     echo MODULES=list >"$1/etc/initramfs-tools/conf.d/lab"
     printf '%s\n' virtio_pci virtio_blk ext4 >>"$1/etc/initramfs-tools/modules"
     chroot "$1" update-initramfs -u
-    # Otherwise udev loads it at boot, and a test cannot tell whether installing Kata does.
-    echo blacklist kvm_amd >"$1/etc/modprobe.d/lab.conf"
+    # Otherwise udev loads kvm_amd at boot, by its aliases, and a test cannot tell whether installing Kata does. A blacklist would
+    # keep modules-load.d from loading it too.
+    sed -n 's/^alias \(.*\) kvm_amd$/alias \1 off/p' "$1"/lib/modules/*/modules.alias >"$1/etc/modprobe.d/lab.conf"
     chroot "$1" systemctl disable -q lab-node
     chroot "$1" systemctl enable -q systemd-networkd
     # Only containers need this setting.

@@ -36,6 +36,8 @@ export async function consumer(): Promise<string> {
 /** The package inside that folder. */
 export const installed = async () => join(await consumer(), "node_modules/kata-containers");
 
-after(() => {
+after(function () {
+    // The folder holds the packages of several programs.
+    this.timeout(5 * 60 * 1000);
     if (folder) rmSync(folder, { recursive: true });
 });
