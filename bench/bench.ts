@@ -64,7 +64,7 @@ export class Bench {
     finish(): void {
         if (this.targets.length === 0) return;
         this.say("Targets");
-        this.print("ratios within this run", table(["what", "target", "measured", "met"], this.targets));
+        this.print("ratios within this run", table(["measurement", "target", "measured", "met"], this.targets));
     }
 
     private write(): void {

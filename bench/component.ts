@@ -17,7 +17,7 @@ export async function benchComponent(bench: Bench): Promise<void> {
     bench.print(
         "seconds, median (min to max)",
         table(
-            ["what", "seconds"],
+            ["measurement", "seconds"],
             samples.spreads().map(([what, spread]) => [what, spreadOf(spread)]),
         ),
     );

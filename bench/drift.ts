@@ -42,7 +42,7 @@ export async function benchDrift(bench: Bench): Promise<void> {
         bench.print(
             `seconds for ${count} simulated nodes at 20 ms, median (min to max); the program's memory is ${megabytes(memory.off!)} MB without probing, ${megabytes(memory.warn!)} MB with it`,
             table(
-                ["what", "seconds"],
+                ["measurement", "seconds"],
                 samples.spreads().map(([what, spread]) => [what, spreadOf(spread)]),
             ),
         );

@@ -76,7 +76,7 @@ async function oneSize(bench: Bench, name: string, size: "small" | "large", roun
     bench.print(
         "totals and minimum: median (min to max)",
         table(
-            ["what", "seconds"],
+            ["measurement", "seconds"],
             totals.spreads().map(([what, spread]) => [what, spreadOf(spread)]),
         ),
     );

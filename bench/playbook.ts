@@ -55,13 +55,13 @@ export async function benchPlaybook(bench: Bench): Promise<void> {
         bench.print(
             `seconds at ${roundTrip} ms, on ${count} simulated nodes, archive: ${about}; median (min to max)`,
             table(
-                ["what", "seconds"],
+                ["measurement", "seconds"],
                 samples.spreads().map(([what, spread]) => [what, spreadOf(spread)]),
             ),
         );
         bench.print(
             "mean per node",
-            table(["what", "connections", "round trips (estimate)", "kB to the node", "kB back"], wire),
+            table(["measurement", "connections", "round trips (estimate)", "kB to the node", "kB back"], wire),
         );
         bench.record(`playbook, ${count} nodes`, { seconds: samples.spreads(), wire });
 

@@ -60,7 +60,7 @@ export async function benchWire(bench: Bench): Promise<void> {
         `\`pulumi up\` on one simulated node; the archive (${about}) does not pass the relay`,
         table(
             [
-                "what",
+                "measurement",
                 "latency",
                 "connections",
                 "commands",

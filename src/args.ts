@@ -24,9 +24,9 @@ export type CgroupDriver = (typeof CgroupDriver)[keyof typeof CgroupDriver];
 
 /** What to do when a node does not meet Kata's requirements. */
 export const HostChecks = {
-    /** Leave the node unchanged and fail with an error that lists what is missing. */
+    /** Leave the node unchanged and fail with an error that lists the unmet requirements. */
     Enforce: "enforce",
-    /** Report what is missing and install anyway, for example before KVM is enabled. */
+    /** Report the unmet requirements and install anyway, for example before KVM is enabled. */
     Warn: "warn",
 } as const;
 export type HostChecks = (typeof HostChecks)[keyof typeof HostChecks];
