@@ -137,7 +137,7 @@ keep_status() { # NAME COMMAND...
 # finding.
 archive_problem() {
     local retry=no finding remedy="check release.url and release.sha256 for version $VERSION"
-    remedy="$remedy; the sum of a good archive is: curl -L URL | sha256sum"
+    remedy="$remedy; compute the sum of a good archive with: curl -L URL | sha256sum"
     if grep -qi 'no space left' "$WORK_DIR/tar.err"; then
         finding="the disk is full: $(grep -i "no space left" "$WORK_DIR/tar.err" | head -n 1 | excerpt)"
         remedy="free space in $RELEASES_DIR"

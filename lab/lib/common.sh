@@ -8,7 +8,7 @@ fail() {
     say "error: $1"
     if [ -s "${2-}" ]; then
         tail -n 25 "$2" | sed 's/^/    | /' >&2
-        printf '    full log: %s\n' "$2" >&2
+        printf '    full log: %s; fix the cause, then run this again\n' "$2" >&2
     fi
     exit 1
 }

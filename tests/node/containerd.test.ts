@@ -166,7 +166,7 @@ inEveryShell("containerd", (sandbox) => {
         expect(parse(main).imports).to.deep.equal([sandbox().path("etc/conf.d/*.toml")]);
     });
 
-    it("version-1: advises what exists in that containerd", async function () {
+    it("version-1: advises config migrate only if that containerd has it", async function () {
         need(this, "1.6.20", "2.3.7");
         const files = { "etc/config.toml": text("version-1") };
         const older = await refused("1.6.20", "", files, "to_change");

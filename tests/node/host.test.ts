@@ -3,7 +3,7 @@
 import { expect } from "chai";
 import { inEveryShell } from "../support/shells";
 
-inEveryShell("the needs of the host", (sandbox) => {
+inEveryShell("host checks", (sandbox) => {
     /**
      * A machine on which modprobe says yes to everything with -n. Loading a module makes its device, except for modules that
      * are busy.
@@ -44,7 +44,7 @@ inEveryShell("the needs of the host", (sandbox) => {
         expect(stderr).to.contain("hostChecks");
     });
 
-    it("warns of the same with hostChecks: warn", async () => {
+    it("warns of a module that cannot be loaded, with hostChecks: warn", async () => {
         const { status, stdout } = await run(`${machine([], ["vhost_vsock"])}; HOST_CHECKS=warn; check_host`);
         expect(status).to.equal(0);
         expect(stdout).to.match(/^warning: \/dev\/vhost-vsock does not exist: .*busy\n$/);

@@ -17,7 +17,7 @@ inEveryShell("the kubelet", (sandbox) => {
         expect(stdout).to.equal(`systemd\ncgroupDriver: systemd\ncgroupDriver: systemd\n${file}`);
     });
 
-    it("reads JSON and YAML", async () => {
+    it("reads the kubelet's configuration in JSON and YAML", async () => {
         const entry = async (text: string) => {
             sandbox().write("config", text);
             return (await sandbox().run("yaml_get config healthzPort")).stdout;

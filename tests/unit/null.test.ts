@@ -73,7 +73,7 @@ const strip = (value: unknown) => JSON.parse(JSON.stringify(value, (_, item) => 
 
 describe("null", function () {
     this.timeout(240_000);
-    it("is the same as an omitted value, for the other way to drain", async () => {
+    it("treats null for the other way to drain like an omitted value", async () => {
         for (const [way, other] of [
             [{ kubeconfig: "{}" }, { controlPlane: null }],
             [{ controlPlane: connection }, { kubeconfig: null }],
@@ -86,7 +86,7 @@ describe("null", function () {
 
     const variants = { kubeconfig: { kubeconfig: "{}" }, "a control-plane node": { controlPlane: connection } };
     for (const [title, drain] of Object.entries(variants)) {
-        it(`is the same as an omitted value, for every argument, with ${title} for the drain`, async () => {
+        it(`treats null for every argument like an omitted value, with ${title} for the drain`, async () => {
             const all = everything(drain);
             const differing: string[] = [];
             // The connection of the second variant is that of the first.

@@ -30,7 +30,9 @@ describe("TOML literals", () => {
         [10n, undefined],
     ] as [unknown, string | undefined][]) {
         it(
-            literal === undefined ? `has no literal for ${inspect(value)}` : `writes ${inspect(value)} as ${literal}`,
+            literal === undefined
+                ? `refuses ${inspect(value)} as a TOML value`
+                : `writes ${inspect(value)} as the TOML literal ${literal}`,
             () => {
                 expect(isTomlValue(value)).to.equal(literal !== undefined);
                 if (literal !== undefined) {
