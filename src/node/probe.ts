@@ -96,16 +96,19 @@ async function run(
         try {
             const { stdout, stderr, code } = await within(answer, connections.run(endpoint, command));
             if (code === 0) return stdout;
-            const message = stderr.split("\n").find((line) => line.startsWith("error: "));
-            throw new Error(
-                message?.slice("error: ".length) ?? `the probe failed with ${words(code, stdout + stderr)}`,
-            );
+            throw new Error(errorOf(stderr) ?? `the probe failed with ${words(code, stdout + stderr)}`);
         } catch (error) {
             const isRetried = error instanceof UnreachableError && attempt !== endpoint.dialErrorLimit;
             if (!isRetried || Date.now() + pause > end) throw error;
             await new Promise((resolve) => setTimeout(resolve, pause));
         }
     }
+}
+
+/** The error that the node program prints, with its remedy, on one line. */
+function errorOf(stderr: string): string | undefined {
+    const [, finding, remedy] = /^error: (.*)(?:\n {2}what to do: (.*))?/m.exec(stderr) ?? [];
+    return remedy ? `${finding}; ${remedy}` : finding;
 }
 
 /** The status and what the machine says about it, such as that another user must log in. */

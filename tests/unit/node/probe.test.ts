@@ -200,6 +200,15 @@ describe("a probe", function () {
         );
     });
 
+    it("passes on what a node says to do about its error", async () => {
+        const stderr = 'error: node a, step "probe": the lock cannot be taken\n  what to do: install flock\n';
+        const refusing = await start({ stderr, code: 1 });
+        const { warnings } = await deployNodes({ a: refusing.connection });
+        expect(warnings.join()).to.contain(
+            'a: node a, step "probe": the lock cannot be taken; install flock; unreachable',
+        );
+    });
+
     it("refusal message: reports the output of a machine that accepts a login and refuses the command", async () => {
         const stdout = 'Please login as the user "ubuntu" rather than the user "root".\r\n\x1b\n';
         const refusing = await start({ stdout, code: 142 });
