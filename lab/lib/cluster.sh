@@ -87,6 +87,12 @@ start_control_plane() {
         --kubeconfig="$pki/kube-scheduler.kubeconfig"
 }
 
+# wait_until_pods_can_start: a pod needs the default service account, which the controller manager makes a moment after its start.
+wait_until_pods_can_start() {
+    wait_until 60 kubectl get serviceaccount default ||
+        fail "kube-controller-manager does not create the default service account" "$LAB_DIR/log/kube-controller-manager.log"
+}
+
 # node_is_ready NODE [SINCE]: the node is Ready, with a heartbeat after SINCE: a dead kubelet's condition stays for a while.
 node_is_ready() {
     local ready heartbeat
