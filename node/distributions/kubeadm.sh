@@ -3,7 +3,7 @@
 
 detect_kubeadm() { [ "$(systemctl show -p LoadState --value kubelet.service 2>/dev/null)" = loaded ]; }
 supported_nodes() {
-    echo "this package supports nodes with the kubelet as a systemd service of its own, as kubeadm sets it up; remove this node from \`nodes\`"
+    echo "this package supports nodes with the kubelet as a systemd service of its own, as set up by kubeadm; remove this node from \`nodes\`"
 }
 
 # Any user can run a process of that name.
