@@ -10,7 +10,7 @@ import { tomlLiteral } from "./kata/toml";
 export type Settings = Omit<KataContainersArgs, "nodes" | "rollout">;
 
 export const defaultRuntimeClasses: NonNullable<Settings["runtimeClasses"]> = { "kata-qemu": {} };
-export const sandboxCgroupOnly = "runtime.sandbox_cgroup_only";
+const sandboxCgroupOnly = "runtime.sandbox_cgroup_only";
 
 export interface Plan {
     version: string;
