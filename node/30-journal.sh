@@ -119,7 +119,7 @@ roll_back() {
     for restarted in "$JOURNAL"/restarted-*; do
         [ -e "$restarted" ] || continue
         unit=${restarted##*/restarted-}
-        restart_unit "$unit" || say "warning: $unit did not start after the rollback: see journalctl -u $unit"
+        restart_unit "$unit" || say "warning: $unit did not start after the rollback: repair it (its log: journalctl -u $unit)"
     done
 }
 roll_back_entry() {

@@ -60,7 +60,7 @@ host_findings() {
             finding "the kernel module $name is missing" "install the kernel's full module package, or a kernel that has it"
         elif ! has_device "$(echo "$name" | tr _ -)"; then
             finding "/dev/$(echo "$name" | tr _ -) does not exist$(load_failure "$name")" \
-                "find what keeps $name from being loaded (dmesg); another hypervisor's vsock module may be loaded instead"
+                "unload what keeps $name from being loaded, which dmesg names; it may be the vsock module of another hypervisor"
         fi
     done
     # On a hybrid machine, the controllers use version 1.

@@ -90,8 +90,9 @@ do_activate() {
     step "health before the change"
     require_cri
     gate_containerd || fail "containerd's CRI does not answer; nothing was changed" \
-        "see: ctr plugins ls; journalctl -u $CONTAINERD_UNIT"
-    gate_kubelet || fail "the kubelet is unhealthy; nothing was changed" "see: journalctl -u $KUBELET_UNIT"
+        "repair $CONTAINERD_UNIT (its log: journalctl -u $CONTAINERD_UNIT), then run pulumi up again"
+    gate_kubelet || fail "the kubelet is unhealthy; nothing was changed" \
+        "repair $KUBELET_UNIT (its log: journalctl -u $KUBELET_UNIT), then run pulumi up again"
 
     previous=$(active_tree)
     plan_activation
@@ -206,7 +207,7 @@ change_node() {
         restart_and_check "$KUBELET_UNIT" "the kubelet" gate_kubelet restarted
     elif [ -n "$restart_containerd" ]; then
         gate_kubelet || fail "the kubelet is unhealthy after the restart of containerd; rolling back" \
-            "see: journalctl -u $KUBELET_UNIT"
+            "fix what its log names (journalctl -u $KUBELET_UNIT), then run pulumi up again"
         say "the kubelet is healthy"
     fi
     prove "$1"
@@ -228,12 +229,13 @@ prove() {
     if [ "$path" = "$KUBELET_CONFIG" ]; then unit=$KUBELET_UNIT; fi
     if [ -e "$JOURNAL/restarted-$unit" ]; then by="the restart of $unit"; fi
     [ -z "$path" ] || fail "$by rewrote $path without the entries of this package; rolling back" \
-        "find the program that writes it (see: systemctl cat $unit), and keep it from doing so or change its template"
+        "keep what writes it from doing so, or change its template; the commands of the unit are in: systemctl cat $unit"
     [ "$ACTION" = activate ] || return 0
     prove_containerd
     driver=$(cgroup_driver)
     [ "${CGROUP_DRIVER:-$driver}" = "$driver" ] ||
-        fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" "see: systemctl cat $KUBELET_UNIT"
+        fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" \
+            "remove what overrides cgroupDriver in its flags (systemctl cat $KUBELET_UNIT), then run pulumi up again"
 }
 
 restart_and_check() { # UNIT NAME GATE [ARGUMENT]

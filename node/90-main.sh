@@ -16,7 +16,7 @@ leave() {
             remove_boot_unit
             say "rolled back; containerd and the kubelet are healthy"
         else
-            say "rolled back, but containerd or the kubelet is unhealthy: see journalctl -u $CONTAINERD_UNIT -u $KUBELET_UNIT"
+            say "rolled back, but containerd or the kubelet is unhealthy: repair it (its log: journalctl -u $CONTAINERD_UNIT -u $KUBELET_UNIT)"
         fi
     fi
     rm -rf "$WORK_DIR"

@@ -66,7 +66,8 @@ dump_now() { dump >"$WORK_DIR/dump.now" 2>/dev/null || :; }
 in_k8s() { timeout 20 ctr --address "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/null; }
 # ask_k8s COMMAND: the answer decides about a change, so there must be one.
 ask_k8s() {
-    in_k8s "$@" || fail "containerd does not say which containers run" "see: ctr -n k8s.io $*; journalctl -u $CONTAINERD_UNIT"
+    in_k8s "$@" || fail "containerd does not say which containers run" \
+        "repair $CONTAINERD_UNIT until this command answers: ctr -n k8s.io $*; then run pulumi up again"
 }
 # list_tasks: $WORK_DIR/tasks gets the tasks of all containers in pods, their sandboxes included.
 list_tasks() { ask_k8s tasks ls >"$WORK_DIR/tasks"; }
@@ -392,7 +393,7 @@ understand() {
     fi
     dump "$candidate" >"$3" 2>"$WORK_DIR/dump.err" ||
         fail "containerd does not accept the prepared configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" \
-            "check whether it accepts the current one: containerd --config $CONTAINERD_CONFIG config dump"
+            "correct $CONTAINERD_CONFIG and the files that it imports until this succeeds: containerd --config $CONTAINERD_CONFIG config dump"
 }
 
 # require_cri: Docker's package disables CRI.
@@ -462,11 +463,13 @@ prove_containerd() {
         return 0
     fi
     grep -qE "\"ConfigPath\": *\"$KATA_CONFIG_PATH\"" "$info" ||
-        fail "$running CRI has no runtime with $KATA_CONFIG_PATH" "see: crictl info"
+        fail "$running CRI has no runtime with $KATA_CONFIG_PATH" \
+            "make $CONTAINERD_UNIT read $CONTAINERD_CONFIG; crictl info shows what it runs with"
     case $(systemd_cgroup) in
         true) ! grep -qE '"SystemdCgroup": *false' "$info" ;;
         false) ! grep -qE '"SystemdCgroup": *true' "$info" ;;
-    esac || fail "$running CRI has a runtime whose cgroup driver is not $CGROUP_DRIVER" "see: crictl info"
+    esac || fail "$running CRI has a runtime whose cgroup driver is not $CGROUP_DRIVER" \
+        "make $CONTAINERD_UNIT read $CONTAINERD_CONFIG; crictl info shows what it runs with"
 }
 
 # require_removed: no runtime of this package is left.
@@ -515,7 +518,7 @@ check_removed_runtimes() {
     if [ ! -s "$WORK_DIR/dump.now" ]; then
         list_tasks
         ! grep -q RUNNING "$WORK_DIR/tasks" || fail "containerd does not accept its present configuration, so the\
- runtimes in use are not known" "find the reason: containerd --config $CONTAINERD_CONFIG config dump"
+ runtimes in use are not known" "correct it until this succeeds: containerd --config $CONTAINERD_CONFIG config dump; then run pulumi again"
     fi
     runtimes_of "$WORK_DIR/dump" >"$WORK_DIR/runtimes"
     for runtime in $(runtimes_of "$WORK_DIR/dump.now"); do
