@@ -236,6 +236,7 @@ prove() {
     [ "${CGROUP_DRIVER:-$driver}" = "$driver" ] ||
         fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" \
             "remove what overrides cgroupDriver in its flags (systemctl cat $KUBELET_UNIT), then run pulumi up again"
+    require_reported_handler
 }
 
 restart_and_check() { # UNIT NAME GATE [ARGUMENT]
