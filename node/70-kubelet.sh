@@ -88,9 +88,9 @@ gate_kubelet() {
     [ "$(kubelet_pid)" = "$pid" ] && kubelet_is_healthy
 }
 
-# ask_cluster [FORM]: puts the metadata of this Node and of the RuntimeClass, or all of them if FORM is empty, as JSON, in $WORK_DIR/node and
-# $WORK_DIR/runtime-class. It reads them with the kubelet's credentials; null if those come from a plugin, for instance
-# of a cloud, or if the API server does not answer.
+# ask_cluster [FORM]: puts the metadata of this Node and of the RuntimeClass, as JSON, in $WORK_DIR/node and
+# $WORK_DIR/runtime-class, or the whole objects if FORM is empty. It reads them with the kubelet's credentials; null if
+# those come from a plugin, for instance of a cloud, or if the API server does not answer.
 ask_cluster() {
     local kubeconfig server
     printf null | tee "$WORK_DIR/node" >"$WORK_DIR/runtime-class"
