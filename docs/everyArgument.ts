@@ -58,6 +58,7 @@ export const everyArgument: KataContainersArgs = {
         maxUnavailable: 2,
         canary: "worker-1",
         drain: { kubeconfig: "apiVersion: v1\nkind: Config\n…\n", timeout: 600 },
+        verify: true,
     },
     forceRemoval: true,
     drift: "enforce",

@@ -36,11 +36,11 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # (NAME=value function): in bash before 5.1 run as sh, the variable keeps that value after the call.
 #
 # constants                TAB NEWLINE SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT KATA_MODULES
-#                          DISTRIBUTIONS TOML_AWK MARKS_AWK CONTAINERD_AWK
+#                          DISTRIBUTIONS TOML_AWK MARKS_AWK CONTAINERD_AWK VERIFICATION
 # this run                 WORK_DIR STEP EXPLAINED PROBING
 # parse                    ACTION OWNER VERSION URL_AMD64 URL_ARM64 SHA256_AMD64 SHA256_ARM64 PROGRAM HANDLER SHIM_PATH
 #                          KATA_CONFIG SETTINGS DEBUG CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE NODE
-#                          RUNTIME_CLASS, and KATA_CONFIG_PATH, the copy of KATA_CONFIG for HANDLER
+#                          RUNTIME_CLASS VERIFY, and KATA_CONFIG_PATH, the copy of KATA_CONFIG for HANDLER
 # choose_release           TREE, the name of the release's folder
 # find_containerd          CONTAINERD CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR CONTAINERD_CONFIG CONTAINERD_SOCKET
 # choose_form              CRI_PLUGIN CRI_DUMP_TABLE DROP_IN
@@ -58,6 +58,7 @@ KATA_LINK=/opt/kata
 RUN_DIR=/run/kata-containers-node
 BOOT_UNIT=/etc/systemd/system/kata-containers-node.service
 KATA_MODULES="vhost_vsock vhost_net"
+VERIFICATION=kata-containers-verification # the id of a container
 DISTRIBUTIONS="" # those that are recognized and not supported; their files add them
 
 STEP=start    # named in errors

@@ -6,7 +6,7 @@ parse() {
     shift
     OWNER="" VERSION="" HANDLER="" SHIM_PATH="" KATA_CONFIG="" PROGRAM="" CGROUP_DRIVER="" SETTINGS=""
     URL_AMD64="" URL_ARM64="" SHA256_AMD64="" SHA256_ARM64="" NODE="" RUNTIME_CLASS=""
-    DEBUG=false CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce FORCE=false
+    DEBUG=false CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce FORCE=false VERIFY=false
     for argument in "$@"; do
         value=${argument#*=}
         case $argument in
@@ -29,6 +29,7 @@ parse() {
             --change-under-running-pods=*) CHANGE_UNDER_RUNNING_PODS=$value ;;
             --host-checks=*) HOST_CHECKS=$value ;;
             --force=*) FORCE=$value ;;
+            --verify=*) VERIFY=$value ;;
             --node=*) NODE=$value ;;
             --runtime-class=*) RUNTIME_CLASS=$value ;;
             # It only makes a command run again.

@@ -225,8 +225,9 @@ version_of() { printf '%s\n' "$1" | sed 's/^\.gone-[0-9]*-//; s/-[0-9a-f]*$//'; 
 
 # sandboxes: the running sandboxes, one per line: tree, tab, sandbox id. Kata resolves /opt/kata when a sandbox starts, so
 # the program file of its shim, whose real path the kernel shows, tells which tree it uses. Any user can run that file.
+# The guest of a verification does not count.
 sandboxes() {
-    local pid tree releases
+    local pid tree releases id
     releases=$(readlink -f "$RELEASES_DIR") || return 0 # without /opt there is no release
     # shellcheck disable=SC2012 # the names are plain, and readlink would be one process for each
     ls -ln /proc/[0-9]*/exe 2>/dev/null | E_RELEASES=" -> $releases/" awk '
@@ -235,7 +236,9 @@ sandboxes() {
             split(substr($0, i + length(ENVIRON["E_RELEASES"])), tree, "/")
             print part[n - 1], tree[1]
         }' | while read -r pid tree; do
-        if runs_as_root "$pid"; then printf '%s\t%s\n' "$tree" "$(flag "$pid" -id)"; fi
+        runs_as_root "$pid" || continue
+        id=$(flag "$pid" -id)
+        [ "$id" = "$VERIFICATION" ] || printf '%s\t%s\n' "$tree" "$id"
     done
 }
 

@@ -88,9 +88,9 @@ gate_kubelet() {
     [ "$(kubelet_pid)" = "$pid" ] && kubelet_is_healthy
 }
 
-# ask_cluster: puts the metadata of this Node and of the RuntimeClass, as JSON, in $WORK_DIR/node and
-# $WORK_DIR/runtime-class. It reads them with the kubelet's credentials; null if those come from a plugin, for instance
-# of a cloud, or if the API server does not answer.
+# ask_cluster [FORM]: puts the metadata of this Node and of the RuntimeClass, as JSON, in $WORK_DIR/node and
+# $WORK_DIR/runtime-class, or the whole objects if FORM is empty. It reads them with the kubelet's credentials; null if
+# those come from a plugin, for instance of a cloud, or if the API server does not answer.
 ask_cluster() {
     local kubeconfig server
     printf null | tee "$WORK_DIR/node" >"$WORK_DIR/runtime-class"
@@ -99,7 +99,7 @@ ask_cluster() {
     server=$(kubeconfig_entry "$kubeconfig" server)
     set -- -o "$WORK_DIR/answer-1" "$server/api/v1/nodes/$NODE"
     [ -z "$RUNTIME_CLASS" ] || set -- "$@" -o "$WORK_DIR/answer-2" "$server/apis/node.k8s.io/v1/runtimeclasses/$RUNTIME_CLASS"
-    curl -sS -m 10 --noproxy '*' -H 'Accept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1' \
+    curl -sS -m 10 --noproxy '*' -H "Accept: application/json${1-;as=PartialObjectMetadata;g=meta.k8s.io;v=v1}" \
         --cacert "$(credential "$kubeconfig" certificate-authority)" --cert "$(credential "$kubeconfig" client-certificate)" \
         --key "$(credential "$kubeconfig" client-key)" "$@" 2>/dev/null || return 0
     mv "$WORK_DIR/answer-1" "$WORK_DIR/node"
@@ -125,4 +125,23 @@ check_node_exists() {
         fail "the cluster has no Node $NODE; nothing was changed" \
             "restart the kubelet, which registers it (systemctl restart $KUBELET_UNIT), or remove $NODE from \`nodes\`"
     fi
+}
+
+# require_reported_handler: the kubelet reports the runtimes of containerd 2.x in the status of its Node, a while after
+# containerd has restarted. A kubelet that reports no runtimes is accepted, and a cluster that cannot be asked.
+require_reported_handler() {
+    local interval
+    [ "$CONTAINERD_MAJOR" != 1 ] || return 0
+    interval=$(kubelet_status_interval "$(kubelet_pid)")
+    within $((30 + ${interval:-0})) handler_is_reported ||
+        fail "the kubelet does not see the runtime $HANDLER of containerd: status.runtimeHandlers of the Node $NODE lists\
+ $(tr '\n' ' ' <"$WORK_DIR/handlers"); rolling back" "restart the kubelet (systemctl restart $KUBELET_UNIT), then run pulumi up again"
+}
+handler_is_reported() {
+    ask_cluster ""
+    tr -d ' \n' <"$WORK_DIR/node" | sed -n 's/.*"runtimeHandlers":\[\([^]]*\)\].*/\1/p' | tr '{' '\n' |
+        sed -n 's/.*"name":"\([^"][^"]*\)".*/\1/p' >"$WORK_DIR/handlers"
+    if [ ! -s "$WORK_DIR/handlers" ] || grep -qxF -e "$HANDLER" "$WORK_DIR/handlers"; then return 0; fi
+    sleep 1
+    return 1
 }

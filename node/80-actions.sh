@@ -142,7 +142,7 @@ do_deactivate() {
     fi
     plan_deactivation
     change_node plan_deactivation
-    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/activate" "$STATE_DIR/fingerprint" "$STATE_DIR/edits"
+    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/activate" "$STATE_DIR/fingerprint" "$STATE_DIR/edits" "$STATE_DIR/verified"
     remove_boot_unit
 }
 
@@ -171,20 +171,24 @@ do_unstage() {
 }
 
 print_status() {
+    local verified
     step "status"
-    printf '{"kataVersions":{%s:%s},"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s}}\n' \
+    verified=$(verified)
+    printf '{"kataVersions":{%s:%s},"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s},"verified":{%s}}\n' \
         "$(json_string "$HANDLER")" "$(json_string "$(version_of "$(active_tree)")")" \
         "$(json_string "containerd://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
-        "$(if has_device kvm; then echo true; else echo false; fi)" "$(sandboxes_by_version)"
+        "$(if has_device kvm; then echo true; else echo false; fi)" "$(sandboxes_by_version)" \
+        "${verified:+$(json_string "$HANDLER"):$(json_string "$verified")}"
 }
 
-# change_node PLANNER: carries out the plan as one transaction, restarts what it affects, waits until that is healthy and
-# proves that the change is in force.
+# change_node PLANNER: carries out the plan as one transaction, restarts what it affects, waits until that is healthy,
+# proves that the change is in force and that a guest boots.
 change_node() {
     local restart_containerd="" restart_kubelet=""
     step "change"
     if [ ! -s "$WORK_DIR/plan" ]; then
         say "nothing to change"
+        verify_once
         return
     fi
     if containerd_planned; then restart_containerd=yes; fi
@@ -211,6 +215,7 @@ change_node() {
         say "the kubelet is healthy"
     fi
     prove "$1"
+    verify
     commit
     mv "$WORK_DIR/managed" "$STATE_DIR/managed"
     remove_folders
@@ -236,6 +241,7 @@ prove() {
     [ "${CGROUP_DRIVER:-$driver}" = "$driver" ] ||
         fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" \
             "remove what overrides cgroupDriver in its flags (systemctl cat $KUBELET_UNIT), then run pulumi up again"
+    require_reported_handler
 }
 
 restart_and_check() { # UNIT NAME GATE [ARGUMENT]

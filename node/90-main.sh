@@ -10,6 +10,7 @@ leave() {
     fi
     if journal_open && [ "$ACTION" != recover ]; then
         say "rolling back"
+        (end_guest) || :
         roll_back
         if gate_containerd && gate_kubelet restarted; then
             commit
@@ -51,6 +52,8 @@ work() {
         recover
         return
     fi
+    # containerd ends it through the shim, which is rolled back next.
+    end_left_guest
     recover
     printf '%s of %s since %s\n' "$ACTION" "$OWNER" "$(date)" >"$RUN_DIR/run"
     "do_$ACTION"

@@ -298,6 +298,14 @@ export interface Rollout {
      * the change, unless `kubelet.changeUnderRunningPods` is set. Requires `kubelet.cgroupDriver`.
      */
     drain?: Drain;
+    /**
+     * Whether to boot a guest on each node at the end of a change: a container without network from the node's pause image,
+     * outside Kubernetes, which is removed at once. Defaults to `true`, or `false` with `hostChecks: "warn"`.
+     *
+     * If no guest boots within two minutes, the node is rolled back, and the error has the last words of the shim and the
+     * hypervisor. A node without a pause image is not verified, and its status says so.
+     */
+    verify?: Input<boolean>;
 }
 
 /** The arguments of `KataContainers`. */
@@ -371,4 +379,9 @@ export interface NodeStatus {
     kvm: boolean;
     /** The number of running Kata sandboxes (the virtual machines of pods), by the release that each was started with. */
     sandboxes: { [version: string]: number };
+    /**
+     * The last verification (`rollout.verify`) of the release and configuration that new pods use, by handler, such as
+     * `Kata 4.1.0 booted a guest at 2026-11-26T09:15:00Z`. Empty without a verification.
+     */
+    verified: { [handler: string]: string };
 }

@@ -31,7 +31,8 @@ export class KataContainers extends pulumi.ComponentResource {
         const invalid = problems(name, args, environment);
         if (invalid.length > 0) throw inputError(name, invalid);
 
-        const { nodes, rollout, ...settings } = args;
+        const { nodes, rollout, ...others } = args;
+        const settings = { ...others, rollout: { verify: rollout?.verify } };
         super("kata-containers:index:KataContainers", name, publicArgs(args), opts);
         warnAboutHostKeys(nodes, this);
 

@@ -1,13 +1,13 @@
 // The values for each node and for the RuntimeClass, made from arguments that are known and valid.
 
 import type { Unwrap } from "@pulumi/pulumi";
-import { CgroupDriver, HostChecks, type KataContainersArgs } from "./args";
+import { CgroupDriver, HostChecks, type KataContainersArgs, type Rollout } from "./args";
 import { type Architecture, architectures, archives, defaultVersion, type Engine } from "./kata/releases";
 import { derivedShim, overhead, paths, shims } from "./kata/shims";
 import { tomlLiteral } from "./kata/toml";
 
 /** The arguments that are the same for every node. */
-export type Settings = Omit<KataContainersArgs, "nodes" | "rollout">;
+export type Settings = Omit<KataContainersArgs, "nodes" | "rollout"> & { rollout?: Pick<Rollout, "verify"> };
 
 export const defaultRuntimeClasses: NonNullable<Settings["runtimeClasses"]> = { "kata-qemu": {} };
 const sandboxCgroupOnly = "runtime.sandbox_cgroup_only";
@@ -27,6 +27,7 @@ export interface Plan {
     changeUnderRunningPods: boolean;
     forceRemoval: boolean;
     hostChecks: HostChecks;
+    verify: boolean;
     overhead?: { cpu: string; memory: string };
 }
 
@@ -38,6 +39,7 @@ export function makePlan(args: Unwrap<Settings>, drained = false): Plan {
     const shim = runtimeClass.shim ?? derivedShim(name, version)!;
     const { program, configuration } = paths(shim);
 
+    const hostChecks = args.hostChecks ?? HostChecks.Enforce;
     const cgroupDriver = args.kubelet?.cgroupDriver ?? undefined;
     const settings: { [key: string]: unknown } = {
         ...(cgroupDriver === CgroupDriver.Systemd && { [sandboxCgroupOnly]: true }),
@@ -61,7 +63,8 @@ export function makePlan(args: Unwrap<Settings>, drained = false): Plan {
         cgroupDriver,
         changeUnderRunningPods: drained || (args.kubelet?.changeUnderRunningPods ?? false),
         forceRemoval: args.forceRemoval ?? false,
-        hostChecks: args.hostChecks ?? HostChecks.Enforce,
+        hostChecks,
+        verify: args.rollout?.verify ?? hostChecks === HostChecks.Enforce,
         overhead: enabled ? podFixed : undefined,
     };
 }

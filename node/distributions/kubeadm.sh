@@ -86,6 +86,13 @@ kubelet_cgroup_driver() { # PID
     [ -n "$driver" ] || driver=$(kubelet_setting "$1" cgroupDriver)
     printf '%s\n' "$driver"
 }
+# The seconds between two reports of its status, if that is set in minutes and seconds.
+kubelet_status_interval() { # PID
+    local interval
+    interval=$(flag "$1" --node-status-update-frequency)
+    [ -n "$interval" ] || interval=$(kubelet_setting "$1" nodeStatusUpdateFrequency)
+    printf '%s\n' "$interval" | awk -F '[ms]' '/^([0-9]+m)?([0-9]+s)?$/ { print /m/ ? $1 * 60 + $2 : $1 + 0 }'
+}
 kubelet_kubeconfig() { flag "$1" --kubeconfig; }
 # kubeconfig_entry FILE NAME: its value. The kubelet's kubeconfig has one cluster and one user.
 kubeconfig_entry() {

@@ -254,6 +254,7 @@ const settingsShape: { [name in keyof Required<Settings>]: Check } = {
     hostChecks: optional(oneOf(HostChecks)),
     drift: optional(oneOf(Drift)),
     forceRemoval: optional(boolean),
+    rollout: optional(object({ verify: optional(boolean) })),
 };
 
 function isText(value: unknown): value is string {
@@ -373,6 +374,7 @@ const rollout = (environment: Environment) =>
                 timeout: optional(wholeNumber(1, 86400)),
             }),
         ),
+        verify: optional(boolean),
     });
 
 /** Arguments of the rollout that contradict each other. */

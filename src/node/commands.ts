@@ -142,6 +142,7 @@ export function activate(plan: Plan, claim: Claim, program: Program): string {
         ["cgroup-driver", plan.cgroupDriver],
         ["change-under-running-pods", plan.changeUnderRunningPods || undefined],
         ["host-checks", plan.hostChecks],
+        ["verify", plan.verify],
     ]);
 }
 

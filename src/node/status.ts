@@ -10,8 +10,8 @@ export function parseNodeStatus(node: string, stdout: string): NodeStatus {
             `node ${node}: the output of its -activate resource must end with its status in JSON, but ends with: ${line.slice(0, 200)}; run pulumi up with --replace for that resource`,
         );
     }
-    const { kataVersions, containerRuntimeVersion, cgroupDriver, kvm, sandboxes } = status;
-    return { kataVersions, containerRuntimeVersion, cgroupDriver, kvm, sandboxes };
+    const { kataVersions, containerRuntimeVersion, cgroupDriver, kvm, sandboxes, verified } = status;
+    return { kataVersions, containerRuntimeVersion, cgroupDriver, kvm, sandboxes, verified };
 }
 
 function parse(line: string): NodeStatus | undefined {

@@ -26,7 +26,9 @@ describe(`the fault matrix (${sampled})`, function () {
     };
 
     it("leaves a node as it was or as requested after a fault before any failpoint, and the next run completes the change", () =>
-        everyNode((name, containerd) => matrix(containerd, new FaultyNode(name), kinds, () => true)));
+        everyNode((name, containerd) =>
+            matrix(containerd, new FaultyNode(name, { rollout: { verify: true } }), kinds, () => true),
+        ));
 
     it("leaves a node as it was or as requested after a fault in a change that includes the kubelet", () => {
         const kubelet = { cgroupDriver: "systemd" as const, changeUnderRunningPods: true };

@@ -104,6 +104,7 @@ for (const name of Object.keys(languages) as LanguageName[]) {
                     cgroupDriver: "cgroupfs",
                     kvm: false,
                     sandboxes: {},
+                    verified: {},
                 });
                 expect(containerRuntimeVersion).to.equal(`containerd://${nodes()[node]!.containerd}`);
                 expect(configuration(node)).to.match(/^default_memory = 1024$/m);

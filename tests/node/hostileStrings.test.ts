@@ -114,6 +114,10 @@ const places: { [path: string]: { wraps: string[]; many?: boolean; put(target: C
         put: ({ args }, text) => Object.assign(args.kubelet!, { changeUnderRunningPods: text }),
     },
     hostChecks: { wraps: ["TEXT", "warnTEXT"], put: ({ args }, text) => Object.assign(args, { hostChecks: text }) },
+    "rollout.verify": {
+        wraps: ["TEXT"],
+        put: ({ args }, text) => Object.assign(args, { rollout: { verify: text } }),
+    },
     forceRemoval: { wraps: ["TEXT"], put: ({ args }, text) => Object.assign(args, { forceRemoval: text }) },
 };
 /** The places that take a user's own words; all others take known words only. */
@@ -276,6 +280,7 @@ function wordsOf(action: Action, { plan, owner, revision, node, runtimeClass }: 
             ...(plan.cgroupDriver === undefined ? [] : [`--cgroup-driver=${plan.cgroupDriver}`]),
             ...running,
             hostChecks,
+            `--verify=${plan.verify}`,
         ],
         probe: [`--node=${node}`, `--runtime-class=${runtimeClass}`],
         deactivate: [...[...claim, handler, ...running], ...(plan.forceRemoval ? ["--force=true"] : [])],
@@ -311,6 +316,7 @@ function wantedCall(each: Case): Call {
         changeUnderRunningPods: false,
         forceRemoval: false,
         hostChecks: "enforce",
+        verify: true,
     };
     return { ...callOf(each), plan };
 }
@@ -391,6 +397,7 @@ const hostileCalls = fc.record({
         changeUnderRunningPods: fc.boolean(),
         forceRemoval: fc.boolean(),
         hostChecks: argument as fc.Arbitrary<Plan["hostChecks"]>,
+        verify: fc.boolean(),
     }),
     owner: argument,
     revision: argument,

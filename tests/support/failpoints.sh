@@ -8,6 +8,8 @@
 #   write PATH     renames a new file, link or folder to PATH
 #   remove PATH    removes PATH
 #   restart UNIT   restarts a systemd unit
+#   boot guest     boots a guest, to verify that the node can
+#   end guest      ends that guest
 #   commit         closes the journal
 # A name that is reached again in one run carries its count: `write PATH (2)`.
 #
@@ -69,11 +71,17 @@ mv() {
     case $* in
         "$JOURNAL/next "*) failpoint "note $(cat "$JOURNAL/next/path")" ;;
         "$JOURNAL "*) failpoint commit ;;
+        # A temporary file, perhaps in a loop.
+        *" $WORK_DIR/"*) ;;
         *) failpoint "write $(last_of "$@")" ;;
     esac
     command mv "$@"
 }
 timeout() {
-    case $* in *"systemctl restart"*) failpoint "restart $(last_of "$@")" ;; esac
+    case $* in
+        *"systemctl restart"*) failpoint "restart $(last_of "$@")" ;;
+        *" run -d "*) failpoint "boot guest" ;;
+        *" tasks delete "*) failpoint "end guest" ;;
+    esac
     command timeout "$@"
 }

@@ -29,6 +29,7 @@ export const status = {
     cgroupDriver: "systemd",
     kvm: true,
     sandboxes: { "3.32.0": 2 },
+    verified: { "kata-qemu": "Kata 3.32.0 booted a guest at 2026-11-26T09:15:00Z" },
 };
 
 const token = "kata-containers:index:KataContainers";

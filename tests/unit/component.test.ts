@@ -249,6 +249,16 @@ describe("KataContainers", () => {
         expect(children["kata-worker-1-activate"]!.inputs.create).to.not.contain("--force");
     });
 
+    it("passes rollout.verify to activate, also if it becomes known later", async () => {
+        const created = async (verify?: unknown, preview = false) => {
+            const { children } = await deploy({ nodes: oneNode, rollout: { verify } }, { preview });
+            return children["kata-worker-1-activate"]!.inputs.create;
+        };
+        expect(await created()).to.match(/\n--verify=true$/);
+        expect(await created(pulumi.output(false))).to.match(/\n--verify=false$/);
+        expect(pulumi.isUnknown(await created(unknown(), true))).to.equal(true);
+    });
+
     it("outputs the names of the RuntimeClasses and the status of each node", async () => {
         const { component } = await deploy({ nodes: threeNodes });
         expect(await resolved(component.runtimeClassNames)).to.deep.equal({ "kata-qemu": "kata-qemu" });
@@ -472,8 +482,10 @@ describe("KataContainers with invalid arguments", () => {
     it("rejects an invalid value when it becomes known, without showing it, because it may be secret", async () => {
         const overhead = { cpu: pulumi.output("hunter-3") };
         const later = { version: pulumi.output("hunter-2"), runtimeClasses: { "kata-qemu": { overhead } } };
-        const error = await rejection(deploy({ nodes: oneNode, ...later }));
-        expect(error.message).to.contain('KataContainers "kata" has 2 invalid arguments:\n  - version: must be');
+        const rollout = { verify: pulumi.output("hunter-4") };
+        const error = await rejection(deploy({ nodes: oneNode, ...later, rollout }));
+        expect(error.message).to.contain('KataContainers "kata" has 3 invalid arguments:\n  - version: must be');
+        expect(error.message).to.contain("  - rollout.verify: must be true or false");
         expect(error.message).to.contain('  - runtimeClasses["kata-qemu"].overhead.cpu: must be a Kubernetes quantity');
         expect(error.message).not.to.contain("hunter");
         expect(pulumi.RunError.isInstance(error)).to.equal(true);

@@ -39,7 +39,7 @@ const everything = (drain: object) => ({
     },
     debug: true,
     kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true },
-    rollout: { maxUnavailable: 1, canary: "worker-1", drain: { timeout: 60, ...drain } },
+    rollout: { maxUnavailable: 1, canary: "worker-1", drain: { timeout: 60, ...drain }, verify: true },
     hostChecks: "warn",
     drift: "off",
     forceRemoval: true,

@@ -230,6 +230,13 @@ describe("the plan", () => {
         expect(plan({ debug: true }).debug).to.equal(true);
     });
 
+    it("boots a guest on each node where host checks are enforced, unless rollout.verify is given", () => {
+        expect(plan({}).verify).to.equal(true);
+        expect(plan({ hostChecks: "warn" }).verify).to.equal(false);
+        expect(plan({ hostChecks: "warn", rollout: { verify: true } }).verify).to.equal(true);
+        expect(plan({ rollout: { verify: false } }).verify).to.equal(false);
+    });
+
     it("uses the name of the RuntimeClass as handler, unless one is given", () => {
         expect(plan({}).handler).to.equal("kata-qemu");
         expect(plan(withClass({}, "kata-qemu-runtime-rs")).handler).to.equal("kata-qemu-runtime-rs");

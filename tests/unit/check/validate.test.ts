@@ -301,6 +301,7 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
     ],
     ["adopt as text", withClass({ adopt: "yes" }), `${classPath}.adopt`, /true or false/],
     ["forceRemoval of type number", { forceRemoval: 1 }, "forceRemoval", /true or false/],
+    ["verify as text", { rollout: { verify: "yes" } }, "rollout.verify", /true or false/],
     [
         "maxUnavailable that is not known yet",
         { rollout: { maxUnavailable: pulumi.output(2) } },
@@ -475,7 +476,7 @@ describe("validation", () => {
                 },
                 debug: true,
                 kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true },
-                rollout: { maxUnavailable: 5 },
+                rollout: { maxUnavailable: 5, verify: true },
                 hostChecks: "warn",
             }),
         ).to.deep.equal([]);
@@ -615,6 +616,7 @@ describe("validation", () => {
             debug: later,
             kubelet: { cgroupDriver: later },
             hostChecks: later,
+            rollout: { verify: later },
         };
         expect(described(args)).to.deep.equal([]);
         const named = { shim: later, handler: later };

@@ -1,0 +1,96 @@
+# Verification: one throwaway container through the handler proves that a guest boots. It runs the pause image, which every
+# node has and whose program never ends, and neither CRI nor the kubelet sees it. $STATE_DIR/verification exists as
+# long as the container may, so that the next run removes one that an interrupted run left; it holds the snapshotter.
+
+# guest_sum: a sum over everything that a verification is about.
+guest_sum() { { printf '%s\n' "$HANDLER" "$TREE" "$SHIM_PATH"; cat "$KATA_CONFIG_PATH"; } | sha256sum | cut -c 1-64; }
+# verified: the record of a verification of what is active now, or the reason why it was skipped, or nothing.
+verified() {
+    { sed -n "s/^$(guest_sum)$TAB//p" "$STATE_DIR/verified" || :; cat "$WORK_DIR/unverified" || :; } 2>/dev/null | head -n 1
+}
+
+# pause_image IMAGES: the one in that list that containerd uses for pods, or else any.
+pause_image() {
+    local name
+    case $CONTAINERD_MAJOR in
+        1) name=$(toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.grpc.v1.cri"' sandbox_image) ;;
+        *) name=$(toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.cri.v1.images".pinned_images' sandbox) ;;
+    esac
+    grep -xF -e "${name:-none}" "$1" || grep -E '/pause[:@]' "$1" | head -n 1
+}
+# image_snapshotter: the one in which CRI unpacks images; containerd may have deleted what another one would need.
+image_snapshotter() {
+    case $CONTAINERD_MAJOR in
+        1) toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.grpc.v1.cri".containerd' snapshotter ;;
+        *) toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.cri.v1.images"' snapshotter ;;
+    esac
+}
+
+# verify_once: verifies what no record is about.
+verify_once() { if [ "$VERIFY" = true ] && [ -z "$(verified)" ]; then verify; fi; }
+
+verify() {
+    local image since words rolling_back=""
+    [ "$VERIFY" = true ] || return 0
+    step "verification"
+    if journal_open; then rolling_back="; rolling back"; fi
+    in_k8s images ls -q >"$WORK_DIR/images" || fail "containerd does not list its images$rolling_back" \
+        "repair $CONTAINERD_UNIT until this command answers: ctr -n k8s.io images ls -q; then run pulumi up again"
+    image=$(pause_image "$WORK_DIR/images")
+    if [ -z "$image" ]; then
+        echo "not verified: containerd has no pause image from which to boot a guest" | tee "$WORK_DIR/unverified"
+        return
+    fi
+    say "booting a guest from $image"
+    since=$(date '+%Y-%m-%d %H:%M:%S')
+    image_snapshotter >"$STATE_DIR/verification"
+    flush "$STATE_DIR/verification"
+    if ! boot_guest "$image" "$(cat "$STATE_DIR/verification")"; then
+        words="$(grep -v level=warning "$WORK_DIR/ctr.err" | tail -n 5 | excerpt)$rolling_back$NEWLINE$(log_excerpt "$CONTAINERD_UNIT" "$since")"
+        end_guest || :
+        fail "Kata Containers $VERSION boots no guest through the handler $HANDLER: $words" \
+            "fix the cause that the lines above name, then run pulumi up again; or set rollout.verify to false to install without this check"
+    fi
+    end_guest || fail "the guest of the container $VERIFICATION boots but does not end within 30 s$rolling_back" \
+        "end the processes of its containerd-shim on this node, then run pulumi up again"
+    printf '%s\t%s\n' "$(guest_sum)" "Kata $VERSION booted a guest at $(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$WORK_DIR/verified"
+    mv "$WORK_DIR/verified" "$STATE_DIR/verified"
+    say "a guest booted"
+}
+
+# boot_guest IMAGE SNAPSHOTTER: $WORK_DIR/ctr.err gets the reason if it does not. With -d, ctr returns once the guest has
+# booted and has started the program of the image.
+boot_guest() {
+    local status=0
+    timeout 120 ctr --address "$CONTAINERD_SOCKET" -n k8s.io run -d --null-io --snapshotter "$2" --cgroup "/$VERIFICATION" \
+        --runtime "io.containerd.$HANDLER.v2" --runtime-config-path "$KATA_CONFIG_PATH" "$1" "$VERIFICATION" \
+        >/dev/null 2>"$WORK_DIR/ctr.err" || status=$?
+    case $status in
+        0) in_k8s tasks ls | grep -qE "^$VERIFICATION +[0-9]+ +RUNNING" && return
+            echo "its program has ended" >>"$WORK_DIR/ctr.err" ;;
+        124) echo "not within 120 s" >>"$WORK_DIR/ctr.err" ;;
+    esac
+    return 1
+}
+
+# end_guest: removes the container, or what there is of it, in any state.
+end_guest() {
+    [ -e "$STATE_DIR/verification" ] || return 0
+    within 30 guest_is_gone || return 1
+    rm -f "$STATE_DIR/verification"
+}
+guest_is_gone() {
+    local containers
+    in_k8s tasks delete -f "$VERIFICATION" >/dev/null || :
+    in_k8s containers delete "$VERIFICATION" >/dev/null || :
+    in_k8s snapshots --snapshotter "$(cat "$STATE_DIR/verification")" rm "$VERIFICATION" >/dev/null || :
+    containers=$(in_k8s containers ls -q) || return 1
+    ! printf '%s\n' "$containers" | grep -qxF -e "$VERIFICATION"
+}
+
+# end_left_guest: ends the guest of an interrupted run. Without containerd, a later run does.
+end_left_guest() {
+    if [ ! -e "$STATE_DIR/verification" ] || ! (find_containerd) >/dev/null 2>&1; then return 0; fi
+    find_containerd
+    end_guest || say "warning: the container $VERIFICATION of an interrupted run does not end; the next run tries again"
+}

@@ -1,0 +1,172 @@
+// The verification boots a guest in a throwaway container.
+
+import { existsSync, readFileSync } from "node:fs";
+import { expect } from "chai";
+import { inEveryShell } from "../support/shells";
+
+const time = /Kata 3\.32\.0 booted a guest at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/;
+
+inEveryShell("the verification of a node", (sandbox) => {
+    beforeEach(() => {
+        sandbox().write("configuration.toml", "[hypervisor.qemu]\n");
+        sandbox().write("images", "docker.io/library/busybox:1\nregistry.k8s.io/pause:3.6\n");
+        sandbox().write(
+            "work/dump.now",
+            "[plugins]\n[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = 'my/pause'\n",
+        );
+    });
+
+    /** ctr with one container, which is in the file `container` as long as it exists. */
+    const prepared = `
+        ACTION=activate VERIFY=true HANDLER=kata-qemu VERSION=3.32.0 TREE=3.32.0-0123456789ab SHIM_PATH=bin/shim
+        KATA_CONFIG_PATH=$PWD/configuration.toml
+        CONTAINERD_MAJOR=1 CONTAINERD_SOCKET=/s CONTAINERD_UNIT=containerd.service
+        timeout() { shift; "$@"; }
+        within() { shift; "$@"; }
+        find_containerd() { :; }
+        log_excerpt() { echo "  | words of the shim"; }
+        boot() { echo "$*" >container; }
+        ctr() {
+            echo "ctr $*" >>calls
+            case "$*" in
+                *"images ls"*) cat images ;;
+                *" run "*) boot "$@" ;;
+                *"tasks ls") printf 'TASK    PID    STATUS\\n%s    42    RUNNING\\n' kata-containers-verification ;;
+                *"containers ls"*) [ ! -e container ] || echo kata-containers-verification ;;
+                *"containers delete"*) rm container ;;
+            esac
+        }
+        change_nothing() { step change; empty_plan; change_node :; }
+        `;
+    const run = (script: string) => sandbox().run(`${prepared} ${script}`);
+    const calls = () => readFileSync(sandbox().path("calls"), "utf8").trim().split("\n");
+    const marker = () => existsSync(sandbox().path("state/verification"));
+
+    it("boots the pause image through the handler with its configuration, and removes the container", async () => {
+        const { status, stdout, stderr } = await run("verify; verified");
+        expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
+        expect(stdout).to.match(time);
+        expect(calls().find((call) => call.includes(" run "))).to.equal(
+            "ctr --address /s -n k8s.io run -d --null-io --snapshotter  --cgroup /kata-containers-verification" +
+                ` --runtime io.containerd.kata-qemu.v2 --runtime-config-path ${sandbox().path("configuration.toml")}` +
+                " registry.k8s.io/pause:3.6 kata-containers-verification",
+        );
+        expect(existsSync(sandbox().path("container"))).to.equal(false);
+        expect(marker()).to.equal(false);
+    });
+
+    it("uses the pause image and the snapshotter of CRI, as containerd 1.x and 2.x print them", async () => {
+        const dump = (major: number, text: string) => {
+            sandbox().write("work/dump.now", text);
+            return run(`CONTAINERD_MAJOR=${major}; verify >/dev/null; grep ' run ' calls | tail -n 1`);
+        };
+        sandbox().write("images", "docker.io/other/pause:1\nreg/sandbox@sha256:1\n");
+        const first =
+            "[plugins]\n  [plugins.'io.containerd.grpc.v1.cri']\n    sandbox_image = 'reg/sandbox@sha256:1'\n";
+        const table = "  [plugins.'io.containerd.grpc.v1.cri'.containerd]\n    snapshotter = 'zfs'\n";
+        expect((await dump(1, first + table)).stdout)
+            .to.contain("--snapshotter zfs ")
+            .and.contain(" reg/sandbox@sha256:1 ");
+        const second = "[plugins]\n  [plugins.'io.containerd.cri.v1.images']\n    snapshotter = 'native'\n";
+        const pinned =
+            "    [plugins.'io.containerd.cri.v1.images'.pinned_images]\n      sandbox = 'reg/sandbox@sha256:1'\n";
+        expect((await dump(2, second + pinned)).stdout)
+            .to.contain("--snapshotter native ")
+            .and.contain(" reg/sandbox@");
+        expect((await dump(2, second)).stdout).to.contain(" docker.io/other/pause:1 ");
+    });
+
+    it("does nothing if it is off", async () => {
+        const { status, stdout } = await run("VERIFY=false; verify; verify_once; verified");
+        expect({ status, stdout }).to.deep.equal({ status: 0, stdout: "" });
+        expect(existsSync(sandbox().path("calls"))).to.equal(false);
+    });
+
+    it("fails with the words of ctr and of the shim, and removes the container", async () => {
+        const boot = "boot() { : >container; echo level=warning >&2; echo 'ctr: no kernel' >&2; return 1; }";
+        const { status, stdout, stderr } = await run(`${boot}; begin; verify; echo committed`);
+        expect(status).to.equal(1);
+        expect(stdout).to.not.contain("committed");
+        expect(stderr).to.contain(
+            'step "verification": Kata Containers 3.32.0 boots no guest through the handler kata-qemu: ' +
+                "ctr: no kernel; rolling back\n  | words of the shim\n",
+        );
+        expect(stderr).to.contain("what to do: fix the cause").and.contain("rollout.verify");
+        expect(existsSync(sandbox().path("container"))).to.equal(false);
+        expect(marker()).to.equal(false);
+    });
+
+    it("fails without a rollback if nothing was changed", async () => {
+        const { status, stderr } = await run("boot() { return 124; }; change_nothing");
+        expect(status).to.equal(1);
+        expect(stderr).to.contain("not within 120 s").and.not.contain("rolling back");
+    });
+
+    it("fails if the program of the container has ended, or if the container cannot be removed", async () => {
+        const ended = `ctr() { case "$*" in *"images ls"*) cat images ;; *) : ;; esac; }`;
+        expect((await run(`${ended}; verify`)).stderr).to.contain("its program has ended");
+        const { status, stderr } = await run(
+            'rm() { case $1 in container) return 1 ;; *) command rm "$@" ;; esac; }; verify',
+        );
+        expect(status).to.equal(1);
+        expect(stderr).to.contain("the guest of the container kata-containers-verification boots but does not end");
+        expect(marker()).to.equal(true);
+    });
+
+    it("reports a node without a pause image in the status, and does not fail", async () => {
+        sandbox().write("images", "docker.io/library/busybox:1\nreg/unpause:1\n");
+        const { status, stdout } = await run("verify; echo status:; verified");
+        expect(status).to.equal(0);
+        expect(stdout).to.match(/status:\nnot verified: containerd has no pause image/);
+    });
+
+    it("fails if containerd does not list its images", async () => {
+        const { status, stderr } = await run("ctr() { return 1; }; verify");
+        expect(status).to.equal(1);
+        expect(stderr).to.contain("containerd does not list its images");
+    });
+
+    it("verifies once what does not change, and again after a change of the release, the shim or the configuration", async () => {
+        await run("change_nothing");
+        const runs = () => calls().filter((call) => call.includes(" run ")).length;
+        expect(runs()).to.equal(1);
+        expect((await run("change_nothing; VERIFY=false; verified")).stdout).to.match(time);
+        expect(runs()).to.equal(1);
+        for (const change of ["TREE=4.1.0-0123456789ab", "SHIM_PATH=other", "HANDLER=other"]) {
+            expect((await run(`${change}; verified`)).stdout).to.equal("");
+        }
+        sandbox().write("configuration.toml", "[hypervisor.clh]\n");
+        expect((await run("verified")).stdout).to.equal("");
+        await run("change_nothing");
+        expect(runs()).to.equal(2);
+    });
+
+    it("removes the container of an interrupted run, and tries again later if that fails", async () => {
+        sandbox().write("state/verification", "zfs\n");
+        sandbox().write("container", "");
+        const { stdout } = await run(
+            `rm() { case $1 in container) return 1 ;; *) command rm "$@" ;; esac; }; end_left_guest`,
+        );
+        expect(stdout).to.contain("warning: the container kata-containers-verification of an interrupted run");
+        expect(marker()).to.equal(true);
+        expect((await run("find_containerd() { fail 'it does not run' ''; }; end_left_guest")).status).to.equal(0);
+        expect(marker()).to.equal(true);
+        const { status, stdout: quiet } = await run("end_left_guest");
+        expect({ status, quiet }).to.deep.equal({ status: 0, quiet: "" });
+        expect(calls()).to.include(
+            "ctr --address /s -n k8s.io snapshots --snapshotter zfs rm kata-containers-verification",
+        );
+        expect(existsSync(sandbox().path("container"))).to.equal(false);
+        expect(marker()).to.equal(false);
+    });
+
+    it("does not count a verification as the sandbox of a pod", async () => {
+        const { stdout } = await run(`
+            mkdir -p releases/3.32.0-a
+            ls() { for pid in 1 2; do echo "l 0 /proc/$pid/exe -> $PWD/releases/3.32.0-a/bin/containerd-shim-kata-v2"; done; }
+            runs_as_root() { :; }
+            flag() { if [ "$1" = 1 ]; then echo kata-containers-verification; else echo pod; fi; }
+            sandboxes`);
+        expect(stdout).to.equal("3.32.0-a\tpod\n");
+    });
+});
