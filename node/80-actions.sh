@@ -96,6 +96,7 @@ do_activate() {
 
     previous=$(active_tree)
     plan_activation
+    explain_debug
     check_removed_runtimes
     change_node plan_activation
     if [ ! -s "$STATE_DIR/managed" ]; then

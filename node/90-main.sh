@@ -1,5 +1,5 @@
-# The command line, the lock and the log. An action works in a process of its own, under a lock, and writes to a file,
-# so that it survives the connection that started it. The caller sees that file as it grows.
+# The command line, the lock and the log. An action works as a systemd unit, under a lock, and writes to a file, so that it
+# survives the connection and the session that started it. The caller sees that file as it grows.
 
 # leave: runs on exit and rolls back a change in progress.
 leave() {
@@ -8,7 +8,8 @@ leave() {
     if [ "$code" != 0 ] && [ -z "$EXPLAINED" ]; then
         explain "a command failed (see its output above)" "fix the cause, then run pulumi up again"
     fi
-    if journal_open && [ "$ACTION" != recover ]; then
+    # While the machine shuts down, nothing can be restarted; the boot unit rolls back.
+    if journal_open && [ "$ACTION" != recover ] && [ "$(systemctl is-system-running 2>/dev/null)" != stopping ]; then
         say "rolling back"
         (end_guest) || :
         roll_back
@@ -30,14 +31,16 @@ leave() {
     exit "$code"
 }
 
-work() {
+work() { # UNIT ARGUMENT...
+    local unit="$1"
+    shift
     parse "$@"
     private_folder "$RUN_DIR"
     exec 9>"$RUN_DIR/lock"
     if ! flock -n 9; then
         say "waiting for another run on this node: $(cat "$RUN_DIR/run" 2>/dev/null)"
         flock -w 1800 9 || fail "another run still holds the lock of this node after 30 minutes: $(cat "$RUN_DIR/run")" \
-            "check its log in $RUN_DIR/log; wait for it or stop it, then run pulumi again"
+            "wait until that unit has ended, or stop it with systemctl stop; then run pulumi up again"
         say "the other run has finished; continuing"
     fi
     WORK_DIR=$STATE_DIR/work
@@ -55,7 +58,7 @@ work() {
     # containerd ends it through the shim, which is rolled back next.
     end_left_guest
     recover
-    printf '%s of %s since %s\n' "$ACTION" "$OWNER" "$(date)" >"$RUN_DIR/run"
+    printf '%s of %s since %s, unit %s\n' "$ACTION" "$OWNER" "$(date)" "$unit" >"$RUN_DIR/run"
     "do_$ACTION"
     record "$@"
 }
@@ -91,35 +94,74 @@ copy_log() {
     printf %s "$rest"
 }
 
+# run_in_unit ARGUMENT...: runs an action as a unit, and copies its log. systemd logs command lines, shows environments and
+# replaces variables in arguments, so the unit reads those of this process.
+run_in_unit() {
+    local unit log runner status=0
+    unit=kata-containers-$1-$(date +%Y%m%d-%H%M%S)-$$.service
+    private_folder "$RUN_DIR"
+    mkdir -p "$RUN_DIR/log"
+    log=$RUN_DIR/log/$1
+    rm -f "$log"
+    exec 8>>"$log"
+    # A stop waits for the rollback, whose steps have time limits of their own.
+    systemd-run --quiet --collect --wait --unit="$unit" --description="$1 of the Pulumi package kata-containers" \
+        --setenv=PATH="$PATH" --property="TimeoutStopSec=3600" \
+        sh -c "exec sh $0 --work $unit $$ >>/proc/$$/fd/8 2>&1" >&8 2>&1 </dev/null &
+    runner=$!
+    copy_log "$log" "$runner"
+    wait "$runner" || status=$?
+    [ "$status" = 0 ] || grep -q '^error: node ' "$log" || fail "the unit $unit did not start or was killed" \
+        "fix the cause, which is named above or by journalctl -u $unit, then run pulumi up again"
+    return "$status"
+}
+
+# work_for UNIT CALLER: the work of the action that the process CALLER was started with.
+# shellcheck disable=SC2046 # split at line breaks
+work_for() {
+    local unit="$1" caller="/proc/$2" variable IFS="$NEWLINE"
+    set -f
+    for variable in $(tr '\000' '\n' <"$caller/environ" | grep -iE '^(KATA_URL_[A-Z0-9_]*|(https?|all|no)_proxy)='); do
+        export "${variable?}"
+    done
+    set -- $(tr '\000' '\n' <"$caller/cmdline")
+    set +f
+    IFS=" $TAB$NEWLINE"
+    while [ $# -gt 0 ] && [ "$1" != "$0" ]; do shift; done
+    [ $# -gt 0 ] || fail "the connection was lost before the work began" "run pulumi up again"
+    shift
+    work "$unit" "$@"
+}
+
 main() {
-    local log worker actions="stage activate deactivate unstage probe recover"
+    local actions="stage activate deactivate unstage probe recover"
     cd /
     [ $# -gt 0 ] || fail "no action given" "use one of: $actions"
     case $1 in
         stage | activate | deactivate | unstage) ;;
         probe)
             parse "$@"
-            WORK_DIR=$(mktemp -d)
+            WORK_DIR=""
             trap 'rm -rf "$WORK_DIR"' EXIT
+            trap 'exit 1' HUP INT PIPE TERM
+            WORK_DIR=$(mktemp -d)
             empty_plan
             do_probe
             return
             ;;
-        recover | --work)
-            [ "$1" = recover ] || shift
-            work "$@"
+        recover)
+            work "${BOOT_UNIT##*/}" recover
+            return
+            ;;
+        --work)
+            work_for "$2" "$3"
             return
             ;;
         *) fail "unknown action $1" "use one of: $actions" ;;
     esac
     [ "$(id -u)" = 0 ] || fail "the node program runs as $(id -un), not as root" "connect as root, or as a user with passwordless sudo"
-    private_folder "$RUN_DIR"
-    mkdir -p "$RUN_DIR/log"
-    log=$RUN_DIR/log/$1
-    rm -f "$log"
-    : >"$log"
-    setsid sh "$0" --work "$@" >"$log" 2>&1 </dev/null &
-    worker=$!
-    copy_log "$log" "$worker"
-    wait "$worker"
+    parse "$@"
+    # The first line comes at once, also on a slow machine.
+    say "${1%e}ing Kata Containers${VERSION:+ $VERSION} on $NODE"
+    run_in_unit "$@"
 }

@@ -228,6 +228,9 @@ export interface RuntimeClass {
     /**
      * Whether the hypervisor, the agent and the shim write debug logs (every `enable_debug` in Kata's configuration
      * file). Defaults to the `debug` of the component.
+     *
+     * The Go shim (`qemu`) writes them only if containerd does: set `level = "debug"` in the table `[debug]` of containerd's
+     * configuration file.
      */
     debug?: Input<boolean>;
     /**

@@ -1,12 +1,13 @@
 // The services of a simulated Kubernetes node: one small program with the names simulated-node (the first process),
-// containerd, ctr, kubelet, systemctl and modprobe. It implements only what the node program calls, so that the node program
-// can be timed on many nodes at once; it starts no pods.
+// containerd, ctr, kubelet, systemctl, systemd-run and modprobe. It implements only what the node program calls, so that the node
+// program can be timed on many nodes at once; it starts no pods.
 package main
 
 import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -17,6 +18,7 @@ func main() {
 	program, known := map[string]func([]string) error{
 		"simulated-node": first,
 		"systemctl":      systemctl,
+		"systemd-run":    systemdRun,
 		"containerd":     containerd,
 		"ctr":            ctr,
 		"kubelet":        kubelet,
@@ -26,7 +28,11 @@ func main() {
 	if !known {
 		program = func([]string) error { return fmt.Errorf("unknown program name") }
 	}
-	if err := program(args); err != nil {
+	err := program(args)
+	if failed, ok := err.(*exec.ExitError); ok {
+		os.Exit(failed.ExitCode())
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s (simulated): %v\n", name, err)
 		os.Exit(1)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -39,6 +40,21 @@ func systemctl(args []string) error {
 		return start(unit)
 	}
 	return nil
+}
+
+// systemdRun runs a command as a unit: in a session and an environment of its own. It waits for it, as with --wait.
+func systemdRun(args []string) error {
+	env := []string{}
+	for len(args) > 0 && strings.HasPrefix(args[0], "--") {
+		if variable, found := strings.CutPrefix(args[0], "--setenv="); found {
+			env = append(env, variable)
+		}
+		args = args[1:]
+	}
+	process := exec.Command(args[0], args[1:]...)
+	process.Dir, process.Env = "/", env
+	process.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return process.Run()
 }
 
 // mainPID returns 0 for a unit that is not running.

@@ -555,6 +555,17 @@ dumped_driver() {
     esac
 }
 
+# explain_debug: Kata's Go shim writes its debug logs only if containerd writes its own.
+explain_debug() {
+    local level
+    case $DEBUG$SHIM_PATH in true*runtime-rs*) return ;; true*) ;; *) return ;; esac
+    level=$(flag "$(listener "$CONTAINERD_SOCKET")" -l --log-level)
+    case ${level:-$(toml_get "$WORK_DIR/dump" debug level)} in
+        debug | trace) ;;
+        *) say "debug logs of this shim appear only if containerd logs at that level: set level = \"debug\" in the table [debug] of $CONTAINERD_CONFIG" ;;
+    esac
+}
+
 # --- The plan ---
 
 want_containerd() {

@@ -67,11 +67,11 @@ const runStoredIfCurrent = (program: Program) => `
 cd ${folder} 2>/dev/null && [ "$(sha256sum <node.sh | cut -c 1-12)" = ${program.id} ] && exec sh ${folder}/node.sh "$@"
 { cat /proc/sys/kernel/random/boot_id node.sh; stat -c '%i %y' /var/lib stage activate; } 2>/dev/null | sha256sum | cut -c 1-12`;
 
-/** Runs the node program, which comes on standard input, without installing it. */
-const runSent = `
-set -eu; program=$(mktemp); trap 'rm -f "$program"' EXIT
-base64 -d | gzip -dc >"$program"
-sh "$program" "$@"`;
+/**
+ * Runs the node program, which comes on standard input, without a file. If the connection breaks, nothing runs: only the last
+ * line of the program calls its functions.
+ */
+const runSent = 'base64 -d | gzip -dc | sh -s -- "$@"';
 
 /** Who installs on a node. The node keeps it, and only its owner can remove the installation. */
 export interface Claim {

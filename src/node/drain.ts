@@ -15,7 +15,10 @@ import { commandArgs, commandOptions, type NodeContext } from "./resources";
 export const drainScript = `
 set -eu
 action=$1 node=$2 driver=$3 timeout=$4
-config=$(mktemp); trap 'rm -f "$config"' EXIT
+config=
+trap 'rm -f "$config"' EXIT
+trap 'exit 1' HUP INT PIPE TERM
+config=$(mktemp)
 cat >"$config"
 if [ -s "$config" ]; then export KUBECONFIG="$config"
 elif [ -z "\${KUBECONFIG-}" ] && [ -r /etc/kubernetes/admin.conf ]; then export KUBECONFIG=/etc/kubernetes/admin.conf; fi

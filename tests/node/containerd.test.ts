@@ -402,3 +402,29 @@ inEveryShell("the kubelet's file without marks", (sandbox) => {
         });
     }
 });
+
+inEveryShell("debug logs", (sandbox) => {
+    it("says what containerd needs for the debug logs of the Go shim, unless it has it", async () => {
+        const level = (level: string) => `[debug]\n  address = ""\n  level = "${level}"\n[grpc]\n  level = "debug"\n`;
+        const [go, rust] = ["bin/containerd-shim-kata-v2", "runtime-rs/bin/containerd-shim-kata-v2"];
+        for (const [debug, shim, dump, flag, says] of [
+            ["true", go, level(""), "", true],
+            ["true", go, level("info"), "", true],
+            ["true", go, level("debug"), "", false],
+            ["true", go, level("trace"), "", false],
+            ["true", go, level("info"), "debug", false],
+            ["true", rust, level("info"), "", false],
+            ["false", go, level("info"), "", false],
+        ] as const) {
+            sandbox().write("work/dump", dump);
+            const { status, stdout, stderr } = await sandbox().run(
+                `DEBUG=${debug} SHIM_PATH=${shim} CONTAINERD_SOCKET=/s CONTAINERD_CONFIG=/etc/config.toml
+                listener() { echo 1; }; flag() { echo ${flag}; }
+                explain_debug`,
+            );
+            expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
+            const words = /^debug logs .*set level = "debug" in the table \[debug\] of \/etc\/config\.toml\n$/;
+            expect(stdout, dump).to.match(says ? words : /^$/);
+        }
+    });
+});

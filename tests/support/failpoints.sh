@@ -33,16 +33,16 @@ failpoint() {
     "fault_$failpoint_fault"
 }
 
-# The connection is cut: the SSH server that serves the caller is killed. The worker's parent follows the log for the caller.
+# The connection is cut: the SSH server that serves the caller is killed. The caller is named behind --work and the unit.
 fault_connection() {
-    failpoint_pid=$PPID
+    failpoint_pid=$(tr '\000' '\n' </proc/$$/cmdline | tail -n 1)
     until [ "$(cat /proc/"$failpoint_pid"/comm)" = sshd ]; do
         failpoint_pid=$(awk '$1 == "PPid:" { print $2 }' /proc/"$failpoint_pid"/status)
     done
     kill -KILL "$failpoint_pid"
 }
 
-# The node program is killed.
+# The node program is killed. The unit has a process group of its own.
 fault_program() { kill -KILL 0; }
 
 # The node loses power: the test that waits for this file cuts it.

@@ -7,7 +7,16 @@ import { delimiter, join } from "node:path";
 import { isSecret } from "@pulumi/pulumi";
 import { expect } from "chai";
 import fc from "fast-check";
-import { activate, deactivate, probe, quote, stage, stageInput, unstage } from "../../../src/node/commands";
+import {
+    activate,
+    deactivate,
+    probe,
+    probeWithProgram,
+    quote,
+    stage,
+    stageInput,
+    unstage,
+} from "../../../src/node/commands";
 import { programOf } from "../../../src/node/program";
 import { makePlan } from "../../../src/plan";
 import { hostile } from "../../support/arguments";
@@ -253,6 +262,19 @@ describe("the commands for a node", () => {
 
         run(stage(plan, claim, program), { stdin: program.packed });
         expect(received(revision())).to.deep.equal(["probe", "--node=worker-1", "--runtime-class=kata-qemu"]);
+    });
+
+    it("probes with the program that it sends, and runs nothing of one that arrives incomplete", () => {
+        becomeRoot();
+        const command = probeWithProgram("worker-1", "kata-qemu");
+        for (const shell of shells) {
+            const { stdout, stderr } = run(command, { shell, stdin: program.packed });
+            expect(stderr).to.equal("");
+            expect(received(stdout)).to.deep.equal(["probe", "--node=worker-1", "--runtime-class=kata-qemu"]);
+        }
+        const long = programOf(`f() {\n${"echo a line\n".repeat(10000)}}\nprintf ran\n`);
+        expect(run(command, { stdin: long.packed }).stdout).to.equal("ran");
+        expect(run(command, { stdin: long.packed.slice(0, -20) }).stdout).to.equal("");
     });
 
     it("shows each changed argument on a line of its own", () => {

@@ -1,0 +1,40 @@
+import { spawn, spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { drainScript } from "../../../src/node/drain";
+
+const shells = [["dash"], ["bash"], ["busybox", "sh"], ["zsh", "--emulate", "sh"]].filter(
+    ([shell]) => spawnSync(shell!, ["-c", "exit 0"]).error === undefined,
+);
+
+describe("the drain script", () => {
+    let folder: string;
+    beforeEach(() => {
+        folder = mkdtempSync(join(tmpdir(), "kata-drain-"));
+        mkdirSync(join(folder, "tmp"));
+        writeFileSync(join(folder, "kubectl"), `#!/bin/sh\n[ -s "$KUBECONFIG" ] && touch ${folder}/asked; sleep 0.5\n`);
+        chmodSync(join(folder, "kubectl"), 0o755);
+    });
+    afterEach(() => rmSync(folder, { recursive: true }));
+
+    for (const [shell, ...options] of shells as [string, ...string[]][]) {
+        it(`removes its kubeconfig also when a signal ends it, under ${shell}`, async () => {
+            for (const signal of [undefined, "SIGHUP", "SIGINT", "SIGPIPE", "SIGTERM"] as const) {
+                rmSync(join(folder, "asked"), { force: true });
+                const words = ["uncordon", "worker-1", "", "600"];
+                const child = spawn(shell, [...options, "-c", drainScript, "kata-containers", ...words], {
+                    env: { PATH: `${folder}:${process.env.PATH}`, TMPDIR: join(folder, "tmp") },
+                    stdio: ["pipe", "ignore", "ignore"],
+                });
+                const ended = new Promise((resolve) => child.on("close", resolve));
+                child.stdin.end("a secret");
+                while (!existsSync(join(folder, "asked"))) await new Promise((resolve) => setTimeout(resolve, 10));
+                if (signal) child.kill(signal);
+                expect(await ended, signal).to.equal(signal ? 1 : 0);
+                expect(readdirSync(join(folder, "tmp")), signal).to.deep.equal([]);
+            }
+        });
+    }
+});
