@@ -252,9 +252,11 @@ report_progress() {
     done
 }
 
-# tree_fingerprint FOLDER: a hash over the names, types, modes, sizes and modification times of its files. All trees that
-# are unpacked from one archive have the same fingerprint.
-tree_fingerprint() { (cd "$1" && find . ! -type d -exec stat -c '%n %f %s %Y' {} + | sort | sha256sum | cut -c 1-64); }
+# tree_fingerprint FOLDER: a hash over the names, types, modes, sizes and modification times of its files, and the targets
+# of its links, whose times not every tar restores. All trees that are unpacked from one archive have the same fingerprint.
+tree_fingerprint() {
+    (cd "$1" && find . -type l -exec stat -c '%N' {} + -o ! -type d -exec stat -c '%n %f %s %Y' {} + | sort | sha256sum | cut -c 1-64)
+}
 
 # tree_is_intact TREE: as it was unpacked.
 tree_is_intact() {

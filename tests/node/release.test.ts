@@ -118,6 +118,34 @@ inEveryShell("downloading a release", (sandbox) => {
         expect(existsSync(`${tree}/bin/link`)).to.equal(true);
     });
 
+    it("does not download a release again that busybox tar unpacked", async () => {
+        const data = archive(
+            sandbox(),
+            "kata.tar.zst",
+            `${release}; ln -s shim opt/kata/bin/link; touch -hd @1 opt/kata/bin/*`,
+        );
+        program(sandbox(), "tar", 'exec busybox tar "$@"');
+        const run = () => download(sandbox(), sandbox().path("kata.tar.zst"), sha256(data));
+        expect(await run()).to.include({ status: 0, stderr: "" });
+        expect((await run()).stdout).to.contain("already unpacked");
+        // The fingerprint is that of the archive, whenever and by whatever it was unpacked.
+        const trees = () => readFileSync(sandbox().path("state/trees"), "utf8");
+        const before = trees();
+        rmSync(sandbox().path("path/tar"));
+        rmSync(sandbox().path("releases"), { recursive: true });
+        expect(await run()).to.include({ status: 0, stderr: "" });
+        expect(trees()).to.equal(before);
+    });
+
+    it("notices that a link of a release was changed", async () => {
+        const data = archive(sandbox(), "kata.tar.zst", `${release}; ln -s shim opt/kata/bin/link`);
+        const run = () => download(sandbox(), sandbox().path("kata.tar.zst"), sha256(data));
+        await run();
+        rmSync(sandbox().path("releases/3.32.0-abc/bin/link"));
+        symlinkSync("sham", sandbox().path("releases/3.32.0-abc/bin/link"));
+        expect((await run()).stdout).to.contain("has been modified; downloading it again");
+    });
+
     it("unpacks as root where setpriv cannot change the user", async () => {
         const data = archive(sandbox(), "kata.tar.zst", release);
         program(sandbox(), "setpriv", 'exec busybox setpriv "$@"');
