@@ -48,6 +48,8 @@ download_release() {
 
     mkdir -p "$RELEASES_DIR"
     chmod 0755 "$RELEASES_DIR"
+    # Before the download, to find out whether it can.
+    label usr_t "$RELEASES_DIR"
     echo '#!/bin/sh' >"$RELEASES_DIR/.try"
     chmod 0700 "$RELEASES_DIR/.try"
     check_program "$RELEASES_DIR/.try"
@@ -228,7 +230,10 @@ stray_links() {
 # add_tree FOLDER: gives a checked tree its place. No release needs devices, pipes, setuid programs or files that anyone
 # can write.
 add_tree() {
+    local folder
     find "$1" ! -type f ! -type d ! -type l -exec rm -f {} + -o ! -type l -perm /6022 -exec chmod a-s,go-w {} +
+    label usr_t -R "$1"
+    find "$1" -type d \( -name bin -o -name libexec \) -prune | while IFS= read -r folder; do label bin_t -R "$folder"; done
     flush -f "$1"
     printf '%s\t%s\n' "$TREE" "$(tree_fingerprint "$1")" | add_lines "$STATE_DIR/trees"
     # Sandboxes that run on a damaged tree keep the files that are left.
@@ -237,6 +242,18 @@ add_tree() {
     sweep
     flush "$RELEASES_DIR"
 }
+
+# label TYPE [-R] PATH: the SELinux types of /opt, because containerd and QEMU may be confined. If /opt is a link, `restorecon`
+# would set others.
+label() {
+    local mode
+    mode=$(selinux_mode)
+    [ -z "$mode" ] || chcon -t "$@" 2>"$WORK_DIR/chcon" || [ "$mode" = 0 ] ||
+        fail "SELinux is enforcing, and $RELEASES_DIR cannot be labelled: $(tail -n 1 "$WORK_DIR/chcon" | excerpt)" \
+            "install chcon, mount a filesystem with SELinux labels there, or make SELinux permissive; then run pulumi up again"
+}
+# selinux_mode: 1 is enforcing, 0 is permissive; empty without SELinux.
+selinux_mode() { cat /sys/fs/selinux/enforce 2>/dev/null || :; }
 
 # report_progress PID: every few seconds, a line that says how much the process has read.
 report_progress() {

@@ -215,6 +215,50 @@ inEveryShell("downloading a release", (sandbox) => {
         expect((await sandbox().run(free(2))).stdout).to.equal(`${-0.5 * 1048576}\n`);
     });
 
+    const chcon = 'echo "$*" >>labels';
+    it("labels a release for SELinux, programs as bin_t", async () => {
+        const data = archive(
+            sandbox(),
+            "kata.tar.zst",
+            `${release}; mkdir -p opt/kata/libexec opt/kata/runtime-rs/bin`,
+        );
+        program(sandbox(), "chcon", chcon);
+        const result = await download(
+            sandbox(),
+            sandbox().path("kata.tar.zst"),
+            sha256(data),
+            "selinux_mode() { echo 1; }",
+        );
+        expect(result).to.include({ status: 0, stderr: "" });
+        const tree = "releases/.staging/content/opt/kata";
+        const labels = readFileSync(sandbox().path("labels"), "utf8").replaceAll(`${sandbox().folder}/`, "").trim();
+        const [folder, all, ...programs] = labels.split("\n");
+        expect([folder, all]).to.deep.equal(["-t usr_t releases", `-t usr_t -R ${tree}`]);
+        expect(programs.sort()).to.deep.equal(
+            ["bin", "libexec", "runtime-rs/bin"].map((name) => `-t bin_t -R ${tree}/${name}`),
+        );
+    });
+
+    it("labels nothing without SELinux", async () => {
+        const data = archive(sandbox(), "kata.tar.zst", release);
+        program(sandbox(), "chcon", chcon);
+        const result = await download(sandbox(), sandbox().path("kata.tar.zst"), sha256(data), "selinux_mode() { :; }");
+        expect(result).to.include({ status: 0, stderr: "" });
+        expect(existsSync(sandbox().path("labels"))).to.equal(false);
+    });
+
+    it("does without labels where SELinux is permissive", async () => {
+        const data = archive(sandbox(), "kata.tar.zst", release);
+        program(sandbox(), "chcon", "exit 1");
+        const result = await download(
+            sandbox(),
+            sandbox().path("kata.tar.zst"),
+            sha256(data),
+            "selinux_mode() { echo 0; }",
+        );
+        expect(result).to.include({ status: 0, stderr: "" });
+    });
+
     const refused = (archive: string, finding: RegExp, run: () => Promise<{ status: number | null; stderr: string }>) =>
         it(`reports ${archive} and leaves nothing behind`, async () => {
             const { status, stderr } = await run();
@@ -245,6 +289,15 @@ inEveryShell("downloading a release", (sandbox) => {
     });
     refused("a path that does not exist", /the file .* does not exist/, () =>
         download(sandbox(), "/nowhere/kata.tar.zst", "0".repeat(64)),
+    );
+    refused(
+        "a filesystem without labels where SELinux is enforcing, before the download,",
+        /SELinux is enforcing, and .* cannot be labelled: chcon: Operation not supported/,
+        async () => {
+            program(sandbox(), "chcon", "echo 'chcon: Operation not supported' >&2; exit 1");
+            archive(sandbox(), "kata.tar.zst", release);
+            return download(sandbox(), sandbox().path("kata.tar.zst"), "0".repeat(64), "selinux_mode() { echo 1; }");
+        },
     );
     refused("a server that answers 404", /download of .* incomplete: .*404/, async () =>
         download(sandbox(), `${await serve(({ refuse }) => refuse())}/kata.tar.zst`, "0".repeat(64)),
