@@ -147,10 +147,15 @@ unprivileged() {
     if $drop true 2>/dev/null; then $drop "$@"; else "$@"; fi
 }
 
-# source_stream URL: prints the archive. The query of the URL may be a signature, so it is in no argument and no output.
+# source_stream URL: prints the archive. The query of the URL may be a signature and the proxy have a password, so they are
+# in no argument and no output.
 source_stream() {
     local redirections="=http,https" query
     query=$(by_architecture "${KATA_URL_QUERY_AMD64:-}" "${KATA_URL_QUERY_ARM64:-}")
+    if [ -n "${KATA_URL_PROXY:-}" ]; then
+        unset HTTPS_PROXY ALL_PROXY all_proxy NO_PROXY no_proxy
+        export "http_proxy=$KATA_URL_PROXY" "https_proxy=$KATA_URL_PROXY"
+    fi
     case $1 in
         /*) cat "$1" ;;
         *) if have curl; then
@@ -185,9 +190,9 @@ archive_problem() {
         finding="$1 is larger than $(cat "$WORK_DIR/archive.larger")"
     elif [ "$(cat "$WORK_DIR/source.status")" != 0 ]; then
         finding="download of $1 incomplete: $(tail -n 1 "$WORK_DIR/source.err" | excerpt)"
-        remedy="check that this node reaches it, or set release.url to a mirror or to a path on the node"
-        # A server that refused the request (4xx) will refuse it again.
-        grep -q 'error: 4[0-9][0-9]' "$WORK_DIR/source.err" || retry=yes
+        remedy="check that this node reaches it; set release.proxy to an HTTP proxy, or release.url to a mirror or to a path on the node"
+        # A server or proxy that refused the request (4xx) will refuse it again.
+        grep -qE '(error:|response|code) 4[0-9][0-9]' "$WORK_DIR/source.err" || retry=yes
     elif [ "$(cut -c 1-64 "$WORK_DIR/sum")" != "$2" ]; then
         finding="the sha256 of $1 is $(cut -c 1-64 "$WORK_DIR/sum"), not $2"
     elif [ -e "$WORK_DIR/content.larger" ]; then
