@@ -25,6 +25,7 @@ export const everyArgument: KataContainersArgs = {
     version: "3.32.0",
     release: {
         url: "https://mirror.example.com/kata/{version}/{archive}",
+        proxy: "http://proxy.example.com:3128",
         sha256: {
             amd64: "1449ecea50bd91fa73a94648db195d18950fe869ba4b1f12d05f55f1fa7c1b01",
             arm64: "8736c054d9223974735394f822000823baef509e1c33405ec798240fa9b6e4b5",

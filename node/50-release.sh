@@ -48,11 +48,14 @@ download_release() {
 
     mkdir -p "$RELEASES_DIR"
     chmod 0755 "$RELEASES_DIR"
+    # Before the download, to find out whether it can.
+    label usr_t "$RELEASES_DIR"
     echo '#!/bin/sh' >"$RELEASES_DIR/.try"
     chmod 0700 "$RELEASES_DIR/.try"
     check_program "$RELEASES_DIR/.try"
     while :; do
         unpack_stream "$url" "$staging" || :
+        chown -hR 0:0 "$staging"
         problem=$(archive_problem "$url" "$2" "$staging/content/opt")
         if [ -z "$problem" ]; then break; fi
         rm -rf "$staging"
@@ -85,32 +88,74 @@ require_tools() { # URL
     esac
 }
 
-# unpack_stream URL STAGING: downloads, sums and unpacks in one pass. Each part leaves its exit status and its errors in
-# a file, because a pipeline returns the status of its last part only.
+# unpack_stream URL STAGING: downloads, sums and unpacks in one pass. The sum is known only at the end, so the amount is
+# bounded, and the parts that read the content are unprivileged. Each part leaves its exit status and its errors in a
+# file, because a pipeline returns the status of its last part only.
 unpack_stream() {
-    local url="$1" content="$2/content" decompress summer reporter
+    local url="$1" content="$2/content" decompress summer reporter reserve
     decompress=$(decompressor "$url")
-    rm -rf "$2" "$WORK_DIR/pipe"
+    rm -rf "$2" "$WORK_DIR/pipe" "$WORK_DIR"/*.larger
     mkdir -m 0700 "$2" "$content"
+    chown 65500:65500 "$content"
     mkfifo "$WORK_DIR/pipe"
+    reserve=$(reserved_space "$2")
     say "downloading $url"
     # openssl uses the processor's instructions for sha256, which sha256sum often does not.
     { if have openssl; then exec openssl dgst -sha256 -r; else exec sha256sum; fi; } <"$WORK_DIR/pipe" >"$WORK_DIR/sum" &
     summer=$!
     report_progress "$summer" 9>&- &
     reporter=$!
-    keep_status source source_stream "$url" | tee "$WORK_DIR/pipe" |
-        { keep_status decompress "$decompress" -dc; cat >/dev/null; } |
-        { keep_status tar tar -C "$content" -xf - --no-same-owner --no-same-permissions; cat >/dev/null; }
+    keep_status source source_stream "$url" | bounded archive 4 0 | tee "$WORK_DIR/pipe" |
+        { keep_status decompress unprivileged "$decompress" -dc; cat >/dev/null; } | bounded content 16 "$reserve" |
+        (cd "$content" && keep_status tar unprivileged tar -xof - --no-same-permissions; cat >/dev/null)
     wait "$summer" || :
     kill "$reporter" 2>/dev/null || :
     wait "$reporter" 2>/dev/null || :
 }
 
-# source_stream URL: prints the archive. The query of the URL may be a signature, so it is in no argument and no output.
+# reserved_space PATH: the KiB that an archive must leave free. The kubelet evicts pods when less than a tenth of the disk
+# is free; only what a release needs may be taken from that.
+reserved_space() {
+    local tenth rest
+    tenth=$(($(stat -f -c '%S * %b / 10240' "$1")))
+    rest=$(($(free_space "$1") - 2621440))
+    if [ "$rest" -lt "$tenth" ]; then echo "$rest"; else echo "$tenth"; fi
+}
+
+# bounded NAME GIB RESERVE: passes on its input, unless it is larger than GIB or leaves less than RESERVE KiB free. That is
+# checked every 64 MiB; small files take more space than their bytes.
+bounded() {
+    local name="$1" limit="$(($2 * 1024))" reserve="$3" size=0 larger
+    while dd "bs=1M" "count=64" "iflag=fullblock" 2>"$WORK_DIR/$name.dd" && grep -q '^64+0' "$WORK_DIR/$name.dd"; do
+        size=$((size + 64))
+        if [ "$size" -ge "$limit" ]; then
+            larger="$((limit / 1024)) GiB"
+        elif [ "$(free_space "$RELEASES_DIR")" -lt "$reserve" ]; then
+            larger="$size MiB, and the disk has no room for it"
+        else
+            continue
+        fi
+        echo "$larger" >"$WORK_DIR/$name.larger"
+        return
+    done
+}
+
+# unprivileged COMMAND...: runs it as a user that has no other processes, if this node has setpriv. `nobody` may have some,
+# such as exporters, and those that see all processes could change the files through /proc.
+unprivileged() {
+    local drop="setpriv --reuid 65500 --regid 65500 --clear-groups --no-new-privs"
+    if $drop true 2>/dev/null; then $drop "$@"; else "$@"; fi
+}
+
+# source_stream URL: prints the archive. The query of the URL may be a signature and the proxy have a password, so they are
+# in no argument and no output.
 source_stream() {
     local redirections="=http,https" query
     query=$(by_architecture "${KATA_URL_QUERY_AMD64:-}" "${KATA_URL_QUERY_ARM64:-}")
+    if [ -n "${KATA_URL_PROXY:-}" ]; then
+        unset HTTPS_PROXY ALL_PROXY all_proxy NO_PROXY no_proxy
+        export "http_proxy=$KATA_URL_PROXY" "https_proxy=$KATA_URL_PROXY"
+    fi
     case $1 in
         /*) cat "$1" ;;
         *) if have curl; then
@@ -141,13 +186,18 @@ archive_problem() {
     if grep -qi 'no space left' "$WORK_DIR/tar.err"; then
         finding="the disk is full: $(grep -i "no space left" "$WORK_DIR/tar.err" | head -n 1 | excerpt)"
         remedy="free space in $RELEASES_DIR"
+    elif [ -e "$WORK_DIR/archive.larger" ]; then
+        finding="$1 is larger than $(cat "$WORK_DIR/archive.larger")"
     elif [ "$(cat "$WORK_DIR/source.status")" != 0 ]; then
         finding="download of $1 incomplete: $(tail -n 1 "$WORK_DIR/source.err" | excerpt)"
-        remedy="check that this node reaches it, or set release.url to a mirror or to a path on the node"
-        # A server that refused the request (4xx) will refuse it again.
-        grep -q 'error: 4[0-9][0-9]' "$WORK_DIR/source.err" || retry=yes
+        remedy="check that this node reaches it; set release.proxy to an HTTP proxy, or release.url to a mirror or to a path on the node"
+        # A server or proxy that refused the request (4xx) will refuse it again.
+        grep -qE '(error:|response|code) 4[0-9][0-9]' "$WORK_DIR/source.err" || retry=yes
     elif [ "$(cut -c 1-64 "$WORK_DIR/sum")" != "$2" ]; then
         finding="the sha256 of $1 is $(cut -c 1-64 "$WORK_DIR/sum"), not $2"
+    elif [ -e "$WORK_DIR/content.larger" ]; then
+        finding="$1 unpacks to more than $(cat "$WORK_DIR/content.larger")"
+        remedy="free space in $RELEASES_DIR; if the size is wrong, $remedy"
     elif [ "$(cat "$WORK_DIR/decompress.status")$(cat "$WORK_DIR/tar.status")" != 00 ]; then
         finding="$1 cannot be unpacked: $(cat "$WORK_DIR/decompress.err" "$WORK_DIR/tar.err" | head -n 1 | excerpt)"
     elif [ -L "$3" ] || [ -L "$3/kata" ] || [ ! -d "$3/kata/share/defaults/kata-containers" ]; then
@@ -185,7 +235,10 @@ stray_links() {
 # add_tree FOLDER: gives a checked tree its place. No release needs devices, pipes, setuid programs or files that anyone
 # can write.
 add_tree() {
+    local folder
     find "$1" ! -type f ! -type d ! -type l -exec rm -f {} + -o ! -type l -perm /6022 -exec chmod a-s,go-w {} +
+    label usr_t -R "$1"
+    find "$1" -type d \( -name bin -o -name libexec \) -prune | while IFS= read -r folder; do label bin_t -R "$folder"; done
     flush -f "$1"
     printf '%s\t%s\n' "$TREE" "$(tree_fingerprint "$1")" | add_lines "$STATE_DIR/trees"
     # Sandboxes that run on a damaged tree keep the files that are left.
@@ -194,6 +247,18 @@ add_tree() {
     sweep
     flush "$RELEASES_DIR"
 }
+
+# label TYPE [-R] PATH: the SELinux types of /opt, because containerd and QEMU may be confined. If /opt is a link, `restorecon`
+# would set others.
+label() {
+    local mode
+    mode=$(selinux_mode)
+    [ -z "$mode" ] || chcon -t "$@" 2>"$WORK_DIR/chcon" || [ "$mode" = 0 ] ||
+        fail "SELinux is enforcing, and $RELEASES_DIR cannot be labelled: $(tail -n 1 "$WORK_DIR/chcon" | excerpt)" \
+            "install chcon, mount a filesystem with SELinux labels there, or make SELinux permissive; then run pulumi up again"
+}
+# selinux_mode: 1 is enforcing, 0 is permissive; empty without SELinux.
+selinux_mode() { cat /sys/fs/selinux/enforce 2>/dev/null || :; }
 
 # report_progress PID: every few seconds, a line that says how much the process has read.
 report_progress() {
@@ -209,9 +274,11 @@ report_progress() {
     done
 }
 
-# tree_fingerprint FOLDER: a hash over the names, types, modes, sizes and modification times of its files. All trees that
-# are unpacked from one archive have the same fingerprint.
-tree_fingerprint() { (cd "$1" && find . ! -type d -exec stat -c '%n %f %s %Y' {} + | sort | sha256sum | cut -c 1-64); }
+# tree_fingerprint FOLDER: a hash over the names, types, modes, sizes and modification times of its files, and the targets
+# of its links, whose times not every tar restores. All trees that are unpacked from one archive have the same fingerprint.
+tree_fingerprint() {
+    (cd "$1" && find . -type l -exec stat -c '%N' {} + -o ! -type d -exec stat -c '%n %f %s %Y' {} + | sort | sha256sum | cut -c 1-64)
+}
 
 # tree_is_intact TREE: as it was unpacked.
 tree_is_intact() {

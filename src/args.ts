@@ -134,6 +134,15 @@ export interface Release {
      */
     url?: Input<string>;
     /**
+     * The HTTP proxy through which the nodes download the release, such as `http://proxy.example.com:3128`. Defaults to
+     * the proxy in the environment of the SSH session, which `sudo` usually removes. Kubespray: `http_proxy`,
+     * `https_proxy`.
+     *
+     * It overrides the environment of the node, including `no_proxy`. It may contain a user and a password, with special
+     * characters percent-encoded; it is then kept secret.
+     */
+    proxy?: Input<string>;
+    /**
      * The checksums of the archives. Defaults to the checksums in this package; required for a version without one. If
      * any is set, only the given checksums are used. A node whose architecture has no checksum is rejected. Kubespray:
      * `kata_containers_binary_checksum`.

@@ -41,7 +41,7 @@ export class KataContainers extends pulumi.ComponentResource {
             if (invalid.length > 0) throw lateError(name, invalid);
             return makePlan(known, Boolean(rollout?.drain));
         });
-        // Only parts that are not in the plan may be secret, and the URL of the release, which only the stage command gets.
+        // Only parts that are not in the plan may be secret, and the URL and the proxy of the release, which only stage gets.
         const plan = pulumi.unsecret(checked);
         const owner = firstOwner(name, this);
         const program = readProgram();

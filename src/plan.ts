@@ -16,6 +16,8 @@ export interface Plan {
     version: string;
     /** The architectures with a known sum. A node of another architecture is rejected. */
     archives: [architecture: Architecture, archive: { url: string; query: string; sha256: string }][];
+    /** The URL of the HTTP proxy for the archives, which may contain a password; may be empty. */
+    proxy: string;
     /** Paths in the release tree. */
     shimPath: string;
     configuration: string;
@@ -53,6 +55,7 @@ export function makePlan(args: Unwrap<Settings>, drained = false): Plan {
     return {
         version,
         archives: plannedArchives(version, shims[shim].engine, args.release),
+        proxy: args.release?.proxy ?? "",
         shimPath: program,
         configuration,
         handler: runtimeClass.handler ?? name,

@@ -61,6 +61,7 @@ describe("the reference", () => {
             "kata_containers_qemu_debug",
             "kata_containers_qemu_default_memory",
             "kubelet_cgroup_driver",
+            "https_proxy",
             "serial",
         ]) {
             expect(named.join(" ")).to.contain(`\`${variable}\``);

@@ -53,7 +53,11 @@ function settings(variables: Variables): Omit<KataContainersArgs, "nodes"> {
     const sum = kata("binary_checksum")?.replace(/^sha256:/, "");
     return {
         version: kata("version"),
-        release: { url: kata("download_url"), sha256: sum === undefined ? undefined : { amd64: sum } },
+        release: {
+            url: kata("download_url"),
+            proxy: text(variables, "https_proxy") || text(variables, "http_proxy") || undefined,
+            sha256: sum === undefined ? undefined : { amd64: sum },
+        },
         runtimeClasses: {
             "kata-qemu": {
                 overhead: {

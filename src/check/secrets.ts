@@ -6,7 +6,7 @@ import { entryPath, isObject, join, type Problem } from "./checks";
 const reason =
     "cannot be a secret, because previews and files on the nodes show it: pass it through pulumi.unsecret if it is not confidential";
 /** A secret here hides only its own value, in the RuntimeClass or in the download. */
-const allowed = /^release\.url$|\.(labels|annotations|tolerations|nodeSelector)$/;
+const allowed = /^release\.(url|proxy)$|\.(labels|annotations|tolerations|nodeSelector)$/;
 
 /** A secret in the text of a command would hide the whole text, so that no preview could show what changes on a node. */
 export async function secretProblems(value: unknown, path = ""): Promise<Problem[]> {

@@ -200,6 +200,14 @@ function releaseUrl(value: unknown, path: string): Problem[] {
     return broken ? [{ path, reason: broken[1] }] : [];
 }
 
+const releaseProxy = leaf(
+    "the URL of an HTTP proxy with its port, as in http://user:password@host:3128, with special characters percent-encoded",
+    (value) =>
+        isText(value) &&
+        /^http:\/\/([\w\-.~!$&'()*+,;=%]+(:[\w\-.~!$&'()*+,;=%]*)?@)?([\w\-.]+|\[[\da-f:]+\]):\d+\/?$/.test(value) &&
+        URL.canParse(value),
+);
+
 /** The name of a setting: a table and a key. The tables and keys depend on the release; the node checks them. */
 function settingKey(key: unknown, path: string): Problem[] {
     if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$/.test(String(key))) {
@@ -243,6 +251,7 @@ const settingsShape: { [name in keyof Required<Settings>]: Check } = {
     release: optional(
         object({
             url: optional(secret(releaseUrl)),
+            proxy: optional(secret(releaseProxy)),
             sha256: optional(object({ amd64: optional(sha256), arm64: optional(sha256) })),
         }),
     ),

@@ -37,15 +37,15 @@ exit 1`);
 /**
  * Runs the node program, which comes on standard input in one line, from a file. The program replaces an installed one by
  * itself, after it has checked the owner of the node. The connection may break, so verify the file first. The queries of the
- * URLs follow on standard input.
+ * URLs and the proxy follow on standard input.
  */
 const store = (program: Program) => `
 set -eu; umask 077; mkdir -p ${folder}; cd ${folder}
 IFS= read -r line || :; printf %s "$line" | base64 -d | gzip -dc >new.$$ || :
 [ "$(sha256sum <new.$$ | cut -c 1-12)" = ${program.id} ] || {
     rm new.$$; echo "error: the node program arrived incomplete on $(uname -n): install base64 and gzip there if they are missing, then run pulumi up again" >&2; exit 1; }
-IFS= read -r KATA_URL_QUERY_AMD64 || :; IFS= read -r KATA_URL_QUERY_ARM64 || :
-export KATA_URL_QUERY_AMD64 KATA_URL_QUERY_ARM64
+IFS= read -r KATA_URL_QUERY_AMD64 || :; IFS= read -r KATA_URL_QUERY_ARM64 || :; IFS= read -r KATA_URL_PROXY || :
+export KATA_URL_QUERY_AMD64 KATA_URL_QUERY_ARM64 KATA_URL_PROXY
 exec sh ${folder}/new.$$ "$@"`;
 
 /** Runs the node program that `stage` installed. */
@@ -112,14 +112,15 @@ export function stage(plan: Plan, claim: Claim, program: Program): string {
 }
 
 /**
- * The standard input of `stage`. The queries of the URLs, which may be signatures, are not in the text of the command, which
- * errors of the command provider and the list of processes show.
+ * The standard input of `stage`. The queries of the URLs, which may be signatures, and the proxy, which may have a password,
+ * are not in the text of the command, which errors of the command provider and the list of processes show.
  */
 export function stageInput(plan: Plan, program: Program): Output<string> {
     const queries = architectures.map(
         (architecture) => plan.archives.find(([other]) => other === architecture)?.[1].query ?? "",
     );
-    return queries.some(Boolean) ? secret([program.packed, ...queries, ""].join("\n")) : output(program.packed);
+    const lines = [...queries, plan.proxy];
+    return lines.some(Boolean) ? secret([program.packed, ...lines, ""].join("\n")) : output(program.packed);
 }
 
 /** Undoes `stage`. The node ignores the revision. */

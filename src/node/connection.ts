@@ -48,7 +48,11 @@ export function publicArgs({ nodes, rollout, release, ...settings }: KataContain
     const { kubeconfig: _, controlPlane, ...drain } = rollout?.drain ?? {};
     return {
         ...settings,
-        release: release && { ...release, url: release.url && publicUrl(release.url) },
+        release: release && {
+            ...release,
+            url: hideIf((url) => splitQuery(url)[1] !== "", release.url),
+            proxy: hideIf((proxy) => /@/.test(proxy), release.proxy),
+        },
         nodes: Object.fromEntries(
             Object.entries(nodes).map(([name, { connection, ...node }]) => [
                 name,
@@ -62,10 +66,11 @@ export function publicArgs({ nodes, rollout, release, ...settings }: KataContain
     };
 }
 
-/** A URL with a query, which may be a signature, is secret. */
-function publicUrl(url: pulumi.Input<string>): pulumi.Input<string> {
-    const hide = (known: string) => (splitQuery(known)[1] ? pulumi.secret(known) : known);
-    return typeof url === "string" ? hide(url) : pulumi.output(url).apply((known) => pulumi.output(hide(known)));
+/** Makes a text secret, if it is one. */
+function hideIf(isSecret: (known: string) => boolean, text: pulumi.Input<string> | undefined) {
+    const hide = (known: string) => (isSecret(known) ? pulumi.secret(known) : known);
+    if (!text) return text;
+    return typeof text === "string" ? hide(text) : pulumi.output(text).apply((known) => pulumi.output(hide(known)));
 }
 
 function publicConnection({ host, port, user, hostKey, proxy }: Connection): Partial<Connection> {

@@ -118,18 +118,28 @@ function furnish(sandbox: Sandbox) {
     execFileSync("sh", ["-ec", script], { cwd: sandbox.folder });
     return () => [
         ...["outside", "releases/3.31.0-def"].flatMap((path) => paths(sandbox.path(path)).map(snapshot)),
-        ...readdirSync(sandbox.folder).filter((name) => !["work", "state", "program.sh"].includes(name)),
+        ...readdirSync(sandbox.folder).filter((name) => !["work", "state", "seen", "program.sh"].includes(name)),
     ];
 }
 
-const download = (sandbox: Sandbox, archive: string) =>
-    sandbox.run(
-        // Who can read the unchecked content: the mode of the folder when tar begins and when it ends.
-        `mode() { stat -c %a "$RELEASES_DIR/.staging" >>"$STATE_DIR/modes"; }
-        tar() { mode; command tar "$@" && rc=0 || rc=$?; mode; return $rc; }
+/** Records the user who unpacks, and who can read the unchecked content: the mode of the folder before and after. */
+const recorder = (tool: string, sandbox: Sandbox) => `#!/bin/sh
+record() { echo "${tool} $(id -u) $(stat -c %a ${sandbox.path("releases/.staging")})" >>${sandbox.path("seen")}; }
+record; ${tool === "zstd" ? "" : "$R_BUSYBOX "}/usr/bin/${tool} "$@"; status=$?; record; exit $status
+`;
+
+function download(sandbox: Sandbox, archive: string) {
+    sandbox.write("seen", "");
+    for (const tool of ["tar", "xz", "zstd"]) sandbox.write(`path/${tool}`, recorder(tool, sandbox));
+    execFileSync("sh", ["-ec", "chmod 711 .; chmod 755 path/*; chmod 666 seen"], { cwd: sandbox.folder });
+    return sandbox.run(
+        // busybox has its own tar and xz, and a setpriv that cannot change the user.
+        `setpriv() { /usr/bin/setpriv "$@"; }
+        case $(command -v tar) in /*) export R_BUSYBOX= ;; *) export R_BUSYBOX=busybox ;; esac
         HOST_CHECKS=warn VERSION=3.32.0 TREE=3.32.0-abc; download_release "$R_URL" "$R_SUM"`,
         { R_URL: archive, R_SUM: createHash("sha256").update(readFileSync(archive)).digest("hex") },
     );
+}
 
 /** Paths that lead out of the folder that an archive is unpacked in, whichever folder that is. */
 const upward = (path: string) => [1, 2, 3, 4, 5].map((n) => "../".repeat(n) + path);
@@ -330,7 +340,10 @@ inEveryShell("unpacking an archive", (sandbox) => {
                 expect(readdirSync(sandbox().path("releases"))).to.deep.equal(trees);
                 if (status === 0) checkTree(sandbox().path("releases/3.32.0-abc"));
                 else expect(stderr).to.match(/^error: node .*, step "release": /);
-                expect(readFileSync(sandbox().path("state/modes"), "utf8")).to.equal("700\n700\n");
+                const seen = readFileSync(sandbox().path("seen"), "utf8").trim().split("\n").sort();
+                expect(seen).to.deep.equal(
+                    [compressor, compressor, "tar", "tar"].sort().map((tool) => `${tool} 65500 700`),
+                );
                 expect(existsSync(sandbox().path("releases/.staging"))).to.equal(false);
             });
         }

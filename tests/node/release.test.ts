@@ -1,34 +1,31 @@
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statfsSync, statSync, symlinkSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
+import { archive, release } from "../support/archive";
 import { inEveryShell, type Sandbox } from "../support/shells";
 
-const configuration = "opt/kata/share/defaults/kata-containers/configuration-qemu.toml";
 const sha256 = (data: Buffer) => createHash("sha256").update(data).digest("hex");
 
-/** An archive of the files that `script` makes. */
-function archive(sandbox: Sandbox, name: string, script: string): Buffer {
-    sandbox.write("content/keep", "");
-    const compress = name.endsWith("xz") ? "xz -0" : "zstd -q";
-    execFileSync(
-        "sh",
-        ["-ec", `cd content; ${script}; tar -c --owner=1001 --group=123 ./opt | ${compress} >../${name}`],
-        {
-            cwd: sandbox.folder,
-        },
+const download = (sandbox: Sandbox, url: string, sum: string, script = "") =>
+    sandbox.run(
+        `${preferred(sandbox)}; ${script}
+        HOST_CHECKS=warn VERSION=3.32.0 TREE=3.32.0-abc; download_release "$R_URL" "$R_SUM"`,
+        { R_URL: url, R_SUM: sum },
     );
-    return readFileSync(sandbox.path(name));
-}
-const release = `mkdir -p opt/kata/bin ${configuration.replace(/\/[^/]*$/, "")}; echo '[runtime]' >${configuration}; echo shim >opt/kata/bin/shim`;
 
-const download = (sandbox: Sandbox, url: string, sum: string) =>
-    sandbox.run(`HOST_CHECKS=warn VERSION=3.32.0 TREE=3.32.0-abc; download_release "$R_URL" "$R_SUM"`, {
-        R_URL: url,
-        R_SUM: sum,
-    });
+/** Puts a program before those of the machine, for every user. */
+function program(sandbox: Sandbox, name: string, script: string) {
+    chmodSync(sandbox.write(`path/${name}`, `#!/bin/sh\n${script}\n`), 0o755);
+    chmodSync(sandbox.folder, 0o711);
+    chmodSync(sandbox.write("seen", ""), 0o666);
+}
+/** Functions, because a shell may have programs of its own. */
+const preferred = (sandbox: Sandbox) =>
+    readdirSync(sandbox.path("path"))
+        .map((name) => `${name}() { ${sandbox.path(`path/${name}`)} "$@"; }`)
+        .join("; ");
 
 inEveryShell("downloading a release", (sandbox) => {
     let server: Server | undefined;
@@ -121,6 +118,147 @@ inEveryShell("downloading a release", (sandbox) => {
         expect(existsSync(`${tree}/bin/link`)).to.equal(true);
     });
 
+    it("does not download a release again that busybox tar unpacked", async () => {
+        const data = archive(
+            sandbox(),
+            "kata.tar.zst",
+            `${release}; ln -s shim opt/kata/bin/link; touch -hd @1 opt/kata/bin/*`,
+        );
+        program(sandbox(), "tar", 'exec busybox tar "$@"');
+        const run = () => download(sandbox(), sandbox().path("kata.tar.zst"), sha256(data));
+        expect(await run()).to.include({ status: 0, stderr: "" });
+        expect((await run()).stdout).to.contain("already unpacked");
+        // The fingerprint is that of the archive, whenever and by whatever it was unpacked.
+        const trees = () => readFileSync(sandbox().path("state/trees"), "utf8");
+        const before = trees();
+        rmSync(sandbox().path("path/tar"));
+        rmSync(sandbox().path("releases"), { recursive: true });
+        expect(await run()).to.include({ status: 0, stderr: "" });
+        expect(trees()).to.equal(before);
+    });
+
+    it("notices that a link of a release was changed", async () => {
+        const data = archive(sandbox(), "kata.tar.zst", `${release}; ln -s shim opt/kata/bin/link`);
+        const run = () => download(sandbox(), sandbox().path("kata.tar.zst"), sha256(data));
+        await run();
+        rmSync(sandbox().path("releases/3.32.0-abc/bin/link"));
+        symlinkSync("sham", sandbox().path("releases/3.32.0-abc/bin/link"));
+        expect((await run()).stdout).to.contain("has been modified; downloading it again");
+    });
+
+    it("unpacks as root where setpriv cannot change the user", async () => {
+        const data = archive(sandbox(), "kata.tar.zst", release);
+        program(sandbox(), "setpriv", 'exec busybox setpriv "$@"');
+        program(sandbox(), "tar", `id -u >>${sandbox().path("seen")}; exec /usr/bin/tar "$@"`);
+        const result = await download(sandbox(), sandbox().path("kata.tar.zst"), sha256(data));
+        expect(result).to.include({ status: 0, stderr: "" });
+        expect(readFileSync(sandbox().path("seen"), "utf8")).to.equal("0\n");
+        expect(statSync(sandbox().path("releases/3.32.0-abc/bin/shim"))).to.include({ uid: 0, gid: 0 });
+    });
+
+    /** With blocks of 4 KiB instead of 1 MiB, so that a GiB is 4 MiB. */
+    const smallBlocks = () => program(sandbox(), "dd", 'shift; exec /usr/bin/dd bs=4096 "$@"');
+
+    it("stops a download that does not end", async () => {
+        smallBlocks();
+        let sent = 0;
+        server = createServer((_, response) => {
+            const block = Buffer.alloc(65536);
+            const send = () => {
+                while (!response.destroyed && response.write(block)) sent += block.length;
+                sent += block.length;
+            };
+            response.on("drain", send);
+            send();
+        }).listen(0, "127.0.0.1");
+        await new Promise((resolve) => server!.once("listening", resolve));
+        const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/kata.tar.zst`;
+        const { status, stderr } = await download(sandbox(), url, "0".repeat(64));
+        expect(status).to.equal(1);
+        expect(stderr).to.match(/kata.tar.zst is larger than 4 GiB\n {2}what to do: check release.url/);
+        expect(sent)
+            .to.be.greaterThan(16 << 20)
+            .and.lessThan(64 << 20);
+        expect(readdirSync(sandbox().path("releases"))).to.deep.equal([]);
+    });
+
+    it("stops unpacking an archive that leaves too little free space", async () => {
+        const data = archive(sandbox(), "kata.tar.zst", `${release}; head -c 80M /dev/zero >opt/kata/image`);
+        const seen = sandbox().path("seen");
+        program(sandbox(), "tar", `/usr/bin/tar "$@"; rc=$?; stat -c %s opt/kata/image >${seen}; exit $rc`);
+        const full = "reserved_space() { echo 999999999999; }";
+        const { status, stderr } = await download(sandbox(), sandbox().path("kata.tar.zst"), sha256(data), full);
+        expect(status).to.equal(1);
+        expect(stderr).to.match(/unpacks to more than 64 MiB, and the disk has no .*\n {2}what to do: free space in/);
+        expect(Number(readFileSync(seen, "utf8")))
+            .to.be.greaterThan(0)
+            .and.lessThan(65 << 20);
+        expect(readdirSync(sandbox().path("releases"))).to.deep.equal([]);
+    });
+
+    it("passes on a stream up to a limit", async () => {
+        smallBlocks();
+        const run = (mib: number) =>
+            sandbox().run(
+                `${preferred(sandbox())}; head -c ${mib << 20} /dev/zero | bounded x 1 0 | wc -c; cat "$WORK_DIR/x.larger" 2>/dev/null || echo no`,
+            );
+        expect((await run(3)).stdout).to.equal(`${3 << 20}\nno\n`);
+        expect((await run(9)).stdout).to.equal(`${4 << 20}\n1 GiB\n`);
+    });
+
+    it("keeps a tenth of the disk free, except for the size of a release", async () => {
+        const free = (gib: number) => `free_space() { echo ${gib * 1048576}; }; reserved_space .`;
+        const size = statfsSync(sandbox().folder);
+        const tenth = Math.floor((size.blocks * size.bsize) / 10240);
+        expect((await sandbox().run(free(1000000))).stdout).to.equal(`${tenth}\n`);
+        expect((await sandbox().run(free(3))).stdout).to.equal(`${0.5 * 1048576}\n`);
+        expect((await sandbox().run(free(2))).stdout).to.equal(`${-0.5 * 1048576}\n`);
+    });
+
+    const chcon = 'echo "$*" >>labels';
+    it("labels a release for SELinux, programs as bin_t", async () => {
+        const data = archive(
+            sandbox(),
+            "kata.tar.zst",
+            `${release}; mkdir -p opt/kata/libexec opt/kata/runtime-rs/bin`,
+        );
+        program(sandbox(), "chcon", chcon);
+        const result = await download(
+            sandbox(),
+            sandbox().path("kata.tar.zst"),
+            sha256(data),
+            "selinux_mode() { echo 1; }",
+        );
+        expect(result).to.include({ status: 0, stderr: "" });
+        const tree = "releases/.staging/content/opt/kata";
+        const labels = readFileSync(sandbox().path("labels"), "utf8").replaceAll(`${sandbox().folder}/`, "").trim();
+        const [folder, all, ...programs] = labels.split("\n");
+        expect([folder, all]).to.deep.equal(["-t usr_t releases", `-t usr_t -R ${tree}`]);
+        expect(programs.sort()).to.deep.equal(
+            ["bin", "libexec", "runtime-rs/bin"].map((name) => `-t bin_t -R ${tree}/${name}`),
+        );
+    });
+
+    it("labels nothing without SELinux", async () => {
+        const data = archive(sandbox(), "kata.tar.zst", release);
+        program(sandbox(), "chcon", chcon);
+        const result = await download(sandbox(), sandbox().path("kata.tar.zst"), sha256(data), "selinux_mode() { :; }");
+        expect(result).to.include({ status: 0, stderr: "" });
+        expect(existsSync(sandbox().path("labels"))).to.equal(false);
+    });
+
+    it("does without labels where SELinux is permissive", async () => {
+        const data = archive(sandbox(), "kata.tar.zst", release);
+        program(sandbox(), "chcon", "exit 1");
+        const result = await download(
+            sandbox(),
+            sandbox().path("kata.tar.zst"),
+            sha256(data),
+            "selinux_mode() { echo 0; }",
+        );
+        expect(result).to.include({ status: 0, stderr: "" });
+    });
+
     const refused = (archive: string, finding: RegExp, run: () => Promise<{ status: number | null; stderr: string }>) =>
         it(`reports ${archive} and leaves nothing behind`, async () => {
             const { status, stderr } = await run();
@@ -151,6 +289,15 @@ inEveryShell("downloading a release", (sandbox) => {
     });
     refused("a path that does not exist", /the file .* does not exist/, () =>
         download(sandbox(), "/nowhere/kata.tar.zst", "0".repeat(64)),
+    );
+    refused(
+        "a filesystem without labels where SELinux is enforcing, before the download,",
+        /SELinux is enforcing, and .* cannot be labelled: chcon: Operation not supported/,
+        async () => {
+            program(sandbox(), "chcon", "echo 'chcon: Operation not supported' >&2; exit 1");
+            archive(sandbox(), "kata.tar.zst", release);
+            return download(sandbox(), sandbox().path("kata.tar.zst"), "0".repeat(64), "selinux_mode() { echo 1; }");
+        },
     );
     refused("a server that answers 404", /download of .* incomplete: .*404/, async () =>
         download(sandbox(), `${await serve(({ refuse }) => refuse())}/kata.tar.zst`, "0".repeat(64)),

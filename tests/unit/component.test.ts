@@ -316,6 +316,24 @@ describe("KataContainers", () => {
         }
     });
 
+    it("proxy and sudo: never shows the password of release.proxy in plain text, and shows the commands", async () => {
+        const proxy = "http://kata:hunter-2@proxy:3128";
+        for (const given of [proxy, pulumi.output(proxy), pulumi.secret(proxy)]) {
+            const { inputs, children } = await deploy({ nodes: oneNode, release: { proxy: given } });
+            const stage = children["kata-worker-1-stage"]!.inputs;
+            expect(secretValue(inputs.release).proxy).to.equal(proxy);
+            expect(secretValue(stage.stdin)).to.contain(`\n${proxy}\n`);
+            expect(stage.create).to.be.a("string").and.not.contain("hunter-2");
+            expect(children["kata-worker-1-activate"]!.inputs.create).to.be.a("string");
+            const clear = JSON.stringify([inputs, stage], (_, value) =>
+                secretValue(value) === undefined ? value : "",
+            );
+            expect(clear).to.not.contain("hunter-2");
+        }
+        const { inputs } = await deploy({ nodes: oneNode, release: { proxy: "http://proxy:3128" } });
+        expect(inputs.release.proxy).to.equal("http://proxy:3128");
+    });
+
     it("keeps a secret label of the RuntimeClass secret, and nothing else", async () => {
         const labels = { team: pulumi.secret("hunter-2") };
         const { children } = await deploy({ nodes: oneNode, runtimeClasses: { "kata-qemu": { labels } } });

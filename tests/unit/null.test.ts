@@ -22,7 +22,7 @@ const sums = { amd64: "0".repeat(64), arm64: "1".repeat(64) };
 const everything = (drain: object) => ({
     nodes: { "worker-1": { connection, gone: false } },
     version: "3.32.0",
-    release: { url: "http://mirror/{archive}", sha256: sums },
+    release: { url: "http://mirror/{archive}", proxy: "http://proxy:3128", sha256: sums },
     runtimeClasses: {
         "kata-qemu": {
             shim: "qemu",

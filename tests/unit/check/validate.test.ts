@@ -95,6 +95,22 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
         "release.url",
         /must end in \.tar\.xz or \.tar\.zst/,
     ],
+    ["a proxy without a port", { release: { proxy: "http://proxy" } }, "release.proxy", /with its port/],
+    ["a proxy of another protocol", { release: { proxy: "https://proxy:3128" } }, "release.proxy", /http:/],
+    ["a proxy with a path", { release: { proxy: "http://proxy:3128/a" } }, "release.proxy", /an HTTP proxy/],
+    ["a proxy with a line break", { release: { proxy: "http://proxy:3128\n" } }, "release.proxy", /an HTTP proxy/],
+    [
+        "a proxy with a port that is too high",
+        { release: { proxy: "http://a:65536" } },
+        "release.proxy",
+        /an HTTP proxy/,
+    ],
+    [
+        "a proxy with a special character in its password",
+        { release: { proxy: "http://kata:a b@proxy:3128" } },
+        "release.proxy",
+        /percent-encoded/,
+    ],
     ["a url of type number", { release: { url: 5 } }, "release.url", /http or https/],
     ["a path with a line break as url", { release: { url: "/srv\n/{archive}" } }, "release.url", /absolute path/],
     [
@@ -452,6 +468,7 @@ describe("validation", () => {
                 version: "4.1.0",
                 release: {
                     url: "https://mirror.example.com:8443/{version}/{arch}/{archive}",
+                    proxy: "http://kata:p%40ss@[2001:db8::1]:3128/",
                     sha256: { amd64: sum, arm64: sum },
                 },
                 runtimeClasses: {
@@ -704,11 +721,11 @@ describe("validation of arbitrary arguments", () => {
         );
     });
 
-    it("a validation error never contains a value of a connection, a kubeconfig or a url", () => {
+    it("a validation error never contains a value of a connection, a kubeconfig, a url or a proxy", () => {
         const secrets = fc
             .string({ minLength: 12, unit: fc.constantFrom(..."xyz-@: ") })
             .map((text) => `hunter${text}`);
-        const isSecret = ({ path }: Problem) => /^nodes|kubeconfig|controlPlane|release\.url/.test(path);
+        const isSecret = ({ path }: Problem) => /^nodes|kubeconfig|controlPlane|release\.(url|proxy)/.test(path);
         fc.assert(
             fc.property(
                 fc.constantFrom("host", "port", "user", "privateKey", "hostKey", "extra"),
@@ -720,7 +737,7 @@ describe("validation of arbitrary arguments", () => {
                             a: { connection },
                             b: { connection: { ...connection, host: "b", proxy: connection } },
                         },
-                        release: { url: text },
+                        release: { url: text, proxy: `http://me:${text}` },
                         rollout: { drain: { kubeconfig: [text], controlPlane: connection } },
                     };
                     const hidden = found(args).filter(isSecret);

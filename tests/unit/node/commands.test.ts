@@ -193,6 +193,19 @@ describe("the commands for a node", () => {
         expect(await resolved(stageInput(plan, program))).to.equal(program.packed);
     });
 
+    it("proxy and sudo: passes the proxy on standard input, through sudo, where no list of processes shows it", async () => {
+        becomeUser('shift; exec env -i PATH="$PATH" SUDO=yes "$@"');
+        const proxy = "http://kata:p%40ss@proxy:3128";
+        const planned = makePlan({ version: "3.32.0", release: { proxy } });
+        const asking = programOf(`${installNode}echo "$KATA_URL_QUERY_AMD64 $KATA_URL_PROXY $*"\n`);
+        const command = stage(planned, claim, asking);
+        expect(command).to.not.contain("proxy");
+        const stdin = await resolved(stageInput(planned, asking));
+        const { stdout, stderr } = run(command, { stdin });
+        expect(stderr).to.equal("");
+        expect(stdout).to.match(/^ http:\/\/kata:p%40ss@proxy:3128 stage --owner/);
+    });
+
     it("explains what to do if sudo asks for a password", () => {
         becomeUser('echo "sudo: a password is required" >&2; exit 1');
         const { status, stderr } = run(stage(plan, claim, program), { stdin: program.packed });
