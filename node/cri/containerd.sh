@@ -2,7 +2,13 @@
 
 # listener SOCKET: the id of the system process that listens on the Unix socket at that path, or nothing.
 listener() {
-    local socket inode path pid
+    local pid
+    listeners "$1" | while read -r pid; do
+        if is_system_process "$pid"; then printf '%s' "$pid" && break; fi
+    done
+}
+listeners() { # SOCKET
+    local socket inode path
     socket=$(readlink -f "$1") && [ -S "$socket" ] || return 0
     # A process may have bound the path through a link: /var/run is one.
     awk -v name="/${socket##*/}" '
@@ -15,11 +21,8 @@ listener() {
     ls -ln /proc/[0-9]*/fd 2>/dev/null | awk '
         NR == FNR { listening[$1] = 1; next }
         /\/fd:$/ { n = split($0, part, "/"); pid = part[n - 1] }
-        $NF in listening { print pid }' "$WORK_DIR/listening" - |
-        while read -r pid; do
-            # systemd holds the sockets by which it activates services.
-            if [ "$pid" != 1 ] && is_system_process "$pid"; then printf '%s' "$pid" && break; fi
-        done
+        # systemd holds the sockets by which it activates services.
+        $NF in listening && pid != 1 { print pid }' "$WORK_DIR/listening" -
 }
 
 # find_containerd: sets CONTAINERD and the other variables of its name, and those of find_kubelet: the container runtime
@@ -33,8 +36,11 @@ find_containerd() {
         /*) ;;
         *) fail "the kubelet expects its container runtime at $CONTAINERD_SOCKET, which is not a Unix socket" "$remedy" ;;
     esac
-    within 10 containerd_listens || fail "the container runtime of the kubelet does not run:\
+    if ! within 10 containerd_listens; then
+        for pid in $(listeners "$CONTAINERD_SOCKET"); do refuse_own_mounts "$pid"; done
+        fail "the container runtime of the kubelet does not run:\
  no process of root outside of containers listens on $CONTAINERD_SOCKET" "start it, or remove this node from \`nodes\`"
+    fi
     pid=$(listener "$CONTAINERD_SOCKET")
     CONTAINERD=$(program_of "$pid") || fail "the container runtime has just exited" "run pulumi up again"
     CONTAINERD_UNIT=$(unit_of "$pid")

@@ -151,7 +151,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         "an ordinary user by a setuid program": { uids: "1000 0 0 0" },
         "root of a user namespace": { other: ["user"] },
         "root of a container": { other: ["pid", "mnt"] },
-        "root of a container that sees the processes of the machine": { other: ["mnt"] },
+        "root of a container that sees the processes of the machine": { other: ["mnt"], cgroup: "/kubepods/pod1/2" },
     } as { [title: string]: Partial<Process> })) {
         it(`neither takes nor runs a containerd or a kubelet of ${title}`, async () => {
             const socket = await machine.listen(500, "run/containerd.sock");
@@ -337,6 +337,17 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
     it("finds a kubelet on a node where the service of another distribution runs as well", async () => {
         await usual();
         expect(await found({ "k3s*.service": {} })).to.equal(usualFound);
+    });
+
+    it("refuses a service with a mount namespace of its own, and says what to remove from its unit", async () => {
+        await usual({ other: ["mnt"] });
+        await refused("kubelet.service runs in a mount namespace of its own", "PrivateMounts, PrivateTmp", {
+            "kubelet.service": { main: 30 },
+        });
+        execFileSync("rm", ["-r", sandbox().path("proc/30"), sandbox().path("proc/40")]);
+        await usual({}, { other: ["mnt"] });
+        await refused("containerd.service runs in a mount namespace of its own", "PrivateMounts, PrivateTmp");
+        expect(machine.ran).to.equal(false);
     });
 
     it("refuses a containerd that is too old", async () => {
