@@ -1,8 +1,22 @@
 # Whether this node is of a distribution that is supported, and its kubelet, from which everything else is found.
 
+# recorded NAME: the value of that variable when `activate` recorded where containerd and the kubelet are.
+recorded() { sed -n "s/^$1=//p" "$STATE_DIR/services" 2>/dev/null; }
+# may_rest: on a node that has left the cluster, deactivate restores the files of services that do not run any longer.
+may_rest() { [ "$ACTION" = deactivate ] && [ -s "$STATE_DIR/services" ]; }
+
 # find_kubelet: sets KUBELET and the other variables of its name. It waits for a service that is being restarted.
 find_kubelet() {
     step "kubelet"
+    if may_rest && kubelet_rests; then
+        KUBELET_PID="" KUBELET_UNIT=$(recorded KUBELET_UNIT) KUBELET_CONFIG=$(recorded KUBELET_CONFIG)
+    else
+        find_running_kubelet
+    fi
+    # Leaving a cluster may delete the file. Then there is nothing to restore.
+    if [ "$ACTION" = deactivate ] && [ ! -e "$KUBELET_CONFIG" ]; then KUBELET_CONFIG=""; fi
+}
+find_running_kubelet() {
     if ! kubelet_runs; then
         refuse_other_distributions
         detect_kubeadm || fail "the kubelet does not run on this node, and there is no kubelet.service" "$(supported_nodes)"
@@ -21,6 +35,17 @@ kubelet_runs() {
     KUBELET_PID=$(kubelet_pid)
     [ -n "$KUBELET_PID" ]
 }
+
+# kubelet_rests: it does not run, as far as systemd and /proc say.
+kubelet_rests() {
+    local unit
+    within 15 kubelet_settled || return 1
+    [ -n "$KUBELET_PID" ] || return 0
+    unit=$(unit_of "$KUBELET_PID")
+    # One that fails at once, since it lacks its files, runs now and then.
+    [ "$(systemctl show -p NRestarts --value "$unit" 2>/dev/null)" != 0 ] && within 5 at_rest "${unit:-$(recorded KUBELET_UNIT)}"
+}
+kubelet_settled() { kubelet_runs || at_rest "$(recorded KUBELET_UNIT)"; }
 
 # refuse_own_mounts PID: a service with other mounts may read other files than this program edits.
 refuse_own_mounts() {
