@@ -71,7 +71,7 @@ restart() {
     say "restarting $1"
     restart_unit "$1"
 }
-record_restart() { : >"$JOURNAL/restarted-$1"; }
+record_restart() { printf %s "${2:-}" >"$JOURNAL/restarted-$1"; } # UNIT [stopped]
 restart_unit() {
     systemctl reset-failed "$1" 2>/dev/null || :
     timeout "$(time_limit "$1")" systemctl restart "$1"

@@ -44,7 +44,13 @@ remove_boot_unit() { [ -s "$STATE_DIR/managed" ] || rm -f "$(boot_link)" "$BOOT_
 
 # recover: rolls back the change of an earlier run that was killed or lost power.
 recover() {
+    local restarted
     if journal_open; then
+        for restarted in "$JOURNAL"/restarted-*; do
+            # Somebody stopped this service since.
+            if [ ! -e "$restarted" ] || [ -s "$restarted" ]; then continue; fi
+            [ "$(systemctl is-active "${restarted##*/restarted-}")" != inactive ] || rm "$restarted"
+        done
         step "recovery"
         say "an earlier run was interrupted ($(cat "$RUN_DIR/run" 2>/dev/null || echo "power failure")); rolling it back first"
         roll_back

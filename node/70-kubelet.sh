@@ -78,9 +78,11 @@ kubelet_is_healthy() {
 }
 
 # gate_kubelet [restarted]: waits until the kubelet is healthy and, after a restart, still the same process two seconds
-# later: systemd starts one that refuses its configuration again and again, and it may look healthy in between.
+# later: systemd starts one that refuses its configuration again and again, and it may look healthy in between. It is not
+# healthy without containerd.
 gate_kubelet() {
     local pid
+    if [ -z "$KUBELET_PID" ] || [ -z "$CONTAINERD_PID" ]; then return 0; fi
     within 60 kubelet_is_healthy || return 1
     [ "${1:-}" = restarted ] || return 0
     pid=$(kubelet_pid)

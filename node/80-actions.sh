@@ -99,6 +99,7 @@ do_activate() {
     explain_debug
     check_removed_runtimes
     change_node plan_activation
+    record_services
     if [ ! -s "$STATE_DIR/managed" ]; then
         # Somebody deleted the list, but the node is as requested.
         printf '%s\n' "${KATA_CONFIG_PATH%/*}" "${KATA_CONFIG_PATH%/*/*}" | add_lines "$STATE_DIR/folders"
@@ -134,16 +135,17 @@ plan_activation() {
 do_deactivate() {
     if release_claim; then return; fi
     find_containerd
-    find_kubelet
     step "sandboxes"
     # Kubernetes forgets a pod a moment before its sandbox ends.
     if [ "$FORCE" != true ] && ! within 30 no_sandboxes; then
         fail "sandboxes still run on Kata Containers: $(sandbox_names)" \
-            "delete these pods, then run pulumi again; or set forceRemoval and run pulumi up, then remove Kata again"
+            "delete these pods (without a kubelet: crictl rmp -f on the node), then run pulumi again;\
+ or set forceRemoval and run pulumi up, then remove Kata again"
     fi
     plan_deactivation
     change_node plan_deactivation
-    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/activate" "$STATE_DIR/fingerprint" "$STATE_DIR/edits" "$STATE_DIR/verified"
+    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/activate" "$STATE_DIR/fingerprint" "$STATE_DIR/edits" \
+        "$STATE_DIR/verified" "$STATE_DIR/services"
     remove_boot_unit
 }
 
@@ -192,25 +194,27 @@ change_node() {
         verify_once
         return
     fi
-    if containerd_planned; then restart_containerd=yes; fi
+    if [ -n "$CONTAINERD_PID" ] && containerd_planned; then restart_containerd=yes; fi
     if kubelet_planned || [ "$(dumped_driver "$WORK_DIR/dump")" != "$(dumped_driver "$WORK_DIR/dump.now")" ]; then
         refuse_running_containers
-        restart_kubelet=yes
+        restart_kubelet=$KUBELET_PID
     fi
     install_boot_unit "$CONTAINERD_UNIT $KUBELET_UNIT" "${CONTAINERD_CONFIG%/*} ${KUBELET_CONFIG%/*}"
     begin
     if [ "$FORCE" = true ] && ! no_sandboxes; then
-        # A running kubelet would start them again.
-        restart_kubelet=yes
-        record_restart "$KUBELET_UNIT"
-        systemctl stop "$KUBELET_UNIT"
+        if [ -n "$KUBELET_PID" ]; then
+            # It would start them again.
+            restart_kubelet=yes
+            record_restart "$KUBELET_UNIT" stopped
+            systemctl stop "$KUBELET_UNIT"
+        fi
         kill_sandboxes
     fi
     carry_out_plan
     if [ -n "$restart_containerd" ]; then restart_and_check "$CONTAINERD_UNIT" containerd gate_containerd; fi
     if [ -n "$restart_kubelet" ]; then
         restart_and_check "$KUBELET_UNIT" "the kubelet" gate_kubelet restarted
-    elif [ -n "$restart_containerd" ]; then
+    elif [ -n "$restart_containerd" ] && [ -n "$KUBELET_PID" ]; then
         gate_kubelet || fail "the kubelet is unhealthy after the restart of containerd; rolling back" \
             "fix what its log names (journalctl -u $KUBELET_UNIT), then run pulumi up again"
         say "the kubelet is healthy"
@@ -253,5 +257,5 @@ restart_and_check() { # UNIT NAME GATE [ARGUMENT]
         fail "$name is unhealthy with the new configuration; rolling back$NEWLINE$(log_excerpt "$unit" "$since")" \
             "fix the cause that its log above names, then run pulumi up again"
     fi
-    say "$name is healthy"
+    [ -z "$CONTAINERD_PID" ] || say "$name is healthy"
 }

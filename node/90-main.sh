@@ -37,6 +37,8 @@ work() { # UNIT ARGUMENT...
     parse "$@"
     private_folder "$RUN_DIR"
     exec 9>"$RUN_DIR/lock"
+    flock -n 9 || [ $? = 1 ] || fail "the lock $RUN_DIR/lock cannot be taken" \
+        "install flock if it is missing; otherwise delete that file; then run pulumi up again"
     if ! flock -n 9; then
         say "waiting for another run on this node: $(cat "$RUN_DIR/run" 2>/dev/null)"
         flock -w 1800 9 || fail "another run still holds the lock of this node after 30 minutes: $(cat "$RUN_DIR/run")" \

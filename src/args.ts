@@ -106,7 +106,8 @@ export interface Node {
      * Set to `true` for a decommissioned machine, which cannot be restored. Defaults to `false`.
      *
      * First run `pulumi up` with `true`, which does not connect to the machine. Then remove the node from `nodes`, and run
-     * `pulumi up` again. A machine that was never installed completely is an error.
+     * `pulumi up` again. A machine that was never installed completely is an error. A machine that still answers over SSH does
+     * not need it, even if it has left the cluster.
      */
     gone?: boolean;
 }

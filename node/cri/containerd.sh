@@ -2,7 +2,13 @@
 
 # listener SOCKET: the id of the system process that listens on the Unix socket at that path, or nothing.
 listener() {
-    local socket inode path pid
+    local pid
+    listeners "$1" | while read -r pid; do
+        if is_system_process "$pid"; then printf '%s' "$pid" && break; fi
+    done
+}
+listeners() { # SOCKET
+    local socket inode path
     socket=$(readlink -f "$1") && [ -S "$socket" ] || return 0
     # A process may have bound the path through a link: /var/run is one.
     awk -v name="/${socket##*/}" '
@@ -15,37 +21,52 @@ listener() {
     ls -ln /proc/[0-9]*/fd 2>/dev/null | awk '
         NR == FNR { listening[$1] = 1; next }
         /\/fd:$/ { n = split($0, part, "/"); pid = part[n - 1] }
-        $NF in listening { print pid }' "$WORK_DIR/listening" - |
-        while read -r pid; do
-            # systemd holds the sockets by which it activates services.
-            if [ "$pid" != 1 ] && is_system_process "$pid"; then printf '%s' "$pid" && break; fi
-        done
+        # systemd holds the sockets by which it activates services.
+        $NF in listening && pid != 1 { print pid }' "$WORK_DIR/listening" -
 }
 
 # find_containerd: sets CONTAINERD and the other variables of its name, and those of find_kubelet: the container runtime
 # is the process that listens where the kubelet expects it. It waits for a service that is being restarted.
 find_containerd() {
-    local pid remedy="this package supports containerd 1.6 or later there; remove this node from \`nodes\`"
     find_kubelet
     step "containerd"
-    CONTAINERD_SOCKET=$(container_runtime_socket "$KUBELET_PID")
+    if [ -n "$KUBELET_PID" ]; then
+        CONTAINERD_SOCKET=$(container_runtime_socket "$KUBELET_PID")
+    else
+        CONTAINERD_SOCKET=$(recorded CONTAINERD_SOCKET)
+    fi
+    if may_rest && within 10 containerd_settled && ! containerd_listens; then
+        CONTAINERD_PID="" CONTAINERD=$(recorded CONTAINERD) CONTAINERD_UNIT=$(recorded CONTAINERD_UNIT)
+        CONTAINERD_CONFIG=$(recorded CONTAINERD_CONFIG) CONTAINERD_VERSION=$(recorded CONTAINERD_VERSION)
+    else
+        find_running_containerd
+    fi
+    if [ -x "$CONTAINERD" ]; then CONTAINERD_VERSION=$("$CONTAINERD" --version | cut -d ' ' -f 3 | sed 's/^v//; s/[~+].*//'); fi
+    CONTAINERD_MAJOR=${CONTAINERD_VERSION%%.*}
+    version_at_least "$CONTAINERD_VERSION" 1.6 ||
+        fail "containerd $CONTAINERD_VERSION is too old" "upgrade containerd to 1.6 or later"
+}
+find_running_containerd() {
+    local pid remedy="this package supports containerd 1.6 or later there; remove this node from \`nodes\`"
     case $CONTAINERD_SOCKET in
         /*) ;;
         *) fail "the kubelet expects its container runtime at $CONTAINERD_SOCKET, which is not a Unix socket" "$remedy" ;;
     esac
-    within 10 containerd_listens || fail "the container runtime of the kubelet does not run:\
+    if ! within 10 containerd_listens; then
+        for pid in $(listeners "$CONTAINERD_SOCKET"); do refuse_own_mounts "$pid"; done
+        fail "the container runtime of the kubelet does not run:\
  no process of root outside of containers listens on $CONTAINERD_SOCKET" "start it, or remove this node from \`nodes\`"
+    fi
     pid=$(listener "$CONTAINERD_SOCKET")
+    CONTAINERD_PID=$pid
     CONTAINERD=$(program_of "$pid") || fail "the container runtime has just exited" "run pulumi up again"
     CONTAINERD_UNIT=$(unit_of "$pid")
+    [ -x "$CONTAINERD" ] || fail "$CONTAINERD (process $pid) runs, but that program no longer exists" \
+        "install it again, or stop $CONTAINERD_UNIT to remove Kata from this node, then run pulumi up again"
     [ "${CONTAINERD##*/}" = containerd ] || fail "the kubelet uses $CONTAINERD\
  (process $pid${CONTAINERD_UNIT:+ of $CONTAINERD_UNIT}) at $CONTAINERD_SOCKET, not containerd" "$remedy"
     [ -n "$CONTAINERD_UNIT" ] ||
         fail "containerd (process $pid) was not started by systemd" "make it a service, so that it can be restarted"
-    CONTAINERD_VERSION=$("$CONTAINERD" --version | cut -d ' ' -f 3 | sed 's/^v//; s/[~+].*//')
-    CONTAINERD_MAJOR=${CONTAINERD_VERSION%%.*}
-    version_at_least "$CONTAINERD_VERSION" 1.6 ||
-        fail "containerd $CONTAINERD_VERSION is too old" "upgrade containerd to 1.6 or later"
     CONTAINERD_CONFIG=$(container_runtime_config "$pid")
     # The target of a link is edited, and the link is kept.
     if [ -L "$CONTAINERD_CONFIG" ]; then CONTAINERD_CONFIG=$(readlink -f "$CONTAINERD_CONFIG"); fi
@@ -55,9 +76,24 @@ find_containerd() {
                 "add it to the Environment of $CONTAINERD_UNIT" ;;
     esac
     have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
-        "install the ctr that belongs to containerd $CONTAINERD_VERSION"
+        "install the ctr that belongs to $CONTAINERD"
 }
+containerd_settled() { containerd_listens || at_rest "$(recorded CONTAINERD_UNIT)"; }
 containerd_listens() { [ -n "$(listener "$CONTAINERD_SOCKET")" ]; }
+
+# record_services: for the day when this node has left the cluster.
+record_services() {
+    cat >"$WORK_DIR/services" <<SERVICES
+CONTAINERD=$CONTAINERD
+CONTAINERD_UNIT=$CONTAINERD_UNIT
+CONTAINERD_VERSION=$CONTAINERD_VERSION
+CONTAINERD_CONFIG=$CONTAINERD_CONFIG
+CONTAINERD_SOCKET=$CONTAINERD_SOCKET
+KUBELET_UNIT=$KUBELET_UNIT
+KUBELET_CONFIG=$KUBELET_CONFIG
+SERVICES
+    mv "$WORK_DIR/services" "$STATE_DIR/services"
+}
 
 # dump [FILE]: the configuration as containerd understands it, with everything that it imports.
 dump() { "$CONTAINERD" --config "${1:-$CONTAINERD_CONFIG}" config dump; }
@@ -496,8 +532,14 @@ prepare_removal() {
     cp "$WORK_DIR/main.unmarked" "$WORK_DIR/main"
     rm -f "$WORK_DIR/drop-in"
     prepare_imported ""
-    check_containerd
-    require_runtimes
+    if [ -x "$CONTAINERD" ]; then
+        check_containerd
+        require_runtimes
+    else
+        # Without containerd's program nobody tells the driver, so it counts as changed.
+        { echo "# prepared"; cat "$WORK_DIR/main" "$WORK_DIR"/imported/*; } >"$WORK_DIR/dump" 2>/dev/null || :
+        : >"$WORK_DIR/dump.now"
+    fi
     require_removed
 }
 
@@ -505,10 +547,23 @@ prepare_removal() {
 refuse_running_containers() {
     local running
     if [ "$CHANGE_UNDER_RUNNING_PODS" = true ]; then return; fi
-    list_tasks
-    running=$(grep -c RUNNING "$WORK_DIR/tasks") || :
-    [ "$running" = 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
+    if [ -n "$CONTAINERD_PID" ]; then
+        list_tasks
+        running=$(grep -c RUNNING "$WORK_DIR/tasks") || :
+    else
+        running=$(shims | wc -l)
+    fi
+    [ "$running" -eq 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
         "drain the node, or set kubelet.changeUnderRunningPods; Kubernetes recommends to change the driver on an empty node"
+}
+
+# shims: those of every runtime, one process per line. A pod without containerd still has its own.
+shims() {
+    local pid
+    # shellcheck disable=SC2012 # the names are plain
+    ls -ln /proc/[0-9]*/exe 2>/dev/null | sed -nE 's,^.* ([^ ]*)/exe -> .*/containerd-shim-[^/]*$,\1,p' | while read -r pid; do
+        if runs_as_root "${pid##*/}"; then echo "$pid"; fi
+    done
 }
 
 # check_removed_runtimes: nothing may run on a runtime that containerd has now and would lose: without the link to the
@@ -606,8 +661,11 @@ describe_containerd_drift() {
 # gate_containerd: waits until CRI serves. containerd can be `active` while its CRI is dead, so its plugins are asked
 # instead of the unit. Even after the plugin reports `ok`, containerd still recovers existing pods and may crash doing
 # so; it opens its streaming server, on a port of its own, after that. The gate writes only to memory, because it also
-# judges a node that was rolled back because its disk is full.
-gate_containerd() { within "$(time_limit "$CONTAINERD_UNIT")" containerd_answers && cri_is_ok && within 60 cri_serves; }
+# judges a node that was rolled back because its disk is full. A service at rest stays so.
+gate_containerd() {
+    if [ -z "$CONTAINERD_PID" ]; then return 0; fi
+    within "$(time_limit "$CONTAINERD_UNIT")" containerd_answers && cri_is_ok && within 60 cri_serves
+}
 containerd_answers() { timeout 10 ctr --address "$CONTAINERD_SOCKET" plugins ls >"$RUN_DIR/plugins" 2>/dev/null; }
 cri_is_ok() {
     awk '

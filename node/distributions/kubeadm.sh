@@ -9,11 +9,13 @@ supported_nodes() {
 # Any user can run a process of that name.
 kubelet_pid() {
     local pid
-    for pid in $(systemctl show -p MainPID --value kubelet.service 2>/dev/null) \
+    for pid in $(kubelet_main_pid) \
         $(grep -lx kubelet /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n); do
         if is_system_process "$pid" && [ -n "$(unit_of "$pid")" ]; then printf '%s' "$pid" && return; fi
     done
 }
+
+kubelet_main_pid() { systemctl show -p MainPID --value kubelet.service 2>/dev/null; }
 
 container_runtime_config() { # PID
     local path

@@ -132,6 +132,23 @@ describe("failures", function () {
             }
         });
 
+        it("refuses services with a mount namespace of their own", async () => {
+            for (const unit of ["containerd", "kubelet"]) {
+                const folder = `/run/systemd/system/${unit}.service.d`;
+                const restart = `systemctl daemon-reload && systemctl restart ${unit}`;
+                onNode(
+                    node,
+                    `mkdir ${folder}; printf '[Service]\\nPrivateTmp=yes\\n' >${folder}/test.conf; ${restart}`,
+                );
+                try {
+                    const finding = new RegExp(`${unit}\\.service runs in a mount namespace of its own`);
+                    await activateRefuses(wrong({}), unit, finding, /remove the options .* PrivateTmp/);
+                } finally {
+                    onNode(node, `rm -r ${folder}; ${restart}`);
+                }
+            }
+        });
+
         it("refuses a containerd configuration that cannot be edited safely", async () => {
             onNode(
                 node,

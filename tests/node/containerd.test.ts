@@ -308,6 +308,37 @@ inEveryShell("containerd", (sandbox) => {
         }
     });
 
+    for (const version of ["1.6.20", "2.3.7"]) {
+        const gone = "CONTAINERD=/gone; deactivate";
+
+        it(`restores every byte without the program of containerd ${version}, also without marks`, async function () {
+            need(this, version);
+            const before = `version = 2\nimports = ["/etc/containerd/conf.d/*.toml"]\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v2"\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]\nSystemdCgroup = false\n`;
+            write(sandbox(), "etc/config.toml", before);
+            const original = file();
+            for (const then of ["", "strip; "]) {
+                await ok(version, "systemd", {}, `mkdir -p etc/conf.d; activate; ${then} ${gone}`);
+                expect(file()).to.equal(original);
+                expect(readdirSync(sandbox().path("etc/conf.d"))).to.deep.equal([]);
+            }
+        });
+
+        it(`creates no file of containerd ${version} that was deleted`, async function () {
+            need(this, version);
+            const script = `activate; rm etc/config.toml; ${gone}`;
+            await ok(version, "systemd", { "etc/config.toml": "version = 2\n" }, script);
+            expect(readdirSync(sandbox().path("etc"))).to.deep.equal([]);
+        });
+
+        it(`refuses to leave an entry that it does not find without the program of containerd ${version}`, async function () {
+            need(this, version);
+            const script = `activate; printf '[x]\\ny = "%s"\\n' "$KATA_CONFIG_PATH" >>etc/config.toml; ${gone}`;
+            expect(await refused(version, "", { "etc/config.toml": "version = 2\n" }, script)).to.contain(
+                "would still have the runtime of this package with ConfigPath",
+            );
+        });
+    }
+
     it("proves the change from what CRI reports, if crictl is installed", async () => {
         const cri = (config: string, driver: boolean) =>
             JSON.stringify({ config: { containerd: { runtimes: { runc: { options: { SystemdCgroup: driver } }, k: { options: { ConfigPath: config } } } } } }); // biome-ignore format: one line

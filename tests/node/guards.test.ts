@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { inEveryShell } from "../support/shells";
 
 inEveryShell("guards fail closed", (sandbox) => {
-    const containerd = `CONTAINERD_SOCKET=/s CONTAINERD_UNIT=containerd.service CONTAINERD_CONFIG=/c CHANGE_UNDER_RUNNING_PODS=false
+    const containerd = `CONTAINERD_PID=1 CONTAINERD_SOCKET=/s CONTAINERD_UNIT=containerd.service CONTAINERD_CONFIG=/c CHANGE_UNDER_RUNNING_PODS=false
         CRI_DUMP_TABLE='plugins."io.containerd.cri.v1.runtime".containerd'
         timeout() { shift; "$@"; }`;
     /** ctr with a running container of Kata's runtime, or one that does not answer some question. */
@@ -69,6 +69,15 @@ inEveryShell("guards fail closed", (sandbox) => {
             `${ctr("tasks ls")}; sandboxes() { printf 'tree\\tabc\\n'; }; kill_sandboxes`,
             "containerd does not say which containers run",
         ));
+
+    it("starts no action if its lock cannot be taken, and does not take it for another run", async () => {
+        for (const status of [66, 127]) {
+            const { stdout, stderr } = await sandbox().run(`flock() { return ${status}; }; work recover`);
+            expect(stdout).to.equal("");
+            expect(stderr).to.contain(`the lock ${sandbox().folder}/run/lock cannot be taken`);
+            expect(stderr).to.contain("what to do: install flock");
+        }
+    });
 
     it("reports a lock that cannot be taken, and does not take it for another run", async () => {
         sandbox().write("run/lock", "");

@@ -96,17 +96,24 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
     afterEach(() => machine.servers.map((server) => server.close()));
 
     /** Runs a script where systemd says these things about units, and where waits end at once. */
-    const run = (script: string, units: { [unit: string]: { main?: number; state?: string } } = {}) => {
+    const run = (
+        script: string,
+        units: { [unit: string]: { main?: number; state?: string; detail?: string; restarts?: number } } = {},
+        action = "activate",
+    ) => {
         const loaded: typeof units = { "kubelet.service": {}, ...units };
         const cases = Object.entries(loaded).map(
-            ([unit, { main = 0, state = "active" }]) =>
+            ([unit, { main = 0, state = "active", detail = "", restarts = 0 }]) =>
                 `"is-active ${unit}") echo ${state} ;;
+                "show -p ActiveState -p SubState ${unit}") printf 'ActiveState=${state}\nSubState=${detail}\n' ;;
+                "show -p NRestarts --value ${unit}") echo ${restarts} ;;
                 "show -p MainPID --value ${unit}") echo ${main} ;;
                 "show -p LoadState --value ${unit}") echo ${state === "not-found" ? state : "loaded"} ;;`,
         );
         const all = Object.entries(loaded).map(([unit, { main = 0 }]) => `MainPID=${main}\\nId=${unit}\\n`);
         return sandbox().run(
-            `within() { shift; "$@"; }
+            `ACTION=${action}
+            within() { shift; "$@"; }
             systemctl() {
                 case "$*" in
                 ${cases.join("\n")}
@@ -151,7 +158,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         "an ordinary user by a setuid program": { uids: "1000 0 0 0" },
         "root of a user namespace": { other: ["user"] },
         "root of a container": { other: ["pid", "mnt"] },
-        "root of a container that sees the processes of the machine": { other: ["mnt"] },
+        "root of a container that sees the processes of the machine": { other: ["mnt"], cgroup: "/kubepods/pod1/2" },
     } as { [title: string]: Partial<Process> })) {
         it(`neither takes nor runs a containerd or a kubelet of ${title}`, async () => {
             const socket = await machine.listen(500, "run/containerd.sock");
@@ -339,6 +346,23 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         expect(await found({ "k3s*.service": {} })).to.equal(usualFound);
     });
 
+    it("refuses a service with a mount namespace of its own, and says what to remove from its unit", async () => {
+        await usual({ other: ["mnt"] });
+        await refused("kubelet.service runs in a mount namespace of its own", "PrivateMounts, PrivateTmp", {
+            "kubelet.service": { main: 30 },
+        });
+        execFileSync("rm", ["-r", sandbox().path("proc/30"), sandbox().path("proc/40")]);
+        await usual({}, { other: ["mnt"] });
+        await refused("containerd.service runs in a mount namespace of its own", "PrivateMounts, PrivateTmp");
+        expect(machine.ran).to.equal(false);
+    });
+
+    it("refuses a running containerd whose program was deleted", async () => {
+        await usual();
+        execFileSync("rm", [sandbox().path("bin/containerd")]);
+        await refused("(process 40) runs, but that program no longer exists", "install it again, or stop");
+    });
+
     it("refuses a containerd that is too old", async () => {
         machine.program("containerd", "containerd github.com/containerd/containerd v1.5.18 abc");
         await usual();
@@ -348,6 +372,109 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
     it("refuses a containerd whose PATH lacks the folder for links to shims", async () => {
         await usual({}, { path: "/usr/bin:/bin" });
         await refused("containerd's PATH lacks /usr/local/bin", "Environment of containerd.service");
+    });
+
+    describe("on a node that has left the cluster", () => {
+        const inactive = { "kubelet.service": { state: "inactive" }, "containerd.service": { state: "inactive" } };
+        const deactivate = async (units: Parameters<typeof run>[1], action = "deactivate") => {
+            const { stdout, stderr } = await run(
+                `find_containerd
+                echo "kubelet \${KUBELET_PID:-at rest} $KUBELET_UNIT\${KUBELET_CONFIG:+ $KUBELET_CONFIG}"
+                echo "containerd \${CONTAINERD_PID:-at rest} $CONTAINERD_UNIT $CONTAINERD_VERSION $CONTAINERD_CONFIG $CONTAINERD_SOCKET"`,
+                units,
+                action,
+            );
+            return (stdout + stderr).trim().replaceAll(`${sandbox().folder}/`, "").split("\n");
+        };
+        const kubeletAtRest = "kubelet at rest kubelet.service config.yaml";
+        const containerdAtRest = "containerd at rest containerd.service 1.7.30 config.toml run/containerd.sock";
+        const containerdRuns = containerdAtRest.replace("at rest", "40").replace(" config", " /etc/containerd/config");
+        beforeEach(async () => {
+            sandbox().write("config.yaml", "");
+            const { stderr } = await sandbox().run(
+                `CONTAINERD=$PWD/bin/containerd CONTAINERD_UNIT=containerd.service CONTAINERD_VERSION=1.6.20
+                CONTAINERD_CONFIG=$PWD/config.toml CONTAINERD_SOCKET=$PWD/run/containerd.sock
+                KUBELET_UNIT=kubelet.service KUBELET_CONFIG=$PWD/config.yaml
+                record_services`,
+            );
+            expect(stderr).to.equal("");
+        });
+
+        it("deactivate uses what activate recorded about services that do not run", async () => {
+            for (const state of ["inactive", "failed"]) {
+                const units = { "kubelet.service": { state }, "containerd.service": { state } };
+                expect(await deactivate(units)).to.deep.equal([kubeletAtRest, containerdAtRest]);
+            }
+            const restarting = { state: "activating", detail: "auto-restart" };
+            const units = { "kubelet.service": restarting, "containerd.service": restarting };
+            expect(await deactivate(units)).to.deep.equal([kubeletAtRest, containerdAtRest]);
+        });
+
+        it("deactivate uses the services that run", async () => {
+            await usual();
+            expect(
+                await deactivate({ ...inactive, "containerd.service": {}, "kubelet.service": { main: 30 } }),
+            ).to.deep.equal(["kubelet 30 kubelet.service", containerdRuns]);
+            execFileSync("rm", ["-r", sandbox().path("proc/30")]);
+            expect(await deactivate({ ...inactive, "containerd.service": {} })).to.deep.equal([
+                kubeletAtRest,
+                containerdRuns,
+            ]);
+            machine.add(30, {
+                name: "kubelet",
+                arguments: [`--container-runtime-endpoint=${sandbox().path("run/containerd.sock")}`],
+            });
+            execFileSync("rm", ["-r", sandbox().path("proc/40")]);
+            expect(await deactivate({ ...inactive, "kubelet.service": { main: 30 } })).to.deep.equal([
+                "kubelet 30 kubelet.service",
+                containerdAtRest,
+            ]);
+        });
+
+        it("takes a kubelet that systemd restarts again and again for one that does not run", async () => {
+            await usual();
+            const kubelet = { main: 30, state: "activating", detail: "auto-restart" };
+            const left = await deactivate({ "kubelet.service": { ...kubelet, restarts: 7 } });
+            expect(left[0]).to.equal(kubeletAtRest);
+            const once = await deactivate({ "kubelet.service": { main: 30, restarts: 7 } });
+            expect(once[0]).to.equal("kubelet 30 kubelet.service");
+        });
+
+        it("uses the recorded version of a containerd whose program was removed, and no deleted file of the kubelet", async () => {
+            execFileSync("rm", [sandbox().path("bin/containerd"), sandbox().path("config.yaml")]);
+            expect(await deactivate(inactive)).to.deep.equal([
+                "kubelet at rest kubelet.service",
+                containerdAtRest.replace("1.7.30", "1.6.20"),
+            ]);
+        });
+
+        it("does not take a service that is being started, or that systemd does not know about, for one that does not run", async () => {
+            const words = "the kubelet does not run on this node";
+            for (const kubelet of [
+                { state: "activating", detail: "start" },
+                { state: "deactivating" },
+                { state: "" },
+            ]) {
+                const [error] = await deactivate({ ...inactive, "kubelet.service": kubelet });
+                expect(error).to.contain(words);
+                const [, other] = await deactivate({ ...inactive, "containerd.service": kubelet });
+                expect(other ?? "").to.not.contain("at rest");
+            }
+        });
+
+        it("deactivate needs a record, and activate does not use it", async () => {
+            const words = "the kubelet does not run on this node";
+            expect((await deactivate(inactive, "activate"))[0]).to.contain(words);
+            execFileSync("rm", [sandbox().path("state/services")]);
+            expect((await deactivate(inactive))[0]).to.contain(words);
+        });
+
+        it("restores a node on which another distribution runs now", async () => {
+            expect(await deactivate({ ...inactive, "k3s*.service": {} })).to.deep.equal([
+                kubeletAtRest,
+                containerdAtRest,
+            ]);
+        });
     });
 });
 
@@ -376,6 +503,20 @@ inEveryShell("finding sandboxes", (sandbox) => {
         sandbox().write("releases/keep", "");
         shims(new Machine(sandbox()), "releases");
         expect(await found()).to.equal("3.32.0-aaa\tid-20\n.gone-77-4.1.0-bbb\tid-21\n");
+    });
+
+    it("counts the shims of every runtime that root runs", async () => {
+        const machine = new Machine(sandbox());
+        shims(machine, "releases");
+        machine.add(28, { name: "shim", program: "/usr/bin/containerd-shim-runc-v2 (deleted)" });
+        machine.add(29, { name: "shim", program: "/usr/bin/containerd-shim-runc-v2", uids: "1000 1000 1000 1000" });
+        const { stdout } = await sandbox().run("shims");
+        expect(
+            stdout
+                .trim()
+                .split("\n")
+                .map((path) => path.replace(/.*\//, "")),
+        ).to.deep.equal(["20", "21", "27", "28"]);
     });
 
     it("finds sandboxes whose release is reached through a link, and keeps their release (opt-link)", async () => {

@@ -46,7 +46,7 @@ inEveryShell("waiting", (sandbox) => {
 
     it("waits for a containerd that starts slowly as long as its unit may take (slow containerd)", async () => {
         const { stdout } = await sandbox().run(
-            `mkdir -p run; CONTAINERD_UNIT=containerd.service CONTAINERD_SOCKET=/s
+            `mkdir -p run; CONTAINERD_UNIT=containerd.service CONTAINERD_PID=1 CONTAINERD_SOCKET=/s
             systemctl() { echo TimeoutStartUSec=10min; echo TimeoutStopUSec=5s; }
             within() { echo "$1 $2" >>waited; }
             cri_is_ok() { :; }
