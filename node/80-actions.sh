@@ -95,6 +95,7 @@ do_activate() {
         "repair $KUBELET_UNIT (its log: journalctl -u $KUBELET_UNIT), then run pulumi up again"
 
     previous=$(active_tree)
+    find_handlers
     plan_activation
     check_removed_runtimes
     change_node plan_activation
@@ -114,14 +115,17 @@ do_activate() {
 
 # plan_activation: plans everything that differs from the request. `probe` uses it as well, so it changes nothing.
 plan_activation() {
+    local runtime
     prepare_kata
     prepare_runtime
     prepare_kubelet
     { echo "$SIGNATURE"; wanted_modules; } >"$WORK_DIR/modules"
 
     want_managed_file "$WORK_DIR/modules" "/etc/modules-load.d/kata-containers.conf"
-    want_managed_file "$WORK_DIR/kata" "$KATA_CONFIG_PATH"
-    want_managed_link "/opt/kata/$SHIM_PATH" "$(shim_folder)/containerd-shim-$HANDLER-v2"
+    for runtime in $HANDLERS; do
+        want_managed_file "$WORK_DIR/kata" "$(config_of "$runtime")"
+        want_managed_link "/opt/kata/$SHIM_PATH" "$(shim_folder)/containerd-shim-$runtime-v2"
+    done
     want_containerd
     want_kubelet
     if [ -s "$WORK_DIR/edits" ] || [ -e "$STATE_DIR/edits" ]; then want_file "$WORK_DIR/edits" "$STATE_DIR/edits"; fi
@@ -138,7 +142,8 @@ do_deactivate() {
     # Kubernetes forgets a pod a moment before its sandbox ends.
     if [ "$FORCE" != true ] && ! within 30 no_sandboxes; then
         fail "sandboxes still run on Kata Containers: $(sandbox_names)" \
-            "delete these pods, then run pulumi again; or set forceRemoval and run pulumi up, then remove Kata again"
+            "delete these pods, then run pulumi again; or set forceRemoval and run pulumi up, then remove Kata again;\
+ this node's labels are gone already, so no new Kata pod is scheduled to it until pulumi up"
     fi
     plan_deactivation
     change_node plan_deactivation
@@ -171,9 +176,11 @@ do_unstage() {
 }
 
 print_status() {
+    local runtime version
     step "status"
-    printf '{"kataVersions":{%s:%s},"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s}}\n' \
-        "$(json_string "$HANDLER")" "$(json_string "$(version_of "$(active_tree)")")" \
+    version=$(json_string "$(version_of "$(active_tree)")")
+    printf '{"kataVersions":{%s},"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s}}\n' \
+        "$(for runtime in $HANDLERS; do printf '"%s":%s\n' "$runtime" "$version"; done | paste -s -d , -)" \
         "$(json_string "containerd://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
         "$(if has_device kvm; then echo true; else echo false; fi)" "$(sandboxes_by_version)"
 }
