@@ -8,10 +8,10 @@ import { SshServer } from "../../support/sshServer";
 describe("the check for an existing RuntimeClass", () => {
     const servers: SshServer[] = [];
     /** A node that gives this answer of the API server; without one, commands never end. */
-    const start = async (runtimeClass?: unknown) => {
+    const start = async (runtimeClass?: unknown, after = 0) => {
         const answer = { stage: { drift: [] }, activate: { drift: [] }, runtimeClass };
         const stdout = `progress\n${JSON.stringify(answer)}\n`;
-        const server = await SshServer.start(runtimeClass === undefined ? undefined : { stdout });
+        const server = await SshServer.start(runtimeClass === undefined ? undefined : { stdout, after });
         servers.push(server);
         return server;
     };
@@ -79,7 +79,7 @@ describe("the check for an existing RuntimeClass", () => {
     });
 
     it("existing RuntimeClass: refuses it if any of three nodes knows it, and waits for each only until the timeout", async () => {
-        const nodes = [await start(missing), await start(), await start(existing())];
+        const nodes = [await start(missing), await start(), await start(existing(), 300)];
         const [a, b, c] = nodes as [SshServer, SshServer, SshServer];
         expect((await check({ a, b, c })).error).to.contain("already exists");
         expect(await check({ a, b })).to.deep.equal({ error: undefined, warnings: [] });
