@@ -41,6 +41,7 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # parse                    ACTION OWNER VERSION URL_AMD64 URL_ARM64 SHA256_AMD64 SHA256_ARM64 PROGRAM HANDLER SHIM_PATH
 #                          KATA_CONFIG SETTINGS DEBUG CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE NODE
 #                          RUNTIME_CLASS VERIFY, and KATA_CONFIG_PATH, the copy of KATA_CONFIG for HANDLER
+# find_handlers            HANDLERS, HANDLER and those that the node must keep
 # choose_release           TREE, the name of the release's folder
 # find_containerd          CONTAINERD CONTAINERD_PID CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR CONTAINERD_CONFIG
 #                          CONTAINERD_SOCKET; CONTAINERD_PID and KUBELET_PID are empty for a service at rest

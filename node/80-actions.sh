@@ -95,6 +95,7 @@ do_activate() {
         "repair $KUBELET_UNIT (its log: journalctl -u $KUBELET_UNIT), then run pulumi up again"
 
     previous=$(active_tree)
+    find_handlers
     plan_activation
     explain_debug
     check_removed_runtimes
@@ -116,14 +117,17 @@ do_activate() {
 
 # plan_activation: plans everything that differs from the request. `probe` uses it as well, so it changes nothing.
 plan_activation() {
+    local runtime
     prepare_kata
     prepare_runtime
     prepare_kubelet
     { echo "$SIGNATURE"; wanted_modules; } >"$WORK_DIR/modules"
 
     want_managed_file "$WORK_DIR/modules" "/etc/modules-load.d/kata-containers.conf"
-    want_managed_file "$WORK_DIR/kata" "$KATA_CONFIG_PATH"
-    want_managed_link "/opt/kata/$SHIM_PATH" "$(shim_folder)/containerd-shim-$HANDLER-v2"
+    for runtime in $HANDLERS; do
+        want_managed_file "$WORK_DIR/kata" "$(config_of "$runtime")"
+        want_managed_link "/opt/kata/$SHIM_PATH" "$(shim_folder)/containerd-shim-$runtime-v2"
+    done
     want_containerd
     want_kubelet
     if [ -s "$WORK_DIR/edits" ] || [ -e "$STATE_DIR/edits" ]; then want_file "$WORK_DIR/edits" "$STATE_DIR/edits"; fi
@@ -140,7 +144,8 @@ do_deactivate() {
     if [ "$FORCE" != true ] && ! within 30 no_sandboxes; then
         fail "sandboxes still run on Kata Containers: $(sandbox_names)" \
             "delete these pods (without a kubelet: crictl rmp -f on the node), then run pulumi again;\
- or set forceRemoval and run pulumi up, then remove Kata again"
+ or set forceRemoval and run pulumi up, then remove Kata again;\
+ this node's labels are gone already, so no new Kata pod is scheduled to it until pulumi up"
     fi
     plan_deactivation
     change_node plan_deactivation
@@ -174,11 +179,12 @@ do_unstage() {
 }
 
 print_status() {
-    local verified
+    local runtime version verified
     step "status"
+    version=$(json_string "$(version_of "$(active_tree)")")
     verified=$(verified)
-    printf '{"kataVersions":{%s:%s},"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s},"verified":{%s}}\n' \
-        "$(json_string "$HANDLER")" "$(json_string "$(version_of "$(active_tree)")")" \
+    printf '{"kataVersions":{%s},"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s},"verified":{%s}}\n' \
+        "$(for runtime in $HANDLERS; do printf '"%s":%s\n' "$runtime" "$version"; done | paste -s -d , -)" \
         "$(json_string "containerd://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
         "$(if has_device kvm; then echo true; else echo false; fi)" "$(sandboxes_by_version)" \
         "${verified:+$(json_string "$HANDLER"):$(json_string "$verified")}"

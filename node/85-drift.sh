@@ -13,9 +13,10 @@ do_probe() {
         *) fail "the lock $RUN_DIR/lock cannot be taken" "install flock if it is missing; otherwise delete that file" ;;
     esac
     ask_cluster
-    printf '{"stage":{"revision":"%s","drift":%s},"activate":{"revision":"%s","drift":%s},"oldSandboxes":%s,"node":%s,"runtimeClass":%s}\n' \
+    printf '{"stage":{"revision":"%s","drift":%s},"activate":{"revision":"%s","drift":%s},"oldSandboxes":%s,"handlers":%s,"node":%s,"runtimeClass":%s}\n' \
         "$(revision stage "$stage_drift")" "$(json_list "$stage_drift")" \
         "$(revision activate "$activate_drift")" "$(json_list "$activate_drift")" "$(json_list "$(old_sandboxes)")" \
+        "$(json_list "$(managed_handlers)")" \
         "$(tr -d '\n' <"$WORK_DIR/node")" "$(tr -d '\n' <"$WORK_DIR/runtime-class")"
 }
 
@@ -52,7 +53,7 @@ drift_of_stage() {
 }
 
 drift_of_activate() {
-    local kind path argument
+    local handler kind path argument
     PROBING=yes
     [ -s "$STATE_DIR/managed" ] || fail "Kata Containers is not active" ""
     [ -f "$STATE_DIR/activate" ] || return 0
@@ -61,6 +62,12 @@ drift_of_activate() {
     [ "$HOST_CHECKS" = warn ] || missing_devices
     find_containerd
     find_kubelet
+    find_handlers
+    for handler in $(managed_handlers); do
+        case " $HANDLERS " in *" $handler "*) continue ;; esac
+        echo "runtime $handler is kept, and nothing runs on it any longer"
+        HANDLERS="$HANDLERS $handler"
+    done
     dump_now
     if [ -s "$WORK_DIR/dump.now" ] && [ "$(fingerprint)" = "$(cat "$STATE_DIR/fingerprint" 2>/dev/null)" ]; then return; fi
     plan_activation

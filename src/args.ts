@@ -247,7 +247,8 @@ export interface RuntimeClass {
      * The name of the runtime in containerd: lower-case letters, digits and `-`, at most 63 characters. Defaults to the
      * name of the RuntimeClass; required if that name contains a dot.
      *
-     * A change replaces the RuntimeClass. A node on which pods are running with the old handler rejects the change.
+     * A change replaces the RuntimeClass. New pods use the new handler; a node keeps the earlier one while pods run on it.
+     * After that, a preview reports it as drift, and `pulumi up` removes it.
      */
     handler?: Input<string>;
     /** Labels of the RuntimeClass. Defaults to no labels. */
@@ -258,7 +259,7 @@ export interface RuntimeClass {
     tolerations?: Toleration[];
     /**
      * Labels of the nodes on which pods of the RuntimeClass may run, in addition to
-     * `katacontainers.io/kata-runtime=true`. Defaults to no additional labels.
+     * `katacontainers.io/kata-runtime=true` and `handler.kata-containers/HANDLER=true`. Defaults to no additional labels.
      */
     nodeSelector?: { [key: string]: Input<string> };
     /**
@@ -382,7 +383,7 @@ export interface KataContainersArgs {
 
 /** The state of a node after its last `activate` command. */
 export interface NodeStatus {
-    /** The Kata release that new pods use, by handler. */
+    /** The Kata release that new pods use, by handler, including an earlier handler on which pods are running. */
     kataVersions: { [handler: string]: string };
     /** The container runtime and its version, as in the Node object of Kubernetes: `containerd://2.3.7`. */
     containerRuntimeVersion: string;

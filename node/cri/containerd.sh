@@ -129,12 +129,12 @@ originals() {
                 if (line[i] ~ /^#kata-containers:end/) inside = 0
                 # plugins, CRI, containerd, runtimes, NAME, options
                 if (marked[i] || split(at[i], part, SEP) != 7 || part[5] != "runtimes" || part[7] != "options") continue
-                if (key[i] == SEP "ConfigPath" && (plain(value[i]) in managed)) ours[substr(at[i], 1, length(at[i]) - 8)] = 1
+                if (key[i] == SEP "ConfigPath" && (plain(value[i]) in managed)) added[substr(at[i], 1, length(at[i]) - 8)] = 1
                 if (key[i] == SEP "SystemdCgroup" && (part[6] in now) && plain(value[i]) == now[part[6]]) edited[i] = part[6]
             }
             for (i = 1; i <= NR; i++) {
                 drop = (i in edited) && was[edited[i]] == ""
-                for (runtime in ours) if (!marked[i] && under(at[i], runtime) && (head[i] != "" || first[i])) drop = 1
+                for (runtime in added) if (!marked[i] && under(at[i], runtime) && (head[i] != "" || first[i])) drop = 1
                 if (drop) continue
                 if (i in edited) {
                     match(line[i], /^[ \t]*/)
@@ -181,9 +181,32 @@ choose_form() {
 needs_version() { [ -z "$(toml_get "$1" "" version)$(toml_tables "$1")" ]; }
 newest_version() { if [ "$CONTAINERD_MAJOR" = 1 ]; then echo 2; else echo 3; fi; }
 
-# imported_folder FILE: the folder whose *.toml the main file imports, if any. (`containerd config default` shows such
-# an import, but containerd makes it only if the main file has it.)
-imported_folder() { toml_get "$1" "" imports | tr "\"'" '\n' | sed -n 's,^\(/.*\)/\*\.toml$,\1,p' | head -n 1; }
+# imports_of FILE: the paths and patterns that the main file imports, one per line. containerd resolves relative ones in
+# that file's folder; containerd 1.x resolves relative patterns in its working folder, which is / for a service.
+imports_of() {
+    local path
+    toml_get "$1" "" imports | grep -oE "\"[^\"]*\"|'[^']*'" | sed 's/^.//; s/.$//; s,^\./,,' | while IFS= read -r path; do
+        case $CONTAINERD_MAJOR:$path in
+            *:/*) printf '%s\n' "$path" ;;
+            1:*'*'*) printf '/%s\n' "$path" ;;
+            *) printf '%s\n' "${CONTAINERD_CONFIG%/*}/$path" ;;
+        esac
+    done
+}
+# imported_folder FILE: a folder whose *.toml the main file imports and that is writable, preferably one below /etc.
+# (`containerd config default` shows such an import, but containerd makes it only if the main file has it.)
+imported_folder() {
+    local folder
+    imports_of "$1" | sed -n 's,/\*\.toml$,,p' | while IFS= read -r folder; do
+        if is_writable "$folder"; then printf '%s\n' "$folder"; fi
+    done | awk '!first { first = $0 } /^\/etc\// { first = $0; exit } END { if (first) print first }'
+}
+# is_writable FOLDER: it can be written, or created.
+is_writable() {
+    local folder="$1"
+    while ! [ -e "$folder" ]; do folder=$(dirname "$folder"); done
+    [ -w "$folder" ]
+}
 
 # --- The configuration to write ---
 
@@ -194,9 +217,10 @@ prepare_containerd() {
     step "containerd configuration"
     choose_form
     cgroup=$(systemd_cgroup)
-    prepare_imported "$HANDLER"
+    prepare_imported "$HANDLERS"
     disable_foreign "$main" "$CONTAINERD_CONFIG" "$WORK_DIR/main"
     understand "$WORK_DIR/main" "$WORK_DIR/imported" "$WORK_DIR/dump.without"
+    # shellcheck disable=SC2153 # not HANDLERS
     [ "$(default_runtime "$WORK_DIR/dump.without")" != "$HANDLER" ] ||
         fail "$HANDLER is containerd's default runtime (default_runtime_name), so every pod would become a Kata pod" \
             "choose another handler, or another default runtime"
@@ -217,17 +241,20 @@ prepare_containerd() {
 # systemd_cgroup: the requested value of SystemdCgroup, or nothing.
 systemd_cgroup() { case $CGROUP_DRIVER in systemd) echo true ;; cgroupfs) echo false ;; esac; }
 
-# runtime_tables: the handler's runtime. Its shim is found by the link on the PATH: only containerd 2.x reads
+# runtime_tables: the handlers' runtimes. Their shim is found by a link on the PATH: only containerd 2.x reads
 # runtime_path, and it loses, at its next restart, each sandbox whose runtime_path no longer exists.
 runtime_tables() {
-    cat <<TABLES
-[plugins."$CRI_PLUGIN".containerd.runtimes.$HANDLER]
-runtime_type = "io.containerd.$HANDLER.v2"
+    local handler
+    for handler in $HANDLERS; do
+        cat <<TABLES
+[plugins."$CRI_PLUGIN".containerd.runtimes.$handler]
+runtime_type = "io.containerd.$handler.v2"
 privileged_without_host_devices = true
 pod_annotations = ["io.katacontainers.*"]
-[plugins."$CRI_PLUGIN".containerd.runtimes.$HANDLER.options]
-ConfigPath = "$KATA_CONFIG_PATH"
+[plugins."$CRI_PLUGIN".containerd.runtimes.$handler.options]
+ConfigPath = "$(config_of "$handler")"
 TABLES
+    done
 }
 
 # runc_drivers DUMP: the runtimes that are runc, one per line: name, tab, SystemdCgroup.
@@ -246,8 +273,8 @@ runc_drivers() {
         }' "$1"
 }
 
-# prepare_imported HANDLER: $WORK_DIR/imported gets the other files of the drop-in folder, without a runtime named
-# HANDLER, because they may be read after the managed file. With an empty HANDLER it gets the unedited files.
+# prepare_imported HANDLERS: $WORK_DIR/imported gets the other files of the drop-in folder, without runtimes of these
+# names, because they may be read after the managed file. With empty HANDLERS it gets the unedited files.
 prepare_imported() {
     local file
     rm -rf "$WORK_DIR/imported"
@@ -264,9 +291,10 @@ prepare_imported() {
     done
 }
 
-# disable_foreign FILE NAME OUT: OUT gets FILE with somebody else's runtime named $HANDLER disabled, if there is one.
+# disable_foreign FILE NAME OUT: OUT gets FILE with somebody else's runtimes named as one of $HANDLERS disabled.
 disable_foreign() {
-    if toml_tables "$1" | grep -qF "containerd.runtimes.$HANDLER" || imports_from_kata "$1"; then
+    # shellcheck disable=SC2086 # one pattern for each handler
+    if toml_tables "$1" | grep -qF "$(printf 'containerd.runtimes.%s\n' $HANDLERS)" || imports_from_kata "$1"; then
         mark "$1" "$2" "$3" "" "" ""
     else
         cp "$1" "$3"
@@ -282,24 +310,30 @@ mark() {
     local file="$1" name="$2" out="$3"
     shift 3
     mark_containerd "$file" "$@" >"$out" 2>"$WORK_DIR/refused" ||
-        fail "$name cannot be edited safely: $(cat "$WORK_DIR/refused")" \
-            "write that entry as a table of its own, [plugins.\"$CRI_PLUGIN\".containerd.runtimes.NAME], then run pulumi up again"
+        fail "$name cannot be edited safely: $(head -n 1 "$WORK_DIR/refused")" \
+            "$(tail -n 1 "$WORK_DIR/refused"), then run pulumi up again"
 }
 
 # awk functions of mark_containerd.
 # shellcheck disable=SC2016
 CONTAINERD_AWK='
-function refuse(i, why) { print "line " i ": " why | "cat >&2"; exit 4 }
-function check_forms(    i, path, inline) {
+function refuse(i, why, remedy) { print "line " i ": " why "\n" remedy | "cat >&2"; exit 4 }
+# Whether a table is that of a managed runtime.
+function is_managed(path,    handler) {
+    for (handler in handlers) if (under(path, runtimes SEP handler)) return 1
+    return 0
+}
+function check_forms(    i, path, inline, name) {
+    name = "[" shown(runtimes) ".NAME"
     for (i = 1; i <= NR; i++) {
         if (key[i] == "") continue
         path = at[i] key[i]
         inline = value[i] ~ /^\{/
-        if (inline && under(runtimes, path)) refuse(i, shown(path) " is an inline table")
+        if (inline && under(runtimes, path)) refuse(i, shown(path) " is an inline table", "write that entry as a table of its own, [" shown(path) "]")
         if (under(path, runtimes) && (at[i] == runtimes || !under(at[i], runtimes)))
-            refuse(i, "a runtime is written with dotted keys or as an inline table")
-        if (cgroup != "" && under(path, runtimes) && !under(path, ours) && under(key[i], SEP "options"))
-            refuse(i, "the options of a runtime are written with dotted keys or as an inline table")
+            refuse(i, "a runtime is written with dotted keys or as an inline table", "write that entry as a table of its own, " name "]")
+        if (cgroup != "" && under(path, runtimes) && !is_managed(path) && under(key[i], SEP "options"))
+            refuse(i, "the options of a runtime are written with dotted keys or as an inline table", "write them as a table of their own, " name ".options]")
     }
 }
 # An array may hold comments, so its last line can be disabled as well.
@@ -316,7 +350,7 @@ function drop_imports(    i, j, new, p) {
         # The comment stays in the original.
         OPEN = ""
         new = scan(new)
-        if (new ~ /\)/) refuse(j, "imports contains a parenthesis")
+        if (new ~ /\)/) refuse(j, "imports contains a parenthesis", "write each entry of imports on a line of its own")
         before[j] = replaced(line[j], new)
         line[j] = new
     }
@@ -338,22 +372,23 @@ function set_cgroup(runtime,    i, options, head_line) {
 '
 
 # mark_containerd FILE CGROUP TABLES VERSION_LINE [RUNC]: prints a configuration file with the runtime's TABLES added and
-# anything else named $HANDLER disabled. CGROUP is the SystemdCgroup of every runc runtime, "" to keep theirs; RUNC
+# anything else named as one of $HANDLERS disabled. CGROUP is the SystemdCgroup of every runc runtime, "" to keep theirs; RUNC
 # names those that containerd knows as runc although the file does not say so.
 # VERSION_LINE is what an empty file must begin with, or "". Imports from $KATA_LINK are disabled as well, because it is
 # about to be displaced. Exit status 4: the file has a form that cannot be edited safely; line and reason are on stderr.
 mark_containerd() {
-    E_CUT_SHORT=$(cut_short "$1") E_PLUGIN=$CRI_PLUGIN E_HANDLER=$HANDLER E_MAJOR=$CONTAINERD_MAJOR E_KATA=$KATA_LINK/ \
+    E_CUT_SHORT=$(cut_short "$1") E_PLUGIN=$CRI_PLUGIN E_HANDLERS=$HANDLERS E_MAJOR=$CONTAINERD_MAJOR E_KATA=$KATA_LINK/ \
         E_CGROUP=$2 E_TABLES=$3 E_VERSION=$4 E_RUNC=${5:-} awk "$TOML_AWK$MARKS_AWK$CONTAINERD_AWK"'
         END {
             toml_index()
             runtimes = SEP "plugins" SEP ENVIRON["E_PLUGIN"] SEP "containerd" SEP "runtimes"
-            ours = runtimes SEP ENVIRON["E_HANDLER"]
+            n = split(ENVIRON["E_HANDLERS"], name, " ")
+            for (i = 1; i <= n; i++) handlers[name[i]] = 1
             cgroup = ENVIRON["E_CGROUP"]
             check_forms()
             drop_imports()
             for (i = 1; i <= NR; i++) {
-                if (!under(at[i], runtimes) || at[i] == runtimes || under(at[i], ours)) continue
+                if (!under(at[i], runtimes) || at[i] == runtimes || is_managed(at[i])) continue
                 others = 1
                 if (key[i] == SEP "runtime_type" && plain(value[i]) == "io.containerd.runc.v2" && !(at[i] in runc)) {
                     runc[at[i]] = 1
@@ -372,7 +407,7 @@ mark_containerd() {
             }
             for (i = 1; i <= NR; i++) {
                 # Blank lines and comments need not be disabled.
-                disabled = under(at[i], ours) && line[i] !~ /^[ \t]*(#|\r?$)/ ? "#kata-containers:disabled# " : ""
+                disabled = is_managed(at[i]) && line[i] !~ /^[ \t]*(#|\r?$)/ ? "#kata-containers:disabled# " : ""
                 printf "%s%s%s%s%s", (i > 1 ? "\n" : ""), before[i], disabled, line[i], after[i]
             }
             if (NR && ENVIRON["E_CUT_SHORT"] == "") printf "\n"
@@ -398,9 +433,12 @@ check_containerd() {
 understand() {
     local candidate="$WORK_DIR/candidate.toml"
     step "containerd configuration"
-    E_MAIN=$CONTAINERD_CONFIG E_CANDIDATE=$candidate E_DROP_INS="${DROP_IN:+${DROP_IN%/*}/*.toml}" E_FOLDER=$2 awk "$TOML_AWK"'
+    E_MAIN=$CONTAINERD_CONFIG E_MAJOR=$CONTAINERD_MAJOR E_CANDIDATE=$candidate E_DROP_INS="${DROP_IN:+${DROP_IN%/*}/*.toml}" \
+        E_FOLDER=$2 awk "$TOML_AWK"'
         function moved(path) {
-            if (path !~ /^\//) path = folder path
+            sub(/^\.\//, "", path)
+            # The patterns that containerd 1.x resolves in its working folder can stay.
+            if (path !~ /^\// && (ENVIRON["E_MAJOR"] != "1" || path !~ /\*/)) path = folder path
             if (path == ENVIRON["E_MAIN"]) return ENVIRON["E_CANDIDATE"]
             if (path == ENVIRON["E_DROP_INS"]) return ENVIRON["E_FOLDER"] "/*.toml"
             return path
@@ -446,7 +484,7 @@ require_cri() {
 importing() {
     local file found="a file imported by $CONTAINERD_CONFIG"
     # The imports are patterns.
-    for file in $(toml_get "$WORK_DIR/main.unmarked" "" imports | tr "\"'," '\n' | grep /); do
+    for file in $(imports_of "$WORK_DIR/main.unmarked"); do
         if [ ! -f "$file" ] || [ "$file" = "$CONTAINERD_CONFIG" ] || [ "$file" = "$DROP_IN" ]; then continue; fi
         if toml_tables "$file" | grep -qF -e "$1"; then found=$file; fi
     done
@@ -466,14 +504,16 @@ require_runtimes() {
     done
 }
 
-# require_handler DUMP WHEN: a file that is imported by name or read after the managed one may define a runtime named
-# $HANDLER, which containerd would use.
-require_handler() {
-    local path
-    path=$(toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$HANDLER\".options" ConfigPath)
-    [ "$path" = "$KATA_CONFIG_PATH" ] ||
-        fail "$2 the runtime $HANDLER is another one (its ConfigPath is \"$path\"), from $(importing ".runtimes.$HANDLER")" \
-            "remove it from that file, or choose another handler"
+# require_handlers DUMP WHEN: a file that is imported by name or read after the managed one may define a runtime named
+# as one of $HANDLERS, which containerd would use.
+require_handlers() {
+    local handler path
+    for handler in $HANDLERS; do
+        path=$(toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$handler\".options" ConfigPath)
+        [ "$path" = "$(config_of "$handler")" ] ||
+            fail "$2 the runtime $handler is another one (its ConfigPath is \"$path\"), from $(importing ".runtimes.$handler")" \
+                "remove it from that file, or choose another handler"
+    done
 }
 
 # require_driver DUMP WHEN: every runc runtime has the requested cgroup driver.
@@ -493,7 +533,7 @@ require_driver() {
 # restart; crictl shows the one that it runs with.
 prove_containerd() {
     local running="in the running containerd" info="$WORK_DIR/cri"
-    require_handler "$WORK_DIR/dump.now" "$running"
+    require_handlers "$WORK_DIR/dump.now" "$running"
     require_driver "$WORK_DIR/dump.now" "$running"
     if ! have crictl || ! timeout 20 crictl -r "unix://$CONTAINERD_SOCKET" info >"$info" 2>/dev/null || ! grep -q '"runtimes"' "$info"; then
         return 0
@@ -523,8 +563,9 @@ require_removed() {
 prepare_runtime() {
     prepare_containerd
     check_containerd
-    require_runtimes "$HANDLER"
-    require_handler "$WORK_DIR/dump" "with the prepared configuration"
+    # shellcheck disable=SC2086 # a list
+    require_runtimes $HANDLERS
+    require_handlers "$WORK_DIR/dump" "with the prepared configuration"
     require_driver "$WORK_DIR/dump" "with the prepared configuration"
 }
 prepare_removal() {
@@ -566,6 +607,21 @@ shims() {
     done
 }
 
+# managed_handlers: those of this package on this node.
+managed_handlers() { sed -n 's,^.*/\([^/]*\)/configuration\.toml$,\1,p' "$STATE_DIR/managed" 2>/dev/null || :; }
+# find_handlers: sets HANDLERS, HANDLER and the earlier ones on which containers run.
+find_handlers() {
+    local handler
+    HANDLERS=$HANDLER
+    for handler in $(managed_handlers); do
+        [ "$handler" != "$HANDLER" ] || continue
+        list_running_on "io.containerd.$handler.v2"
+        if [ -s "$WORK_DIR/running" ]; then HANDLERS="$HANDLERS $handler"; fi
+    done
+}
+# config_of HANDLER: the path of its Kata configuration.
+config_of() { printf '%s\n' "${KATA_CONFIG_PATH%/*/*}/$1/configuration.toml"; }
+
 # check_removed_runtimes: nothing may run on a runtime that containerd has now and would lose: without the link to the
 # shim and the table, containerd could neither restart nor stop it.
 check_removed_runtimes() {
@@ -581,7 +637,7 @@ check_removed_runtimes() {
         list_running_on "$(runtime_entry "$WORK_DIR/dump.now" "$runtime" runtime_type)"
         pods=$(pod_names <"$WORK_DIR/running")
         [ -z "$pods" ] || fail "runtime $runtime is still in use by $pods" \
-            "delete these pods, then run pulumi again; or keep the runtime by keeping its handler"
+            "delete these pods, then run pulumi up again"
         say "removing runtime $runtime from containerd"
     done
 }

@@ -1,4 +1,4 @@
-// Errors for the user about invalid arguments and unreachable nodes.
+// Errors for the user about invalid arguments and nodes that cannot be probed.
 
 import { inspect } from "node:util";
 import * as pulumi from "@pulumi/pulumi";
@@ -19,10 +19,12 @@ export function lateError(name: string, problems: Problem[]): pulumi.RunError {
     return runError(list(headline(name, problems), problems));
 }
 
-/** The error for nodes that a probe cannot reach. */
-export function unreachableError(name: string, errors: string[]): pulumi.RunError {
-    const message = `KataContainers ${JSON.stringify(name)} could not reach all nodes; nothing was changed:`;
-    const remedy = 'fix the connection, set `gone: true` for decommissioned machines, or set drift to "warn" or "off"';
+/** The error for nodes that cannot be probed; `mayBeIgnored`: another value of `drift` permits that. */
+export function probeError(name: string, errors: string[], mayBeIgnored: boolean): pulumi.RunError {
+    const message = `KataContainers ${JSON.stringify(name)} could not probe all nodes; nothing was changed:`;
+    const remedy = mayBeIgnored
+        ? 'fix these errors, set `gone: true` for decommissioned machines, or set drift to "warn" or "off"'
+        : "fix these errors, or set `gone: true` for decommissioned machines";
     return runError([message, ...errors.map((error) => `  - ${error}`), remedy].join("\n"));
 }
 

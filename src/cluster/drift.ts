@@ -1,6 +1,6 @@
-// Drift of a node's label and of the RuntimeClass, found in their metadata.
+// Drift of a node's labels and of the RuntimeClass, found in their metadata.
 
-import { nodeLabel } from "./kubernetes";
+import { nodeLabels } from "./kubernetes";
 
 /** The metadata of an object, or the status that the API server returned instead. */
 export interface Metadata {
@@ -16,12 +16,14 @@ export interface Metadata {
 /** The annotation of a RuntimeClass with the component that manages it. */
 export const ownerAnnotation = "kata-containers/owner";
 
-export function labelDrift({ kind, metadata }: Metadata): string | undefined {
-    if (kind !== "PartialObjectMetadata") return undefined;
-    const [[key, expected]] = Object.entries(nodeLabel) as [[string, string]];
-    const value = metadata?.labels?.[key];
-    if (value === expected) return undefined;
-    return `label ${key} is ${value === undefined ? "missing" : `"${value}", was "${expected}"`}`;
+/** The drift of the labels of a node that has these handlers. */
+export function labelDrift({ kind, metadata }: Metadata, handlers: string[]): string[] {
+    if (kind !== "PartialObjectMetadata") return [];
+    return Object.entries(nodeLabels(handlers)).flatMap(([key, expected]) => {
+        const value = metadata?.labels?.[key];
+        if (value === expected) return [];
+        return `label ${key} is ${value === undefined ? "missing" : `"${value}", was "${expected}"`}`;
+    });
 }
 
 /** The fields that this package sets in a RuntimeClass, as in the managed fields of the API server. */
@@ -39,10 +41,37 @@ export interface RuntimeClassDrift {
     replace: boolean;
 }
 
+/** How the component manages the RuntimeClass. */
+export interface Managed {
+    adopt: boolean;
+    hasOverhead: boolean;
+}
+
+/**
+ * The drift of the RuntimeClass as all nodes that could ask the API server report it, and if they contradict each other, what
+ * each of them reports.
+ */
+export function agreedDrift(
+    answers: [node: string, runtimeClass: Metadata][],
+    applied: Managed,
+): { drift?: RuntimeClassDrift; disagreement?: string } {
+    const reports = new Map<string, { drift: RuntimeClassDrift | undefined; nodes: string[] }>();
+    for (const [node, answer] of answers) {
+        if (answer.kind !== "PartialObjectMetadata" && !(answer.kind === "Status" && answer.code === 404)) continue;
+        const drift = runtimeClassDrift(answer, applied);
+        const reason = drift?.reason ?? "is unchanged";
+        reports.set(reason, { drift, nodes: [...(reports.get(reason)?.nodes ?? []), node] });
+    }
+    const [first] = reports.values();
+    if (reports.size < 2) return { drift: first?.drift };
+    const said = [...reports].map(([reason, { nodes }]) => `it ${reason} (${nodes.join(", ")})`);
+    return { disagreement: said.join("; ") };
+}
+
 /** A change of a field makes its author the manager of the field, so a field that Pulumi does not manage was changed. */
 export function runtimeClassDrift(
     { kind, code, metadata }: Metadata,
-    { adopt, hasOverhead }: { adopt: boolean; hasOverhead: boolean },
+    { adopt, hasOverhead }: Managed,
 ): RuntimeClassDrift | undefined {
     if (kind === "Status" && code === 404) return { reason: "is missing", replace: true };
     if (kind !== "PartialObjectMetadata") return undefined;

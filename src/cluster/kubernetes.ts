@@ -15,8 +15,11 @@ export const RuntimeClass: Constructor<CustomResource> =
 export const RuntimeClassPatch: Constructor<Patch> =
     require("@pulumi/kubernetes/node/v1/runtimeClassPatch").RuntimeClassPatch;
 
-/** The label of nodes that can run Kata pods, the same as that of kata-deploy. */
-export const nodeLabel = { "katacontainers.io/kata-runtime": "true" };
+/** The labels of nodes that can run Kata pods: one that is the same as that of kata-deploy, and one for each handler. */
+export const nodeLabels = (handlers: string[]): { [label: string]: string } => ({
+    "katacontainers.io/kata-runtime": "true",
+    ...Object.fromEntries(handlers.map((handler) => [`handler.kata-containers/${handler}`, "true"])),
+});
 
 /** Lets the provider overwrite fields that somebody else manages. */
 export const force = { "pulumi.com/patchForce": "true" };

@@ -6,7 +6,7 @@ import { entryPath } from "../check/checks";
 import { lateError } from "../check/errors";
 import type { Plan } from "../plan";
 import { ownerAnnotation, type RuntimeClassDrift } from "./drift";
-import { force, nodeLabel, RuntimeClass, RuntimeClassPatch, repair } from "./kubernetes";
+import { force, nodeLabels, RuntimeClass, RuntimeClassPatch, repair } from "./kubernetes";
 
 export interface RuntimeClassContext {
     /** The name of the component. */
@@ -32,6 +32,10 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
     const adopt = given.adopt ?? false;
     // A patch of a missing object is created again by an update.
     const { annotations, options } = repair(drift.then((found) => found && { replace: found.replace && !adopt }));
+    // In a preview, another argument that is not known yet must not show the RuntimeClass as changed or replaced.
+    const handler = runtime.isDryRun()
+        ? output(given.handler).apply((handler) => handler ?? runtimeClassName)
+        : plan.handler;
     const spec = {
         metadata: {
             name: runtimeClassName,
@@ -45,13 +49,12 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
             })),
         },
         overhead: plan.apply(({ overhead }) => overhead && { podFixed: overhead }),
-        scheduling: { nodeSelector: { ...given.nodeSelector, ...nodeLabel }, tolerations: given.tolerations },
+        scheduling: {
+            nodeSelector: handler.apply((handler) => ({ ...given.nodeSelector, ...nodeLabels([handler]) })),
+            tolerations: given.tolerations,
+        },
     };
     if (!adopt) {
-        // In a preview, another argument that is not known yet must not show the RuntimeClass as replaced.
-        const handler = runtime.isDryRun()
-            ? output(given.handler).apply((handler) => handler ?? runtimeClassName)
-            : plan.handler;
         const resource = new RuntimeClass(
             `${name}-${runtimeClassName}`,
             { ...spec, handler },

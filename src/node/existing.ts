@@ -8,6 +8,7 @@
 import { log, type Output, type Resource } from "@pulumi/pulumi";
 import { entryPath } from "../check/checks";
 import { type Metadata, ownerAnnotation } from "../cluster/drift";
+import { ask } from "./ask";
 import { probeWithProgram } from "./commands";
 import { beforeCreate } from "./hooks";
 import type { Program } from "./program";
@@ -21,8 +22,8 @@ interface Request {
     component: Resource;
 }
 
-/** How many nodes to connect to at once: one of them may be unreachable. */
-const asked = 3;
+/** How many nodes to ask: one of them may be unreachable, or its API server outdated. */
+const nodesToAsk = 3;
 /** The time that they have to answer, in ms. */
 const defaultTimeout = 60_000;
 
@@ -32,47 +33,39 @@ export const refuseExisting = (request: Request) =>
 
 export async function checkExisting(request: Request, timeout = defaultTimeout): Promise<void> {
     const { runtimeClassName, owner, component } = request;
-    const { kind, code, metadata } = await read(request, timeout);
-    if (kind === "PartialObjectMetadata") {
-        const manager = metadata?.annotations?.[ownerAnnotation];
+    const path = entryPath("runtimeClasses", runtimeClassName);
+    const answers = await askNodes(request, timeout);
+    const existing = answers.find(({ kind }) => kind === "PartialObjectMetadata");
+    if (existing) {
+        const manager = existing.metadata?.annotations?.[ownerAnnotation];
         // An update that was interrupted may have created it.
         if (manager === (await value(owner))) return;
-        const path = entryPath("runtimeClasses", runtimeClassName);
         throw new Error(
             `the RuntimeClass ${runtimeClassName} already exists and is ${manager ? `managed by ${manager}` : "not managed by Pulumi"}; ` +
                 `set ${path}.adopt to true to adopt it, or delete it, or choose another name`,
         );
     }
-    if (code !== 404) {
+    if (!answers.some(({ code }) => code === 404)) {
         const message =
-            `no node could tell whether the RuntimeClass ${runtimeClassName} already exists; ` +
-            "an existing one with the same values is taken over";
+            `no node could tell whether the RuntimeClass ${runtimeClassName} already exists; if it does, with the same ` +
+            "values, this component takes it over, and deletes it when the component is destroyed; " +
+            `to keep it, set ${path}.adopt to true`;
         await log.warn(message, component);
     }
 }
 
-/** The first answer of the API server to a node; empty without an answer. */
-async function read({ runtimeClassName, endpoints, program }: Request, timeout: number): Promise<Metadata> {
+/** The answers of the API server to some nodes. One that does not answer in time is left out. */
+async function askNodes({ runtimeClassName, endpoints, program }: Request, timeout: number): Promise<Metadata[]> {
     const connections = new Connections();
     const answers = Object.entries(endpoints)
-        .slice(0, asked)
+        .slice(0, nodesToAsk)
         .map(async ([node, endpoint]) => {
             const command = probeWithProgram(node, runtimeClassName);
-            const { stdout } = await connections.run(await value(endpoint), command, program.packed);
-            const { runtimeClass } = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
-            if (!runtimeClass) throw new Error("the node cannot reach the API server");
-            return runtimeClass as Metadata;
+            return ask(connections, await value(endpoint), command, timeout, program.packed);
         });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<Metadata>((resolve) => {
-        timer = setTimeout(() => resolve({}), timeout);
-    });
-    try {
-        return await Promise.race([Promise.any(answers).catch(() => ({})), late]);
-    } finally {
-        clearTimeout(timer);
-        connections.end();
-    }
+    const settled = await Promise.allSettled(answers);
+    connections.end();
+    return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value.runtimeClass] : []));
 }
 
 /** The value of an output, which is known in an update. */

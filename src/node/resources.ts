@@ -2,13 +2,14 @@
 
 import { remote } from "@pulumi/command";
 import { all, type CustomResource, type CustomResourceOptions, type Output, type Resource } from "@pulumi/pulumi";
-import { force, NodePatch, nodeLabel, repair } from "../cluster/kubernetes";
+import { force, NodePatch, nodeLabels, repair } from "../cluster/kubernetes";
 import { ignoreUnlessDrifted } from "../options";
 import type { Plan } from "../plan";
 import * as commands from "./commands";
-import type { ProbeResult } from "./probe";
+import { knownValue, type ProbeResult } from "./probe";
 import type { Program } from "./program";
 import type { Endpoint } from "./ssh";
+import { parseNodeStatus } from "./status";
 
 export interface NodeContext {
     /** The name of the component. */
@@ -83,13 +84,24 @@ export function activate(context: NodeContext, dependsOn: Resource[]): remote.Co
     );
 }
 
-/** Lets Kata pods run on the node, once it is activated. */
-export function label({ name, node, options, probe }: NodeContext, activated: Resource): CustomResource {
+/**
+ * Lets Kata pods run on the node, once it is activated. Its labels name the handlers that the node then has, including an earlier
+ * one that is in use: when a kubelet starts, it ends the pods whose node selector does not match its node. A preview that does
+ * not know them yet shows the requested one.
+ */
+export function label(context: NodeContext, activated: remote.Command): CustomResource {
+    const { name, node, planAndOwner, options, probe } = context;
+    // `dependsOn` is the only dependency, so that a replacement of the command does not affect the label.
+    const labels = knownValue(activated.stdout).then((stdout) =>
+        stdout
+            ? nodeLabels(Object.keys(parseNodeStatus(node, stdout).kataVersions))
+            : planAndOwner.apply(([{ handler }]) => nodeLabels([handler])),
+    );
     const repaired = repair(probe.then(({ unlabeled }) => (unlabeled ? {} : undefined)));
     const annotations = repaired.annotations.then((added) => ({ ...force, ...added }));
     return new NodePatch(
         `${name}-${node}-label`,
-        { metadata: { name: node, labels: nodeLabel, annotations } },
+        { metadata: { name: node, labels, annotations } },
         { ...repaired.options, ...options, dependsOn: [activated] },
     );
 }

@@ -207,12 +207,13 @@ describe("drift", function () {
     });
 
     it("repairs the label of a node and the RuntimeClass", async () => {
-        kubectl("label", "node", first, "katacontainers.io/kata-runtime-");
+        const labels = ["katacontainers.io/kata-runtime-", "handler.kata-containers/kata-qemu-"];
+        kubectl("label", "node", first, ...labels);
         kubectl("label", "node", second, "katacontainers.io/kata-runtime=false", "--overwrite");
         kubectl("patch", "runtimeclass", "kata-qemu", "--type=merge", "-p", '{"overhead":{"podFixed":{"cpu":"1"}}}');
         await repaired(
             { ...updates("label"), "kata-kata-qemu": "update" },
-            "worker-1: label katacontainers.io/kata-runtime is missing",
+            "worker-1: label katacontainers.io/kata-runtime is missing; label handler.kata-containers/kata-qemu is missing",
             'worker-2: label katacontainers.io/kata-runtime is "false", was "true"',
             "RuntimeClass kata-qemu: overhead.podFixed.cpu was changed by kubectl-patch",
         );
@@ -220,7 +221,14 @@ describe("drift", function () {
         await repaired({ "kata-kata-qemu": "replace" }, "RuntimeClass kata-qemu: is missing");
         expect(kubectl("get", "runtimeclass", "kata-qemu", "-o", "jsonpath={.overhead.podFixed.cpu}")).to.equal("10m");
         expect(
-            kubectl("get", "nodes", "-l", "katacontainers.io/kata-runtime=true", "-o", "name").split("\n"),
+            kubectl(
+                "get",
+                "nodes",
+                "-l",
+                "katacontainers.io/kata-runtime=true,handler.kata-containers/kata-qemu=true",
+                "-o",
+                "name",
+            ).split("\n"),
         ).to.have.length(2);
     });
 
@@ -232,6 +240,7 @@ describe("drift", function () {
         expect(changes(changed)).to.deep.equal({
             ...updates("stage"),
             ...updates("activate"),
+            ...updates("label"),
             "kata-kata-qemu": "replace",
         });
         for (const { did } of [replaced, changed]) expect(did).to.include({ web: "same", other: "same" });
@@ -299,7 +308,7 @@ describe("drift", function () {
             const up = await withoutSecond(() => stack.up(given()));
             expect(changes(up)).to.deep.equal(updates("activate", [first]));
             expect(said(up)).to.match(
-                /warning: worker-2: connect ECONNREFUSED \S+:\d+; unreachable, so its drift is unknown/,
+                /warning: worker-2: its drift is unknown: unreachable: connect ECONNREFUSED \S+:\d+/,
             );
             expect(changes(await stack.up(given()))).to.deep.equal(updates("activate", [second]));
             await clean(given());
@@ -311,7 +320,7 @@ describe("drift", function () {
             await withoutSecond(async () => {
                 const preview = await stack.preview(given({ version, release }));
                 expect(changes(preview)).to.deep.include({ ...updates("stage"), ...updates("activate") });
-                expect(said(preview)).to.contain("worker-2: connect ECONNREFUSED");
+                expect(said(preview)).to.contain("worker-2: its drift is unknown: unreachable: connect ECONNREFUSED");
                 expect(await stack.fail(next)).to.match(/kata-worker-2-activate[\s\S]*connection refused/);
             });
             const [one, two] = debugged();
@@ -327,7 +336,7 @@ describe("drift", function () {
                 const unchanged = await stack.preview(given());
                 expect(changes(unchanged)).to.deep.equal({});
                 expect(said(unchanged)).to.match(
-                    /worker-2: the probe failed with exit status 127: .*mktemp.*; unreachable/,
+                    /worker-2: its drift is unknown: the probe failed with exit status 127: .*mktemp/,
                 );
                 expect(changes(await stack.up(given({ debug: true })))).to.deep.equal(updates("activate"));
                 expect(debugged()).to.not.include("0");
@@ -374,7 +383,9 @@ describe("drift", function () {
             try {
                 const preview = await stack.preview(given({ debug: true }));
                 expect(changes(preview)).to.deep.equal(updates("activate"));
-                expect(said(preview)).to.contain("worker-2: Timed out while waiting for handshake");
+                expect(said(preview)).to.contain(
+                    "worker-2: its drift is unknown: unreachable: Timed out while waiting for handshake",
+                );
             } finally {
                 // The test's open connection still works.
                 onNode(second, "kill -CONT $(systemctl show -p MainPID --value ssh)");

@@ -162,7 +162,12 @@ describe("owners", function () {
                 metadata: { name: "kata-qemu" },
                 handler: "kata-qemu",
                 overhead: { podFixed: { cpu: "10m", memory: "290Mi" } },
-                scheduling: { nodeSelector: { "katacontainers.io/kata-runtime": "true" } },
+                scheduling: {
+                    nodeSelector: {
+                        "katacontainers.io/kata-runtime": "true",
+                        "handler.kata-containers/kata-qemu": "true",
+                    },
+                },
             });
             const before = kubectl("get", "runtimeclass", "kata-qemu", "-o", "yaml", "--show-managed-fields");
             const error = await stack.fail(given());

@@ -99,13 +99,6 @@ describe(`the soak (KATA_TEST_SEED=${seed})`, function () {
             wanted = change(before);
             const title = `round ${round}: ${JSON.stringify(wanted)}`;
             const driverChanges = wanted.cgroupDriver !== before.cgroupDriver;
-            if (wanted.handler !== before.handler && kata.length > 0) {
-                expect(await stack.fail(given(wanted)), title).to.contain(
-                    `runtime ${before.handler} is still in use by default/kata-`,
-                );
-                for (const pod of kata) expect(kubectl("exec", pod, "--", "echo", "alive"), title).to.equal("alive");
-                removeKata();
-            }
             if (random.chance(0.15)) {
                 // An argument that the nodes reject changes nothing.
                 const bad = given({ ...wanted, cgroupDriver: before.cgroupDriver });
@@ -116,14 +109,13 @@ describe(`the soak (KATA_TEST_SEED=${seed})`, function () {
             if (random.chance(0.2)) expect(changes(await stack.up(given(wanted))), title).to.deep.equal({});
             for (const node of names()) {
                 const { kataVersions, cgroupDriver } = outputs.nodeStatuses[node]!;
-                expect({ kataVersions, cgroupDriver }, title).to.deep.equal({
-                    kataVersions: { [wanted.handler]: wanted.version },
-                    cgroupDriver: wanted.cgroupDriver,
-                });
+                // An earlier handler is kept under running pods.
+                expect(kataVersions[wanted.handler], title).to.equal(wanted.version);
+                expect(cgroupDriver, title).to.equal(wanted.cgroupDriver);
                 const lines = onNode(
                     node,
                     `containerd config dump >/dev/null || echo refused
-                    ls /etc/kata-containers
+                    ls /etc/kata-containers | grep -x ${wanted.handler}
                     grep -c '^enable_debug = ${wanted.debug}$' /etc/kata-containers/${wanted.handler}/configuration.toml
                     grep '^default_memory = ' /etc/kata-containers/${wanted.handler}/configuration.toml
                     find / -xdev -name '*.kata-containers-new' -o -xdev -name '*.kata-containers-backup' -o -path /var/lib/kata-containers-node/journal`,

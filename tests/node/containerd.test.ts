@@ -25,14 +25,14 @@ const text = (id: string) => readFileSync(join(__dirname, "../fixtures/cases", `
 
 /** Functions for scripts: `activate` and `deactivate` change the files in this folder, `to_change` tells what they would change. */
 const functions = `
-HANDLER=\${HANDLER:-kata-qemu} KATA_CONFIG_PATH=$PWD/kata-config/$HANDLER/configuration.toml CONTAINERD_CONFIG=$PWD/etc/config.toml
+HANDLER=\${HANDLER:-kata-qemu} HANDLERS=\${HANDLERS:-$HANDLER} KATA_CONFIG_PATH=$PWD/kata-config/$HANDLER/configuration.toml CONTAINERD_CONFIG=$PWD/etc/config.toml
 mkdir -p etc
 with() { CONTAINERD=$1 CONTAINERD_VERSION=$2 CONTAINERD_MAJOR=\${2%%.*} CGROUP_DRIVER=$3; }
 say() { :; }
 plan_containerd() {
     prepare_runtime
     echo "$SIGNATURE" >"$WORK_DIR/kata"
-    want_managed_file "$WORK_DIR/kata" "$KATA_CONFIG_PATH"
+    for handler in $HANDLERS; do want_managed_file "$WORK_DIR/kata" "$(config_of "$handler")"; done
     want_containerd
     want_file "$WORK_DIR/edits" "$STATE_DIR/edits"
     unwant_rest
@@ -212,7 +212,7 @@ inEveryShell("containerd", (sandbox) => {
         const nvidia = `[${plugin}]\ndefault_runtime_name = "nvidia"\n[${plugin}.runtimes.nvidia]\nruntime_type = "io.containerd.runc.v2"\n`;
         for (const version of ["1.6.20", "2.3.7"]) {
             const files = { "etc/config.toml": `version = 2\n${nvidia}` };
-            const error = await run(version, "", files, "HANDLER=nvidia; to_change");
+            const error = await run(version, "", files, "HANDLER=nvidia HANDLERS=nvidia; to_change");
             expect(error.stderr).to.contain("nvidia is containerd's default runtime (default_runtime_name)");
         }
     });
@@ -247,6 +247,114 @@ inEveryShell("containerd", (sandbox) => {
             await clean();
         });
     }
+
+    for (const version of ["1.6.20", "2.3.7"]) {
+        it(`keeps an earlier handler as long as it is listed, and restores every byte (containerd ${version})`, async function () {
+            need(this, version);
+            const table = (runtime: string, type: string) =>
+                `[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${runtime}]\nruntime_type = "${type}"\n`;
+            const given = `version = 2\n${table("runc", "io.containerd.runc.v2")}${table("kata-qemu", "x.y.z")}`;
+            await ok(version, "systemd", { "etc/config.toml": given }, "activate");
+            const handlers = (list: string) =>
+                `HANDLER=kata HANDLERS="${list}" KATA_CONFIG_PATH=$PWD/kata-config/kata/configuration.toml; `;
+            const [alone, both] = [handlers("kata"), handlers("kata kata-qemu")];
+            const change = (script: string) => ok(version, "systemd", {}, script);
+            const kept = runtimes(await change(`${both}activate; dump`));
+            for (const handler of ["kata", "kata-qemu"]) {
+                expect(kept[handler].runtime_type).to.equal(`io.containerd.${handler}.v2`);
+                expect(kept[handler].options.ConfigPath).to.equal(
+                    sandbox().path(`kata-config/${handler}/configuration.toml`),
+                );
+            }
+            expect(await change(`${both}to_change`)).to.equal("");
+            expect(await change(`${alone}managed_handlers`)).to.equal("kata\nkata-qemu\n");
+            const dropped = runtimes(await change(`${alone}activate; dump`));
+            expect(dropped.kata.runtime_type).to.equal("io.containerd.kata.v2");
+            expect(dropped["kata-qemu"].runtime_type).to.equal("x.y.z");
+            expect(existsSync(sandbox().path("kata-config/kata-qemu/configuration.toml"))).to.equal(false);
+            await change(`${alone}deactivate`);
+            expect(file()).to.equal(given);
+        });
+    }
+
+    it("installs into a drop-in folder that is imported by a relative path", async function () {
+        need(this, "2.3.7");
+        for (const path of ["conf.d/*.toml", "./conf.d/*.toml"]) {
+            const foreign = `version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata-qemu.options]\nConfigPath = "/x"\n`;
+            const files = { "etc/config.toml": `version = 3\nimports = ["${path}"]\n`, "etc/conf.d/zz.toml": foreign };
+            const dump = await ok("2.3.7", "systemd", files, "activate; dump");
+            expect(runtimes(dump)["kata-qemu"].options.ConfigPath).to.contain("/kata-config/kata-qemu/");
+            expect(runtimes(dump).runc.options.SystemdCgroup).to.equal(true);
+            expect(file("etc/conf.d/kata-containers.toml")).to.contain("kata-qemu");
+            expect(await ok("2.3.7", "systemd", {}, "to_change")).to.equal("");
+            await ok("2.3.7", "", {}, "deactivate");
+            expect([file(), file("etc/conf.d/zz.toml")]).to.deep.equal(Object.values(files));
+        }
+    });
+
+    it("names the file that redefines a runtime, if its import is a relative path", async function () {
+        need(this, "2.3.7");
+        const files = {
+            "etc/config.toml": `version = 3\nimports = ["conf.d/*.toml", "./last/zz.toml"]\n`,
+            "etc/last/zz.toml": `version = 3\n[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.kata-qemu.options]\nConfigPath = "/x"\n`,
+        };
+        expect(await refused("2.3.7", "", files, "mkdir -p etc/conf.d; to_change")).to.contain(
+            'the runtime kata-qemu is another one (its ConfigPath is "/x"), from /etc/containerd/last/zz.toml',
+        );
+    });
+
+    it("resolves relative imports as each containerd does", async function () {
+        need(this, "1.6.20");
+        // containerd 1.x resolves a pattern in its working folder.
+        const zz = `version = 2\n[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.zz]\nruntime_type = "a.b.c"\n`;
+        const files = { "etc/config.toml": `version = 2\nimports = ["conf.d/*.toml"]\n`, "etc/conf.d/a.toml": zz };
+        expect(
+            runtimes(await ok("1.6.20", "", files, 'to_change >/dev/null; cat "$WORK_DIR/dump"')),
+        ).to.not.have.property("zz");
+        const named = { ...files, "etc/config.toml": `version = 2\nimports = ["conf.d/a.toml"]\n` };
+        expect(await refused("1.6.20", "", named, "to_change")).to.contain("/conf.d/a.toml replaces the runtimes");
+    });
+
+    it("chooses a writable one of several imported folders, preferably below /etc", async () => {
+        const choose = async (imports: string[], readOnly = "none", major = 2) => {
+            sandbox().write("main", `imports = ${JSON.stringify(imports)}\n`);
+            const { stdout, stderr } = await sandbox().run(
+                `CONTAINERD_CONFIG=/etc/c/config.toml CONTAINERD_MAJOR=${major}
+                is_writable() { case $1 in *${readOnly}*) return 1 ;; esac; }; imported_folder main`,
+            );
+            return stdout.trim() + stderr;
+        };
+        expect(await choose(["/usr/lib/c/*.toml", "/run/c/*.toml", "/etc/c/a/*.toml", "/etc/c/b/*.toml"])).to.equal(
+            "/etc/c/a",
+        );
+        expect(await choose(["/usr/lib/c/*.toml", "/run/c/*.toml", "/etc/c/x.toml"], "/usr")).to.equal("/run/c");
+        expect(await choose(["/etc/c/a/*.toml", "/run/c/*.toml"], "/etc")).to.equal("/run/c");
+        expect(await choose(["b/*.toml", "/etc/c/a/*.toml"])).to.equal("/etc/c/b");
+        expect(await choose(["b/*.toml"], "none", 1)).to.equal("/b");
+        expect(await choose(["/etc/c/x.toml", "/etc/c/*"])).to.equal("");
+        const { stdout } = await sandbox().run("is_writable $PWD/a/b && echo yes");
+        expect(stdout).to.equal("yes\n");
+    });
+
+    it("says for each form that it refuses what to write instead", async () => {
+        const plugin = 'plugins."io.containerd.grpc.v1.cri"';
+        const runc = `[${plugin}.containerd.runtimes.runc]\n`;
+        const cases = {
+            [`[${plugin}]\ncontainerd = { snapshotter = "x" }\n`]: `write that entry as a table of its own, [${plugin}.containerd]`,
+            [`[${plugin}.containerd]\nruntimes.runc.runtime_type = "x"\n`]: `write that entry as a table of its own, [${plugin}.containerd.runtimes.NAME]`,
+            [`${runc}options.A = 1\n`]: `write them as a table of their own, [${plugin}.containerd.runtimes.NAME.options]`,
+            'imports = ["/opt/kata/a.toml", "/x(1).toml"]\n': "write each entry of imports on a line of its own",
+        };
+        for (const [given, remedy] of Object.entries(cases)) {
+            sandbox().write("main", given);
+            const { stderr } = await sandbox().run(
+                `CRI_PLUGIN=io.containerd.grpc.v1.cri CONTAINERD_MAJOR=2 HANDLERS=kata-qemu KATA_LINK=/opt/kata
+                mark main /etc/main out true "" ""`,
+            );
+            expect(stderr).to.contain("/etc/main cannot be edited safely: line ");
+            expect(stderr).to.contain(`  what to do: ${remedy}, then run pulumi up again\n`);
+        }
+    });
 
     it("removes its entries after containerd config migrate, and after a dump was written back", async function () {
         need(this, "2.3.7");
@@ -345,7 +453,7 @@ inEveryShell("containerd", (sandbox) => {
         const prove = async (info: string) => {
             sandbox().write("info", info);
             return sandbox().run(
-                `require_handler() { :; }; require_driver() { :; }; have() { :; }; timeout() { shift 4; cat info; }
+                `require_handlers() { :; }; require_driver() { :; }; have() { :; }; timeout() { shift 4; cat info; }
                 CONTAINERD_SOCKET=/x KATA_CONFIG_PATH=/kata/configuration.toml CGROUP_DRIVER=systemd; prove_containerd`,
             );
         };

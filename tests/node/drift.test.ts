@@ -140,6 +140,24 @@ inEveryShell("probing", (sandbox) => {
         expect(output).to.deep.equal(Object.fromEntries(wanted));
     });
 
+    it("reports a kept runtime that nothing runs on, and nothing while it is in use", async () => {
+        await staged();
+        const handlers = ["kata-qemu", "old", "kata"].map((handler) => `/etc/k/${handler}/configuration.toml`);
+        sandbox().write("state/managed", `${handlers.join("\n")}\n`);
+        const drift = await stdout(`
+            architecture() { echo amd64; }
+            has_device() { :; }
+            find_containerd() { :; }
+            find_kubelet() { :; }
+            dump_now() { :; }
+            list_running_on() { case $1 in *.kata-qemu.*) echo id ;; esac >"$WORK_DIR/running"; }
+            plan_activation() { echo "planned: $HANDLERS"; }
+            { sed s/stage/activate/ state/stage; echo --handler=kata; } >state/activate
+            : >"$WORK_DIR/plan"
+            drift_of_activate`);
+        expect(drift).to.equal("runtime old is kept, and nothing runs on it any longer\nplanned: kata kata-qemu old\n");
+    });
+
     it("prints any drift as JSON", async () => {
         const words = ['say "hi"', "back\\slash", "it's", "", "$(id)"];
         sandbox().write("words", `${words.join("\n")}\n`);

@@ -13,7 +13,7 @@ interface Form {
 const mark = async (sandbox: Sandbox, text: string, { plugin = grpc, cgroup = "", major = 1 }: Form = {}) => {
     sandbox.write("config.toml", text);
     return sandbox.run(
-        `KATA_LINK=/opt/kata HANDLER=kata-qemu CRI_PLUGIN=${plugin} CONTAINERD_MAJOR=${major}
+        `KATA_LINK=/opt/kata HANDLERS=kata-qemu CRI_PLUGIN=${plugin} CONTAINERD_MAJOR=${major}
         mark_containerd config.toml "${cgroup}" "$F_TABLES" ""`,
         { F_TABLES: `${table("kata-qemu", plugin)}\nruntime_type = "io.containerd.kata-qemu.v2"` },
     );

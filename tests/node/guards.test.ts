@@ -52,6 +52,21 @@ inEveryShell("guards fail closed", (sandbox) => {
         await passed(`${ctr("ls")}; check_removed_runtimes`);
     });
 
+    it("keeps the earlier handlers on which containers run, and refuses if containerd does not say which run", async () => {
+        sandbox().write(
+            "state/managed",
+            ["/etc/x", ...["kata", "kata-qemu", "old"].map((handler) => `/etc/k/${handler}/configuration.toml`)].join(
+                "\n",
+            ),
+        );
+        const find = 'HANDLER=kata; find_handlers; echo "handlers: $HANDLERS"';
+        expect((await run(`${ctr()}; ${find}`)).stdout).to.equal("handlers: kata kata-qemu\npassed\n");
+        expect((await run(`${nothing}; ${find}`)).stdout).to.equal("handlers: kata\npassed\n");
+        await refused(`${ctr("tasks ls")}; ${find}`, "containerd does not say which containers run");
+        sandbox().write("state/managed", "/etc/k/kata/configuration.toml\n");
+        expect((await run(`${ctr("ls")}; ${find}`)).stdout).to.equal("handlers: kata\npassed\n");
+    });
+
     it("treats a configuration that containerd cannot print as a change of all runtimes", async () => {
         sandbox().write("work/dump", runtime("runc"));
         sandbox().write("work/dump.now", "");

@@ -407,7 +407,7 @@ inEveryShell("mark_containerd", (sandbox) => {
                     batch.file(`${i}.toml`, document.text);
                     const additions = [form.cgroup, runtimeTables(form), versionLine(each)];
                     batch.set("CRI_PLUGIN", form.plugin);
-                    batch.set("HANDLER", form.handler);
+                    batch.set("HANDLERS", form.handler);
                     batch.set("CONTAINERD_MAJOR", form.major);
                     batch.set("KATA_LINK", "/opt/kata");
                     batch.try(`marked-${i}`, "mark_containerd", `${i}.toml`, ...additions);
@@ -432,7 +432,7 @@ inEveryShell("mark_containerd", (sandbox) => {
                             refused++;
                             expect(refusable, "refused for a reason").to.equal(true);
                             expect(marked.stdout).to.equal("");
-                            const [, line] = /^line (\d+): .+\n$/.exec(marked.stderr) ?? [];
+                            const [, line] = /^line (\d+): .+\n.+\n$/.exec(marked.stderr) ?? [];
                             expect(document.lines[Number(line) - 1]?.text).to.match(/[{.]/);
                             return;
                         }

@@ -9,6 +9,8 @@ export interface Answer {
     stdout?: string;
     stderr?: string;
     code?: number;
+    /** When it answers, in ms. */
+    after?: number;
 }
 
 export class SshServer {
@@ -52,10 +54,12 @@ export class SshServer {
                 this.commands.push(command);
                 const channel = accept();
                 if (!answer) return;
-                channel.stderr.write(answer.stderr ?? "");
-                channel.write(answer.stdout ?? "");
-                channel.exit(answer.code ?? 0);
-                channel.end();
+                setTimeout(() => {
+                    channel.stderr.write(answer.stderr ?? "");
+                    channel.write(answer.stdout ?? "");
+                    channel.exit(answer.code ?? 0);
+                    channel.end();
+                }, answer.after ?? 0);
             }),
         );
         client.on("tcpip", (accept, _reject, { destIP, destPort }) => {

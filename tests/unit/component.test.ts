@@ -3,11 +3,21 @@ import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import { KataContainers } from "../../src";
 import { connectionDefaults } from "../../src/args";
-import { nodeLabel } from "../../src/cluster/kubernetes";
+import { nodeLabels } from "../../src/cluster/kubernetes";
 import { defaultVersion } from "../../src/kata/releases";
 import { readProgram } from "../../src/node/program";
 import { hostKey, oneNode, privateKey, threeNodes } from "../support/arguments";
-import { dependencies, deploy, rejection, resolved, secretValue, sources, status, unknown } from "../support/mocks";
+import {
+    type Deployment,
+    dependencies,
+    deploy,
+    rejection,
+    resolved,
+    secretValue,
+    sources,
+    status,
+    unknown,
+} from "../support/mocks";
 
 const command = "command:remote:Command";
 
@@ -142,9 +152,21 @@ describe("KataContainers", () => {
         const { children } = await deploy({ nodes: oneNode });
         expect(children["kata-worker-1-label"]!.inputs.metadata).to.deep.equal({
             name: "worker-1",
-            labels: { "katacontainers.io/kata-runtime": "true" },
+            labels: { "katacontainers.io/kata-runtime": "true", "handler.kata-containers/kata-qemu": "true" },
             annotations: { "pulumi.com/patchForce": "true" },
         });
+    });
+
+    it("labels the node with every handler that it has, and in a preview that does not know them with the requested one", async () => {
+        const stdout = JSON.stringify({ ...status, kataVersions: { new: "4.1.0", "kata-qemu": "4.1.0" } });
+        const args = { nodes: oneNode, runtimeClasses: { "kata-qemu": { handler: "new" } } };
+        const labels = ({ children }: Deployment) => children["kata-worker-1-label"]!.inputs.metadata.labels;
+        expect(labels(await deploy(args, { stdout }))).to.deep.equal(nodeLabels(["new", "kata-qemu"]));
+        expect(labels(await deploy(args, { preview: true }))).to.deep.equal(nodeLabels(["new"]));
+        const runtimeClasses = { "kata-qemu": { handler: unknown() } };
+        const { children } = await deploy({ nodes: oneNode, runtimeClasses }, { preview: true });
+        expect(pulumi.isUnknown(children["kata-worker-1-label"]!.inputs.metadata.labels)).to.equal(true);
+        expect(pulumi.isUnknown(children["kata-kata-qemu"]!.inputs.scheduling.nodeSelector)).to.equal(true);
     });
 
     it("creates a RuntimeClass for the labelled nodes, with the overhead of the release", async () => {
@@ -154,7 +176,7 @@ describe("KataContainers", () => {
             metadata: { name: "kata-qemu", annotations: { "kata-containers/owner": "acme/shop/prod/kata" } },
             handler: "kata-qemu",
             overhead: { podFixed: { cpu: "250m", memory: "320Mi" } },
-            scheduling: { nodeSelector: nodeLabel },
+            scheduling: { nodeSelector: nodeLabels(["kata-qemu"]) },
         });
         expect(opts).to.deep.include({ replaceOnChanges: ["handler"], deleteBeforeReplace: true });
     });
@@ -178,18 +200,18 @@ describe("KataContainers", () => {
                 annotations: { c: "d", "kata-containers/owner": "acme/shop/prod/kata" },
             },
             handler: "kata-vm",
-            scheduling: { nodeSelector: nodeLabel, tolerations },
+            scheduling: { nodeSelector: nodeLabels(["kata-vm"]), tolerations },
         });
         expect(inputs).not.to.have.property("overhead");
         expect(children["kata-worker-1-activate"]!.inputs.create).to.contain("--handler=kata-vm");
     });
 
-    it("merges nodeSelector with the label of Kata nodes, which cannot be changed", async () => {
-        const [[label]] = Object.entries(nodeLabel) as [[string, string]];
-        const nodeSelector = { "example.com/pool": "vm", [label]: "false" };
+    it("merges nodeSelector with the labels of Kata nodes, which cannot be changed", async () => {
+        const labels = nodeLabels(["kata-qemu"]);
+        const nodeSelector = { "example.com/pool": "vm", [Object.keys(labels)[0]!]: "false" };
         const { children } = await deploy({ nodes: oneNode, runtimeClasses: { "kata-qemu": { nodeSelector } } });
         expect(children["kata-kata-qemu"]!.inputs.scheduling).to.deep.equal({
-            nodeSelector: { "example.com/pool": "vm", [label]: "true" },
+            nodeSelector: { "example.com/pool": "vm", ...labels },
         });
     });
 
@@ -270,9 +292,8 @@ describe("KataContainers", () => {
     });
 
     it("reports the node whose activate command does not end with its status", async () => {
-        const { component } = await deploy({ nodes: oneNode }, { stdout: "all is fine" });
-        const message = await resolved(component.nodeStatuses).catch((error) => error.message);
-        expect(message).to.equal(
+        const { message } = await rejection(deploy({ nodes: oneNode }, { stdout: "all is fine" }));
+        expect(message).to.contain(
             "node worker-1: the output of its -activate resource must end with its status in JSON, but ends with: all is fine; run pulumi up with --replace for that resource",
         );
     });

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { labelDrift, type Metadata, runtimeClassDrift } from "../../../src/cluster/drift";
+import { agreedDrift, labelDrift, type Metadata, runtimeClassDrift } from "../../../src/cluster/drift";
 
 const kind = "PartialObjectMetadata";
 /** Metadata with managed fields, as the API server returns it. */
@@ -18,20 +18,43 @@ const created = { adopt: false, hasOverhead: true };
 
 describe("drift of the objects in the cluster", () => {
     it("reports a node label that is missing or has another value", () => {
-        const labels = (labels?: { [key: string]: string }) => labelDrift({ kind, metadata: { labels } });
+        const drift = (labels?: { [key: string]: string }, handlers = ["old", "new"]) =>
+            labelDrift({ kind, metadata: { labels } }, handlers);
         const key = "katacontainers.io/kata-runtime";
-        expect(labels({ [key]: "true", other: "x" })).to.equal(undefined);
-        expect(labels({ [key]: "false" })).to.equal(`label ${key} is "false", was "true"`);
-        expect(labels({})).to.equal(`label ${key} is missing`);
-        expect(labels()).to.equal(`label ${key} is missing`);
+        const [before, after] = ["handler.kata-containers/old", "handler.kata-containers/new"];
+        expect(drift({ [key]: "true", [before]: "true", [after]: "true", other: "x" })).to.deep.equal([]);
+        expect(drift({ [key]: "false", [after]: "no" })).to.deep.equal([
+            `label ${key} is "false", was "true"`,
+            `label ${before} is missing`,
+            `label ${after} is "no", was "true"`,
+        ]);
+        for (const labels of [{}, undefined]) expect(drift(labels, [])).to.deep.equal([`label ${key} is missing`]);
     });
 
     it("reports nothing if the API server did not answer, or if the Node does not exist yet", () => {
         for (const answer of [{}, { kind: "Status", code: 403 }]) {
-            expect(labelDrift(answer)).to.equal(undefined);
+            expect(labelDrift(answer, ["kata"])).to.deep.equal([]);
             expect(runtimeClassDrift(answer, created)).to.equal(undefined);
         }
-        expect(labelDrift({ kind: "Status", code: 404 })).to.equal(undefined);
+        expect(labelDrift({ kind: "Status", code: 404 }, ["kata"])).to.deep.equal([]);
+    });
+
+    it("reports drift of the RuntimeClass only if all nodes that could ask the API server report the same", () => {
+        const missing = { kind: "Status", code: 404 };
+        const unchanged = managed([pulumi, { ...annotation, ...overhead("cpu", "memory"), ...scheduling, ...handler }]);
+        const silent = { kind: "Status", code: 403 };
+        const agreed = (...answers: Metadata[]) =>
+            agreedDrift(
+                answers.map((answer, i) => [`node-${i}`, answer]),
+                created,
+            );
+        expect(agreed()).to.deep.equal({ drift: undefined });
+        expect(agreed(silent, unchanged, {}, unchanged)).to.deep.equal({ drift: undefined });
+        expect(agreed(silent, missing, {}, missing).drift).to.deep.equal({ reason: "is missing", replace: true });
+        expect(agreed(missing, unchanged, silent, missing)).to.deep.equal({
+            disagreement: "it is missing (node-0, node-3); it is unchanged (node-1)",
+        });
+        expect(agreed(missing, managed()).disagreement).to.contain("(node-0); it metadata.annotations");
     });
 
     it("replaces a RuntimeClass that is missing", () => {

@@ -7,8 +7,11 @@ import { SshServer } from "../../support/sshServer";
 
 describe("the check for an existing RuntimeClass", () => {
     const servers: SshServer[] = [];
-    const start = async (runtimeClass: unknown) => {
-        const server = await SshServer.start({ stdout: `progress\n${JSON.stringify({ runtimeClass })}\n` });
+    /** A node that gives this answer of the API server; without one, commands never end. */
+    const start = async (runtimeClass?: unknown, after = 0) => {
+        const answer = { stage: { drift: [] }, activate: { drift: [] }, runtimeClass };
+        const stdout = `progress\n${JSON.stringify(answer)}\n`;
+        const server = await SshServer.start(runtimeClass === undefined ? undefined : { stdout, after });
         servers.push(server);
         return server;
     };
@@ -75,9 +78,20 @@ describe("the check for an existing RuntimeClass", () => {
         expect(error).to.contain("already exists");
     });
 
+    it("existing RuntimeClass: refuses it if any of three nodes knows it, and waits for each only until the timeout", async () => {
+        const nodes = [await start(missing), await start(), await start(existing(), 300)];
+        const [a, b, c] = nodes as [SshServer, SshServer, SshServer];
+        expect((await check({ a, b, c })).error).to.contain("already exists");
+        expect(await check({ a, b })).to.deep.equal({ error: undefined, warnings: [] });
+        expect((await check({ b })).warnings.join()).to.contain("no node could tell");
+    });
+
     it("existing RuntimeClass: warns if no node has an answer", async () => {
         const { error, warnings } = await check({ a: await start(null) });
         expect(error).to.equal(undefined);
-        expect(warnings.join()).to.contain("no node could tell whether the RuntimeClass kata-qemu already exists");
+        expect(warnings.join())
+            .to.contain("no node could tell whether the RuntimeClass kata-qemu already exists")
+            .and.contain("this component takes it over, and deletes it when the component is destroyed")
+            .and.contain('to keep it, set runtimeClasses["kata-qemu"].adopt to true');
     });
 });

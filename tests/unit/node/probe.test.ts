@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import type { ConnectionArgs } from "../../../src";
 import { connectionDefaults } from "../../../src/args";
+import { nodeLabels } from "../../../src/cluster/kubernetes";
 import { probeNodes } from "../../../src/node/probe";
 import { programOf } from "../../../src/node/program";
 import { type Deployment, deploy, rejection, unknown } from "../../support/mocks";
@@ -14,6 +15,7 @@ const answer = (more: object = {}): Answer => ({
         stage: { revision: "", drift: [] },
         activate: { revision: "", drift: [] },
         oldSandboxes: [],
+        handlers: [],
         ...more,
     }),
 });
@@ -107,6 +109,30 @@ describe("a probe", function () {
         expect(warnings.join()).to.contain("RuntimeClass kata-qemu: is missing");
     });
 
+    it("changes the RuntimeClass only if all nodes report the same drift, and otherwise names what each reports", async () => {
+        const missing = answer({ runtimeClass: { kind: "Status", code: 404 } });
+        const [a, b] = [await start(missing), await start(answer({ runtimeClass: { kind: "PartialObjectMetadata" } }))];
+        const { children, warnings } = await deployNodes({ a: a.connection, b: b.connection });
+        expect(warnings.join()).to.match(
+            /RuntimeClass kata-qemu: not changed, because the nodes disagree: it is missing \(a\); it .*is missing \(b\)/,
+        );
+        expect(children["kata-kata-qemu"]!.inputs.metadata.annotations).to.not.have.property(
+            "kata-containers/repaired",
+        );
+    });
+
+    it("repairs the label of a handler that is missing", async () => {
+        const node = { kind: "PartialObjectMetadata", metadata: { labels: nodeLabels(["kata-qemu"]) } };
+        const [a, b] = [
+            await start(answer({ node, handlers: ["kata-qemu"] })),
+            await start(answer({ node, handlers: ["kata-qemu", "old"] })),
+        ];
+        const { children, warnings } = await deployNodes({ a: a.connection, b: b.connection });
+        const repaired = (name: string) => children[name]!.inputs.metadata.annotations["kata-containers/repaired"];
+        expect(warnings.join()).to.contain("b: label handler.kata-containers/old is missing").and.not.contain("a: ");
+        expect([repaired("kata-a-label"), typeof repaired("kata-b-label")]).to.deep.equal([undefined, "string"]);
+    });
+
     it("does not connect with drift off, to a node that is gone, or to an address that is not known yet", async () => {
         const node = await start(answer());
         await deployNodes({ a: node.connection }, { drift: "off" });
@@ -121,7 +147,7 @@ describe("a probe", function () {
         down.stop();
         const deployment = await deployNodes({ a: down.connection, b: up.connection });
         expect(deployment.warnings.join()).to.match(
-            /a: connect ECONNREFUSED 127\.0\.0\.1:\d+; unreachable, so its drift is unknown/,
+            /a: its drift is unknown: unreachable: connect ECONNREFUSED 127\.0\.0\.1:\d+/,
         );
         expect(revisions(deployment, "a")).to.deep.equal(unchanged);
         expect(revisions(deployment, "b")).to.deep.equal({ stage: "0123456789ab", activate: "ignored" });
@@ -142,7 +168,7 @@ describe("a probe", function () {
         };
         const { message, registered } = await failure(connections, { drift: "enforce" });
         expect(message).to.match(
-            /^KataContainers "kata" could not reach all nodes; nothing was changed:\n {2}- [ac]: /,
+            /^KataContainers "kata" could not probe all nodes; nothing was changed:\n {2}- [ac]: /,
         );
         expect(message).to.contain("- a: connect ECONNREFUSED");
         expect(message).to.contain("- c: All configured authentication methods failed");
@@ -154,7 +180,8 @@ describe("a probe", function () {
         const [node, other] = [await start(answer()), await start()];
         const connection = { ...node.connection, hostKey: other.connection.hostKey };
         const { message, registered } = await failure({ a: connection }, { drift: "warn" });
-        expect(message).to.match(/^KataContainers "kata" could not reach all nodes; nothing was changed:\n/);
+        expect(message).to.contain("fix these errors, or set `gone: true`").and.not.contain("set drift");
+        expect(message).to.match(/^KataContainers "kata" could not probe all nodes; nothing was changed:\n/);
         expect(message).to.contain("a: 127.0.0.1 presents a host key that differs from hostKey");
         expect(registered).to.have.members(["kata", "kata-owner"]);
         expect(node.commands).to.deep.equal([]);
@@ -192,11 +219,9 @@ describe("a probe", function () {
         });
         const strange = await start({ stdout: "Last login: today" });
         const { warnings } = await deployNodes({ a: refusing.connection, b: strange.connection });
+        expect(warnings.join()).to.contain("a: its drift is unknown: on worker-1, admin is not root: log in as root");
         expect(warnings.join()).to.contain(
-            "a: on worker-1, admin is not root: log in as root; unreachable, so its drift is unknown",
-        );
-        expect(warnings.join()).to.contain(
-            "b: the last line of output must be the result of the probe in JSON, but is: Last login: today",
+            "b: its drift is unknown: the last line of output must be the result of the probe in JSON, but is: Last login: today; remove what prints it",
         );
     });
 
@@ -205,7 +230,7 @@ describe("a probe", function () {
         const refusing = await start({ stderr, code: 1 });
         const { warnings } = await deployNodes({ a: refusing.connection });
         expect(warnings.join()).to.contain(
-            'a: node a, step "probe": the lock cannot be taken; install flock; unreachable',
+            'a: its drift is unknown: node a, step "probe": the lock cannot be taken; install flock',
         );
     });
 
@@ -214,7 +239,7 @@ describe("a probe", function () {
         const refusing = await start({ stdout, code: 142 });
         const { warnings } = await deployNodes({ a: refusing.connection });
         expect(warnings.join()).to.contain(
-            'a: the probe failed with exit status 142: Please login as the user "ubuntu" rather than the user "root".',
+            'a: its drift is unknown: the probe failed with exit status 142: Please login as the user "ubuntu" rather than the user "root".',
         );
     });
 
