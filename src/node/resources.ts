@@ -84,9 +84,17 @@ export function activate(context: NodeContext, dependsOn: Resource[]): remote.Co
 }
 
 /** Lets Kata pods run on the node, once it is activated. */
-export function label({ name, node, options, probe }: NodeContext, activated: Resource): CustomResource {
+export function label(
+    { name, node, options, probe }: NodeContext,
+    activated: Resource,
+    notes?: Output<{ [annotation: string]: string }>,
+): CustomResource {
     const repaired = repair(probe.then(({ unlabeled }) => (unlabeled ? {} : undefined)));
-    const annotations = repaired.annotations.then((added) => ({ ...force, ...added }));
+    const annotations = all([repaired.annotations, notes]).apply(([added, notes]) => ({
+        ...force,
+        ...added,
+        ...notes,
+    }));
     return new NodePatch(
         `${name}-${node}-label`,
         { metadata: { name: node, labels: nodeLabel, annotations } },

@@ -3,7 +3,7 @@
 import { type Output, type Resource, Stash } from "@pulumi/pulumi";
 import type { Node, NodeStatus, Rollout } from "../args";
 import type { Environment } from "../check/validate";
-import { drainCommand } from "./drain";
+import { drainCommand, driverNote } from "./drain";
 import { beforeCreate } from "./hooks";
 import type { ProbeResults } from "./probe";
 import { activate, label, type NodeContext, stage } from "./resources";
@@ -66,8 +66,10 @@ export function rollOut(
             const drained = drain && drainCommand("drain", context, drain, environment, before);
             const activated = activate(context, drained ? [drained] : before);
             if (!gone) statuses[node] = activated.stdout.apply((stdout) => parseNodeStatus(node, stdout));
-            const last = drain ? drainCommand("uncordon", context, drain, environment, [activated]) : activated;
-            return [last, label(context, activated)];
+            const labeled = label(context, activated, drain && driverNote(context));
+            if (!drain || !drained) return [activated, labeled];
+            // The dependencies are those of the deletes too: drain, restore, uncordon.
+            return [drainCommand("uncordon", context, drain, environment, [drained, activated, labeled])];
         });
         ready = new Stash(`${shared.name}-wave-${index + 1}`, { input: true }, { parent, dependsOn });
     }
