@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { KataContainersArgs, NodeStatus, RuntimeClass } from "./args";
+import { requireCli } from "./check/cli";
 import { inputError, lateError } from "./check/errors";
 import { secretProblems } from "./check/secrets";
 import { problems, settingsProblems } from "./check/validate";
@@ -34,6 +35,7 @@ export class KataContainers extends pulumi.ComponentResource {
         const { nodes, rollout, ...others } = args;
         const settings = { ...others, rollout: { verify: rollout?.verify } };
         super("kata-containers:index:KataContainers", name, publicArgs(args), opts);
+        const supported = requireCli(name);
         warnAboutHostKeys(nodes, this);
 
         const checked = pulumi.output(settings).apply(async (known) => {
@@ -43,7 +45,7 @@ export class KataContainers extends pulumi.ComponentResource {
         });
         // Only parts that are not in the plan may be secret, and the URL of the release, which only the stage command gets.
         const plan = pulumi.unsecret(checked);
-        const owner = firstOwner(name, this);
+        const owner = firstOwner(name, this, supported);
         const program = readProgram();
         const endpoints = nodeEndpoints(name, nodes, environment);
         const reachable = Object.fromEntries(Object.entries(endpoints).filter(([node]) => !nodes[node]!.gone));
@@ -53,7 +55,7 @@ export class KataContainers extends pulumi.ComponentResource {
         const hasOverhead = plan.apply(({ overhead }) => overhead !== undefined);
         const applied = { name: runtimeClassName, adopt: runtimeClass?.adopt ?? false, hasOverhead };
         const probe = { name, component: this, endpoints: reachable, program, drift: settings.drift };
-        const probed = probeNodes({ ...probe, runtimeClass: applied });
+        const probed = supported.then(() => probeNodes({ ...probe, runtimeClass: applied }));
         // If the probe fails, this fails the inputs of all resources, so that nothing is changed.
         const probedPlan = pulumi.all([plan, probed]).apply(([plan]) => plan);
         const { resource, confirmedPlan } = createRuntimeClass({

@@ -5,12 +5,17 @@ import * as pulumi from "@pulumi/pulumi";
 /**
  * organization/project/stack/component, and the parents of the component, as they were when it was created. Kept in the state,
  * so that renaming or moving the component with aliases changes nothing on the nodes. Without aliases the result is another
- * owner, and the removal of the previous component finds that it is not the only owner.
+ * owner, and the removal of the previous component finds that it is not the only owner. Not registered before the CLI is known
+ * to be `supported`.
  */
-export function firstOwner(name: string, component: pulumi.ComponentResource): pulumi.Output<string> {
+export function firstOwner(
+    name: string,
+    component: pulumi.ComponentResource,
+    supported: Promise<void>,
+): pulumi.Output<string> {
     // As an Output, the URN would make each child wait for all children.
     const urn = new Promise<string>((resolve) => component.urn.apply(resolve));
-    const input = urn.then((urn) => {
+    const input = Promise.all([urn, supported]).then(([urn]) => {
         const parents = urn.split("::")[2]!.split("$").slice(0, -1).join(" of ").replace(/\//g, ":");
         const path = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack(), name].join("/");
         return parents ? `${path} in ${parents}` : path;
