@@ -7,6 +7,7 @@ import { problems, settingsProblems } from "./check/validate";
 import { createRuntimeClass } from "./cluster/runtimeClass";
 import { nodeEndpoints, publicArgs, warnAboutHostKeys } from "./node/connection";
 import { refuseExisting } from "./node/existing";
+import { refuseSharedMachines } from "./node/machines";
 import { probeNodes } from "./node/probe";
 import { readProgram } from "./node/program";
 import { rollOut } from "./node/rollout";
@@ -56,8 +57,9 @@ export class KataContainers extends pulumi.ComponentResource {
         const applied = { name: runtimeClassName, adopt: runtimeClass?.adopt ?? false, hasOverhead };
         const probe = { name, component: this, endpoints: reachable, program, drift: settings.drift };
         const probed = supported.then(() => probeNodes({ ...probe, runtimeClass: applied }));
-        // If the probe fails, this fails the inputs of all resources, so that nothing is changed.
-        const probedPlan = pulumi.all([plan, probed]).apply(([plan]) => plan);
+        const unshared = refuseSharedMachines(name, this, reachable);
+        // If one of them fails, this fails the inputs of all resources, so that nothing is changed.
+        const probedPlan = pulumi.all([plan, probed, unshared]).apply(([plan]) => plan);
         const { resource, confirmedPlan } = createRuntimeClass({
             name,
             runtimeClassName,

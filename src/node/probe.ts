@@ -80,7 +80,7 @@ export async function probeNodes(request: ProbeRequest, timeouts: Timeouts = def
 }
 
 /** The value; undefined if a preview does not know it yet. Pulumi has no public way to ask for this. */
-function knownValue<T>(output: pulumi.Output<T>): Promise<T | undefined> {
+export function knownValue<T>(output: pulumi.Output<T>): Promise<T | undefined> {
     return (output as unknown as { promise(): Promise<T | undefined> }).promise();
 }
 
