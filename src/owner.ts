@@ -1,5 +1,6 @@
 // The owner of the installation on a node.
 
+import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 
 /**
@@ -17,9 +18,20 @@ export function firstOwner(
     const urn = new Promise<string>((resolve) => component.urn.apply(resolve));
     const input = Promise.all([urn, supported]).then(([urn]) => {
         const parents = urn.split("::")[2]!.split("$").slice(0, -1).join(" of ").replace(/\//g, ":");
-        const path = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack(), name].join("/");
+        const path = [organization(), pulumi.getProject(), pulumi.getStack(), name].join("/");
         return parents ? `${path} in ${parents}` : path;
     });
     const stash = new pulumi.Stash(`${name}-owner`, { input }, { parent: component, ignoreChanges: ["input"] });
     return stash.output.apply(String);
+}
+
+/**
+ * With a backend of their own, such as S3, all teams have the same organization, so the backend is added. Its URL is known only
+ * from the environment. It may hold credentials, so this is a hash.
+ */
+function organization(): string {
+    const name = pulumi.getOrganization();
+    const url = process.env.PULUMI_BACKEND_URL;
+    if (name !== "organization" || !url) return name;
+    return `${name}@${createHash("sha256").update(url).digest("hex").slice(0, 8)}`;
 }
