@@ -274,9 +274,10 @@ export interface RuntimeClass {
 }
 
 /**
- * How to drain a node before its cgroup driver changes. The node is cordoned, its pods are evicted as by `kubectl drain`,
- * and it is uncordoned after the change. Pod disruption budgets are respected, pods of DaemonSets are kept, `emptyDir`
- * volumes are deleted, and a pod without a controller is an error. If a step fails, the node stays cordoned.
+ * How to drain a node before its cgroup driver changes, also when the previous driver is restored. The node is cordoned,
+ * its pods are evicted as by `kubectl drain`, and it is uncordoned after the change. Pod disruption budgets are
+ * respected, pods of DaemonSets are kept, `emptyDir` volumes are deleted, and a pod without a controller is an error. If
+ * a step fails, the node stays cordoned.
  *
  * Either `kubeconfig` or `controlPlane` is required.
  */
@@ -309,7 +310,9 @@ export interface Rollout {
     canary?: string;
     /**
      * How to drain a node before its cgroup driver changes. Defaults to no drain: a node with running containers rejects
-     * the change, unless `kubelet.changeUnderRunningPods` is set. Requires `kubelet.cgroupDriver`.
+     * the change, unless `kubelet.changeUnderRunningPods` is set.
+     *
+     * Keep it when you remove `kubelet.cgroupDriver` or a node, so that the node is drained before its driver is restored.
      */
     drain?: Drain;
     /**

@@ -1,11 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { KataContainersArgs, NodeStatus, RuntimeClass } from "./args";
+import { requireCli } from "./check/cli";
 import { inputError, lateError } from "./check/errors";
 import { secretProblems } from "./check/secrets";
 import { problems, settingsProblems } from "./check/validate";
 import { createRuntimeClass } from "./cluster/runtimeClass";
 import { nodeEndpoints, publicArgs, warnAboutHostKeys } from "./node/connection";
 import { refuseExisting } from "./node/existing";
+import { refuseSharedMachines } from "./node/machines";
 import { probeNodes } from "./node/probe";
 import { readProgram } from "./node/program";
 import { rollOut } from "./node/rollout";
@@ -34,6 +36,7 @@ export class KataContainers extends pulumi.ComponentResource {
         const { nodes, rollout, ...others } = args;
         const settings = { ...others, rollout: { verify: rollout?.verify } };
         super("kata-containers:index:KataContainers", name, publicArgs(args), opts);
+        const supported = requireCli(name);
         warnAboutHostKeys(nodes, this);
 
         const checked = pulumi.output(settings).apply(async (known) => {
@@ -43,7 +46,7 @@ export class KataContainers extends pulumi.ComponentResource {
         });
         // Only parts that are not in the plan may be secret, and the URL and the proxy of the release, which only stage gets.
         const plan = pulumi.unsecret(checked);
-        const owner = firstOwner(name, this);
+        const owner = firstOwner(name, this, supported);
         const program = readProgram();
         const endpoints = nodeEndpoints(name, nodes, environment);
         const reachable = Object.fromEntries(Object.entries(endpoints).filter(([node]) => !nodes[node]!.gone));
@@ -53,9 +56,10 @@ export class KataContainers extends pulumi.ComponentResource {
         const hasOverhead = plan.apply(({ overhead }) => overhead !== undefined);
         const applied = { name: runtimeClassName, adopt: runtimeClass?.adopt ?? false, hasOverhead };
         const probe = { name, component: this, endpoints: reachable, program, drift: settings.drift };
-        const probed = probeNodes({ ...probe, runtimeClass: applied });
-        // If the probe fails, this fails the inputs of all resources, so that nothing is changed.
-        const probedPlan = pulumi.all([plan, probed]).apply(([plan]) => plan);
+        const probed = supported.then(() => probeNodes({ ...probe, runtimeClass: applied }));
+        const unshared = refuseSharedMachines(name, this, reachable);
+        // If one of them fails, this fails the inputs of all resources, so that nothing is changed.
+        const probedPlan = pulumi.all([plan, probed, unshared]).apply(([plan]) => plan);
         const { resource, confirmedPlan } = createRuntimeClass({
             name,
             runtimeClassName,

@@ -30,10 +30,11 @@ export function probeError(name: string, errors: string[], mayBeIgnored: boolean
 
 /**
  * The same error fails the inputs of many resources, and Pulumi shows it once. To the message of an error it adds the name of
- * each input, so this message cannot be changed.
+ * each input, so this message cannot be changed. After the end of the program, it shows the stack instead.
  */
-function runError(message: string): pulumi.RunError {
-    return Object.defineProperty(new pulumi.RunError(message), "message", { get: () => message, set: () => {} });
+export function runError(message: string): pulumi.RunError {
+    const constant = { get: () => message, set: () => {} };
+    return Object.defineProperties(new pulumi.RunError(message), { message: constant, stack: constant });
 }
 
 function headline(name: string, problems: Problem[]): string {

@@ -387,17 +387,12 @@ const rollout = (environment: Environment) =>
     });
 
 /** Arguments of the rollout that contradict each other. */
-function rolloutContradictions({ nodes, rollout, kubelet }: Partial<KataContainersArgs>): Problem[] {
+function rolloutContradictions({ nodes, rollout }: Partial<KataContainersArgs>): Problem[] {
     const { canary, drain } = rollout ?? {};
     const ways = [drain?.kubeconfig, drain?.controlPlane].filter((way) => way !== undefined && way !== null);
     const rules: [valid: boolean, path: string, reason: string][] = [
         [!isText(canary) || Object.hasOwn(nodes ?? {}, canary), "rollout.canary", "must be the name of one of `nodes`"],
         [!drain || ways.length === 1, "rollout.drain", "requires either kubeconfig or controlPlane"],
-        [
-            !drain || (kubelet?.cgroupDriver ?? undefined) !== undefined,
-            "rollout.drain",
-            "requires kubelet.cgroupDriver: nodes are only drained for a change of the cgroup driver",
-        ],
     ];
     return rules.filter(([valid]) => !valid).map(([, path, reason]) => ({ path, reason }));
 }

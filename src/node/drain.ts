@@ -10,8 +10,19 @@ import { asRoot, oneLine, quote } from "./commands";
 import { endpoint } from "./connection";
 import { commandArgs, commandOptions, type NodeContext } from "./resources";
 
+// The requested cgroup driver, on each node. The label resource sets it after the node is activated. If `rollout.drain` is removed,
+// an update removes it before Pulumi deletes the commands, so that these do nothing on a node that stays.
+const driverAnnotation = "kata-containers/cgroup-driver";
+
+/** The annotation for the label of a node that is drained. */
+export const driverNote = ({ planAndOwner }: NodeContext) =>
+    planAndOwner.apply(([{ cgroupDriver }]): { [annotation: string]: string } =>
+        cgroupDriver ? { [driverAnnotation]: cgroupDriver } : {},
+    );
+
 // The kubeconfig comes on standard input. An annotation marks the nodes that this script cordons, so that other nodes stay
-// cordoned. The drain is skipped if the kubelet reports that it already uses the requested driver.
+// cordoned. The drain is skipped if the kubelet reports that it already uses the requested driver. Without a requested driver,
+// the node only changes if one was requested until now.
 export const drainScript = `
 set -eu
 action=$1 node=$2 driver=$3 timeout=$4
@@ -23,11 +34,16 @@ cat >"$config"
 if [ -s "$config" ]; then export KUBECONFIG="$config"
 elif [ -z "\${KUBECONFIG-}" ] && [ -r /etc/kubernetes/admin.conf ]; then export KUBECONFIG=/etc/kubernetes/admin.conf; fi
 of_node() { kubectl get node "$node" --ignore-not-found -o "$1"; }
+annotation() { of_node "jsonpath={.metadata.annotations.$1}"; }
 [ -n "$(of_node name)" ] || { echo "skipping node $node: it does not exist in the cluster"; exit 0; }
 if [ "$action" = uncordon ]; then
-    [ "$(of_node 'jsonpath={.metadata.annotations.kata-containers/cordoned}')" = true ] || exit 0
+    [ "$(annotation kata-containers/cordoned)" = true ] || exit 0
     kubectl uncordon "$node"
     kubectl annotate node "$node" kata-containers/cordoned-
+    exit
+fi
+if [ -z "$driver" ] && [ -z "$(annotation ${driverAnnotation})" ]; then
+    echo "skipping drain of $node: its cgroup driver does not change"
     exit
 fi
 if kubectl get --raw "/api/v1/nodes/$node/proxy/configz" | grep -q "\\"cgroupDriver\\":\\"$driver\\""; then
@@ -60,7 +76,6 @@ export function drainCommand(
     const args = {
         ...commandArgs,
         create: inputs.apply(([[plan], timeout]) => run(action, plan.cgroupDriver ?? "", timeout)),
-        // The previous driver is not known here, so a removal always drains.
         delete: inputs.apply(([, timeout]) => run(action === "drain" ? "uncordon" : "drain", "", timeout)),
     };
     const opts = { ...options, ...commandOptions, dependsOn };

@@ -89,7 +89,11 @@ export function activate(context: NodeContext, dependsOn: Resource[]): remote.Co
  * one that is in use: when a kubelet starts, it ends the pods whose node selector does not match its node. A preview that does
  * not know them yet shows the requested one.
  */
-export function label(context: NodeContext, activated: remote.Command): CustomResource {
+export function label(
+    context: NodeContext,
+    activated: remote.Command,
+    notes?: Output<{ [annotation: string]: string }>,
+): CustomResource {
     const { name, node, planAndOwner, options, probe } = context;
     // `dependsOn` is the only dependency, so that a replacement of the command does not affect the label.
     const labels = knownValue(activated.stdout).then((stdout) =>
@@ -98,7 +102,11 @@ export function label(context: NodeContext, activated: remote.Command): CustomRe
             : planAndOwner.apply(([{ handler }]) => nodeLabels([handler])),
     );
     const repaired = repair(probe.then(({ unlabeled }) => (unlabeled ? {} : undefined)));
-    const annotations = repaired.annotations.then((added) => ({ ...force, ...added }));
+    const annotations = all([repaired.annotations, notes]).apply(([added, notes]) => ({
+        ...force,
+        ...added,
+        ...notes,
+    }));
     return new NodePatch(
         `${name}-${node}-label`,
         { metadata: { name: node, labels, annotations } },

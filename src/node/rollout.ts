@@ -3,8 +3,8 @@
 import { type Output, type Resource, Stash } from "@pulumi/pulumi";
 import type { Node, NodeStatus, Rollout } from "../args";
 import type { Environment } from "../check/validate";
-import { drainCommand } from "./drain";
-import { beforeCreate } from "./hooks";
+import { drainCommand, driverNote } from "./drain";
+import { beforeCreate, explainLostMachines } from "./hooks";
 import type { ProbeResults } from "./probe";
 import { activate, label, type NodeContext, stage } from "./resources";
 import type { Endpoint } from "./ssh";
@@ -55,19 +55,22 @@ export function rollOut(
 ): { ready: Resource; statuses: { [node: string]: Output<NodeStatus> } } {
     const drain = rollout?.drain ?? undefined;
     const statuses: { [node: string]: Output<NodeStatus> } = {};
+    const hooks = explainLostMachines(shared.name, parent);
     let ready = first;
     for (const [index, wave] of waves(Object.keys(nodes), rollout).entries()) {
         const dependsOn = wave.flatMap((node) => {
             const gone = nodes[node]!.gone ?? false;
             const probe = probed.then(({ nodes }) => nodes[node] ?? {});
-            const options = { parent, ...(gone && { ...leave(node), transforms: [] }) };
+            const options = { parent, ...hooks, ...(gone && { ...leave(node), transforms: [] }) };
             const context = { ...shared, node, endpoint: endpoints[node]!, probe, options };
             const before = [stage(context), ready];
             const drained = drain && drainCommand("drain", context, drain, environment, before);
             const activated = activate(context, drained ? [drained] : before);
             if (!gone) statuses[node] = activated.stdout.apply((stdout) => parseNodeStatus(node, stdout));
-            const last = drain ? drainCommand("uncordon", context, drain, environment, [activated]) : activated;
-            return [last, label(context, activated)];
+            const labeled = label(context, activated, drain && driverNote(context));
+            if (!drain || !drained) return [activated, labeled];
+            // The dependencies are those of the deletes too: drain, restore, uncordon.
+            return [drainCommand("uncordon", context, drain, environment, [drained, activated, labeled])];
         });
         ready = new Stash(`${shared.name}-wave-${index + 1}`, { input: true }, { parent, dependsOn });
     }

@@ -112,8 +112,55 @@ describe("draining", function () {
         kubectl("uncordon", "worker-1");
     });
 
+    const web = () => kubectl("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].metadata.name}");
+    const note = (node: string) =>
+        kubectl("get", "node", node, "-o", "jsonpath={.metadata.annotations.kata-containers/cgroup-driver}");
+
+    it("evicts nothing and uncordons every node when rollout.drain is removed from the arguments", async () => {
+        kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+        for (const node of names()) expect(note(node)).to.equal("systemd");
+        const before = web();
+        const { did } = await stack.up(args("3.32.0", { kubelet: { cgroupDriver: "systemd" } }));
+        expect(did).to.include({ "kata-worker-1-drain": "delete", "kata-worker-2-uncordon": "delete" });
+        expect(web()).to.equal(before);
+        expect(unschedulable()).to.deep.equal([]);
+        for (const node of names()) expect(note(node)).to.equal("");
+    });
+
+    it("drains nodes when kubelet.cgroupDriver is removed from the arguments, before their driver is restored", async () => {
+        await stack.up(given("systemd"));
+        const { log, outputs } = await stack.up({ ...given("systemd"), kubelet: {} });
+        for (const node of names()) expect(outputs.nodeStatuses[node]!.cgroupDriver).to.equal("cgroupfs");
+        expect(log).to.match(/evicting pod default\/web-/);
+        expect(unschedulable()).to.deep.equal([]);
+        for (const node of names()) expect(note(node)).to.equal("");
+        const again = await stack.up({ ...given("systemd", 100), kubelet: {} });
+        expect(again.log).to.match(/skipping drain of worker-1: its cgroup driver does not change/);
+    });
+
+    it("drains a node that leaves, before its cgroup driver is restored, and uncordons it", async () => {
+        await stack.up(given("systemd"));
+        kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+        kubectl("cordon", "worker-2");
+        kubectl("delete", "pods", "-l", "app=web");
+        kubectl("uncordon", "worker-2");
+        kubectl("rollout", "status", "deployment/web", "--timeout=60s");
+        const all = given("systemd");
+        const { log, order } = await stack.up({ ...all, nodes: { "worker-2": all.nodes["worker-2"]! } });
+        expect(log).to.match(/evicting pod default\/web-[\s\S]*node\/worker-1 uncordoned/);
+        const ends = order.filter((step) => step.startsWith("end kata-worker-1-"));
+        expect(ends.map((step) => step.split("-").at(-1))).to.deep.equal([
+            ...["uncordon", "label", "activate", "drain", "stage"],
+        ]);
+        expect(files("worker-1")).to.equal(filesBefore["worker-1"]);
+        expect(unschedulable()).to.deep.equal([]);
+        await stack.up(all);
+    });
+
     it("drains nodes on destroy too, before their cgroup driver is restored", async () => {
-        await stack.destroy();
+        const { log } = await stack.destroy();
+        expect(log).to.match(/evicting pod default\/web-/);
+        for (const node of names()) expect(note(node)).to.equal("");
         expect(unschedulable()).to.deep.equal([]);
         expect(ready(...names())).to.equal(true);
         for (const node of names()) expect(files(node)).to.equal(filesBefore[node]);

@@ -3,7 +3,18 @@
 import { execFileSync } from "node:child_process";
 import { expect } from "chai";
 import { type KataContainersArgs, Shim } from "../../src";
-import { args, connection, files, inventory, nodes, onNode, TestStack, times } from "../support/lab";
+import {
+    args,
+    bootNode,
+    connection,
+    files,
+    inventory,
+    killNode,
+    nodes,
+    onNode,
+    TestStack,
+    times,
+} from "../support/lab";
 
 describe("failures", function () {
     this.timeout(10 * 60 * 1000);
@@ -176,6 +187,28 @@ describe("failures", function () {
                 /use one of its tables: hypervisor\.qemu .*runtime/,
             );
             expect(times(node)).to.equal(untouched);
+        });
+
+        it("lost machine: names the node and says what happens next if its power is cut during activate", async () => {
+            const untouched = onNode(node, "sha256sum /etc/containerd/config.toml");
+            const folder = "/run/systemd/system/containerd.service.d";
+            onNode(
+                node,
+                `mkdir -p ${folder}
+                printf '[Service]\\nExecStartPre=/bin/sh -c "touch /run/starting; sleep 60"\\n' >${folder}/test.conf
+                systemctl daemon-reload`,
+            );
+            const failed = stack.fail(wrong({}));
+            while (!onNode(node, "ls /run").includes("starting")) await new Promise((done) => setTimeout(done, 500));
+            killNode(node);
+            const error = await failed;
+            bootNode(node);
+            expect(error).to.match(
+                /warning: worker-1: the connection was lost during activate\. The node completes the change or rolls it back by itself: run pulumi up again/,
+            );
+            onNode(node, "timeout 60 sh -c 'until systemctl is-active -q containerd kubelet; do sleep 1; done'");
+            expect(onNode(node, "sha256sum /etc/containerd/config.toml")).to.equal(untouched);
+            expect(onNode(node, "ls /var/lib/kata-containers-node")).to.not.contain("journal");
         });
 
         /** Runs a test while a unit runs a script before each start. */

@@ -9,6 +9,7 @@ import {
     bootNode,
     changes,
     connection,
+    errorOf,
     files,
     killNode,
     kubectl,
@@ -113,10 +114,21 @@ describe("owners", function () {
         await stack.up(given());
     });
 
-    it("refuses a second component with the same nodes and names both", async () => {
-        await stack.up(given());
+    it("refuses two components of one program with the same machine in a preview, and names both", async () => {
         const two = () => {
             new KataContainers("other", given(another));
+            return given();
+        };
+        expect(await errorOf(stack.preview(two))).to.match(
+            /KataContainers "(kata|other)" has an invalid argument:\s+- nodes\["worker-1"\]\.connection: is the machine "worker-1" of urn:\S+::(other|kata): remove it/,
+        );
+    });
+
+    it("refuses a second component with the same machine under another address on the node, and names both", async () => {
+        await stack.up(given());
+        const nodes = { [node]: { connection: { ...connection(node), proxy: connection("worker-2") } } };
+        const two = () => {
+            new KataContainers("other", given({ ...another, nodes }));
             return given();
         };
         const { log } = await stack.up(two);

@@ -46,7 +46,9 @@ export function up(...args: string[]): void {
     command("up", ...args);
     for (const line of execFileSync(lab, ["env"], { encoding: "utf8" }).split("\n")) {
         const [, name, value] = /^export (\w+)=(.*)$/.exec(line) ?? [];
-        if (name) process.env[name] = execFileSync("sh", ["-c", `printf %s ${value}`], { encoding: "utf8" });
+        // Each stack has a backend of its own.
+        if (name && name !== "PULUMI_BACKEND_URL")
+            process.env[name] = execFileSync("sh", ["-c", `printf %s ${value}`], { encoding: "utf8" });
     }
     known = JSON.parse(readFileSync(process.env.LAB_INVENTORY!, "utf8"));
 }

@@ -40,6 +40,7 @@ export async function deploy(
     {
         preview = false,
         handler = "kata-qemu",
+        organization = "acme",
         stdout = `done\n${JSON.stringify(status)}`,
         /** Receives the names of all resources that are registered, also if the deployment fails. */
         registered = [] as string[],
@@ -69,7 +70,7 @@ export async function deploy(
         "shop",
         "prod",
         preview,
-        "acme",
+        organization,
     );
     const edges: { [name: string]: string[] } = {};
     const monitor: any = getMonitor();

@@ -410,14 +410,25 @@ describe("KataContainers with rollout.drain", () => {
         expect(uncordoned.delete).to.match(/ kata-containers drain worker-2 '' 60$/);
         const order = (name: string) => dependencies(children[`kata-worker-2-${name}`]!);
         expect(await order("drain")).to.have.members(["kata-worker-2-stage", "kata-wave-1"]);
-        expect(await dependencies(children["kata-wave-1"]!)).to.have.members([
-            "kata-worker-1-uncordon",
-            "kata-worker-1-label",
-        ]);
+        expect(await dependencies(children["kata-wave-1"]!)).to.have.members(["kata-worker-1-uncordon"]);
         expect(await order("activate")).to.deep.equal(["kata-worker-2-drain"]);
-        expect(await order("uncordon")).to.deep.equal(["kata-worker-2-activate"]);
+        expect(await order("uncordon")).to.have.members(
+            ["drain", "activate", "label"].map((resource) => `kata-worker-2-${resource}`),
+        );
         expect(children["kata-worker-2-activate"]!.inputs.create).to.contain("--change-under-running-pods=true");
         expect(inputs.rollout.drain).to.deep.equal({ timeout: 60 });
+    });
+
+    it("notes the requested cgroup driver on the node, so that the commands know whether it will be restored", async () => {
+        const annotations = async (args: object) =>
+            (await deploy({ nodes: oneNode, ...args })).children["kata-worker-1-label"]!.inputs.metadata.annotations;
+        const rollout = { drain: { kubeconfig: "x" } };
+        const note = { "kata-containers/cgroup-driver": "systemd" };
+        expect(await annotations({ kubelet, rollout })).to.deep.include(note);
+        const none = await annotations({});
+        expect(none).to.not.have.any.keys(note);
+        expect(await annotations({ kubelet })).to.deep.equal(none);
+        expect(await annotations({ rollout })).to.deep.equal(none);
     });
 
     it("drains with the kubectl of a control-plane node", async () => {

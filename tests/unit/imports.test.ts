@@ -16,6 +16,7 @@ function imports(file: string): string[] {
 
 const layers = [
     "args.ts",
+    "run.ts",
     "owner.ts",
     "options.ts",
     "kata/",

@@ -298,12 +298,6 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
         /either kubeconfig or controlPlane/,
     ],
     [
-        "rollout.drain without a cgroup driver",
-        { rollout: { drain: { kubeconfig: "x" } } },
-        "rollout.drain",
-        /requires kubelet\.cgroupDriver/,
-    ],
-    [
         "a drain timeout of 0",
         { ...driver, rollout: { drain: { kubeconfig: "x", timeout: 0 } } },
         "rollout.drain.timeout",
