@@ -107,7 +107,7 @@ function restore_import(path,    i, p) {
 function restored_block(    i, table, block) {
     for (i in ours) block = tables[ENVIRON["E_MAIN"]]
     if (ENVIRON["E_LOST"] in tables) block = tables[ENVIRON["E_LOST"]]
-    for (i = 1; i <= NR; i++) if (at[i] == "" && key[i] == SEP "version" && plain(value[i]) > 2)
+    for (i = 1; i <= NR; i++) if (at[i] == "" && key[i] == SEP "version" && plain(value[i]) + 0 > 2)
         gsub(/io\.containerd\.grpc\.v1\.cri/, "io.containerd.cri.v1.runtime", block)
     table = path_of(substr(block, index(block, "[") + 1))
     for (i = 1; i <= NR; i++) if (!(i in dropped) && head[i] != "" && under(head[i], table)) return ""
@@ -317,7 +317,7 @@ record_disabled() {
             toml_index()
             ours = path_of(ENVIRON["E_OURS"])
             for (i = 1; i <= NR; i++) {
-                if (under(at[i], ours) && line[i] !~ /^[ \t]*(#|\r?$)/) print ENVIRON["E_NAME"] "\ttable\t" line[i]
+                if (under(at[i], ours) && (head[i] != "" || first[i])) print ENVIRON["E_NAME"] "\ttable\t" line[i]
                 if (at[i] != "" || key[i] != SEP "imports") continue
                 s = whole(i)
                 while (match(s, "[\"\047]" ENVIRON["E_KATA"] "[^\"\047]*[\"\047]")) {

@@ -112,7 +112,7 @@ describe("nodes in the field", function () {
 
     changed(
         "comments-stripped: restores others' runtime and both drivers after real tools have rewritten the files without comments",
-        names(),
+        [older, newer],
         async () => {
             const cri = `plugins."io.containerd.grpc.v1.cri"`;
             const runtimes = `${cri}.containerd.runtimes`;

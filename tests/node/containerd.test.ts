@@ -347,12 +347,7 @@ inEveryShell("containerd", (sandbox) => {
                 );
                 expect(await ok(version, "", {}, "to_change")).to.equal("");
                 for (const rewritten of [":", "ctk"]) {
-                    const dump = await ok(
-                        version,
-                        "",
-                        {},
-                        `${rewritten}; deactivate; dump; activate`,
-                    );
+                    const dump = await ok(version, "", {}, `${rewritten}; deactivate; dump; activate`);
                     expect(runtimes(dump)["kata-qemu"].runtime_type, rewritten).to.equal("io.containerd.theirs.v2");
                 }
             });
