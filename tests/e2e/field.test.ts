@@ -138,7 +138,6 @@ runtime_type = "io.containerd.runc.v2"
                 expect(drivers(node), node).to.deep.equal(["cgroupfs", "cgroupfs", "cgroupfs"]);
             }
             expect(ready(...names())).to.equal(true);
-            onNode(older, "rm /etc/containerd/config.d/99-nvidia.toml");
         },
     );
 
@@ -191,7 +190,9 @@ runtime_type = "io.containerd.runc.v2"
             await stack.up(release("3.7.0"));
             startPod("kata", newer, "kata-qemu");
             await stack.up(release("3.32.0"));
-            const { outputs } = await stack.up(args("4.1.0", { runtimeClasses: { "kata-qemu": {} } }, [newer]));
+            const { outputs } = await stack.up(
+                args("4.1.0", { runtimeClasses: { "kata-qemu": { shim: "qemu" } } }, [newer]),
+            );
             expect(outputs.nodeStatuses[newer]!.sandboxes).to.deep.equal({ "3.7.0": 1 });
             expect(trees()).to.equal("3.32.0 3.7.0 4.1.0");
             expect(kubectl("exec", "kata", "--", "echo", "alive")).to.equal("alive");

@@ -33,7 +33,8 @@ SystemdCgroup = false`;
                 node,
                 `cp -a /etc/containerd /root/containerd-before
                 ln -s "$(command -v runc)" /usr/bin/nvidia-container-runtime
-                ${containerd.startsWith("1.") ? `printf '%s\\n' '${runc}' >>/etc/containerd/config.toml` : ""}`,
+                ${containerd.startsWith("1.") ? `printf '%s\\n' '${runc}' >>/etc/containerd/config.toml` : ""}
+                cp -a /etc/containerd /root/containerd-site`,
             );
         }
         apply({
@@ -50,7 +51,7 @@ SystemdCgroup = false`;
         for (const node of names())
             onNode(
                 node,
-                `rm -r /usr/bin/nvidia-container-runtime /etc/containerd && mv /root/containerd-before /etc/containerd
+                `rm -r /usr/bin/nvidia-container-runtime /etc/containerd /root/containerd-site && mv /root/containerd-before /etc/containerd
                 systemctl restart containerd`,
             );
     });
@@ -107,7 +108,7 @@ SystemdCgroup = false`;
 
     it("gpu-toolkit: removes its entries from what nvidia-ctk rewrote, without an update in between", async () => {
         for (const node of names())
-            onNode(node, "rm -r /etc/containerd && cp -a /root/containerd-before /etc/containerd");
+            onNode(node, "rm -r /etc/containerd && cp -a /root/containerd-site /etc/containerd");
         await stack.up(given);
         configure();
         await destroyed();
