@@ -36,7 +36,7 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # (NAME=value function): in bash before 5.1 run as sh, the variable keeps that value after the call.
 #
 # constants                TAB NEWLINE SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT KATA_MODULES
-#                          DISTRIBUTIONS TOML_AWK MARKS_AWK CONTAINERD_AWK VERIFICATION
+#                          DISTRIBUTIONS TOML_AWK MARKS_AWK ORIGINALS_AWK CONTAINERD_AWK VERIFICATION
 # this run                 WORK_DIR STEP EXPLAINED PROBING
 # parse                    ACTION OWNER VERSION URL_AMD64 URL_ARM64 SHA256_AMD64 SHA256_ARM64 PROGRAM HANDLER SHIM_PATH
 #                          KATA_CONFIG SETTINGS DEBUG CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE NODE
@@ -45,7 +45,7 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # choose_release           TREE, the name of the release's folder
 # find_containerd          CONTAINERD CONTAINERD_PID CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR CONTAINERD_CONFIG
 #                          CONTAINERD_SOCKET; CONTAINERD_PID and KUBELET_PID are empty for a service at rest
-# choose_form              CRI_PLUGIN CRI_DUMP_TABLE DROP_IN
+# choose_form              CRI_PLUGIN CRI_DUMP_TABLE IMPORTED DROP_IN
 # find_kubelet             KUBELET KUBELET_PID KUBELET_UNIT KUBELET_CONFIG
 
 TAB=$(printf '\t')

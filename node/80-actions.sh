@@ -155,8 +155,8 @@ do_deactivate() {
 }
 
 plan_deactivation() {
-    prepare_removal
     CGROUP_DRIVER=""
+    prepare_removal
     prepare_kubelet
     # Before the file that may import from the folder that it displaced.
     unwant "$KATA_LINK"

@@ -71,6 +71,7 @@ create_node() {
 
     tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
     write_cni_config "$node"
+    cp "$NVIDIA_CTK/nvidia-ctk" "$root/usr/bin"
     kind_install "$root" >"$folder/containerd"
     certificate "node-$node" "/O=system:nodes/CN=system:node:$node"
     kind_join "$node" "$root"

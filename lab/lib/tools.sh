@@ -13,6 +13,8 @@ PACKAGES="
     busybox busybox-static
     curl curl
     gawk gawk
+    gcc gcc
+    /usr/include/stdlib.h libc6-dev
     ip iproute2
     jq jq
     mmdebstrap mmdebstrap
@@ -108,6 +110,12 @@ make_plugin_kubernetes() { # VERSION FOLDER
     rm -rf "$work"
 }
 
+# make_nvidia_ctk VERSION FOLDER: it needs cgo; static all the same, because a node may have another C library.
+make_nvidia_ctk() {
+    CGO_ENABLED=1 nice go build -C "$TOOLCHAIN/nvidia-ctk" -trimpath -buildvcs=false -o "$2/" -ldflags \
+        "-s -w -linkmode external -extldflags -static -X github.com/NVIDIA/nvidia-container-toolkit/internal/info.version=$1" tool
+}
+
 make_miniature() { "$LAB_HOME/miniature/build.sh" "$1"; }
 
 # find_full_pulumi: sets FULL_PULUMI to the Pulumi CLI of the user, not one that the lab built and `lab env` put on PATH.
@@ -126,8 +134,8 @@ find_full_pulumi() {
 # for PATH, PLUGINS to the folders of Pulumi's plugins by name, and the others to a folder each.
 # shellcheck disable=SC2034 # used by the other files
 prepare_tools() {
-    local component=k8s.io/component-base/version
-    declare -g TOOLS=() KUBERNETES ETCD BUSYBOX MINIATURE IMAGE_NAMES IMAGES NODE_ROOT
+    local component=k8s.io/component-base/version version
+    declare -g TOOLS=() KUBERNETES ETCD BUSYBOX MINIATURE NVIDIA_CTK IMAGE_NAMES IMAGES NODE_ROOT
     declare -gA PLUGINS=()
     install_packages "$PACKAGES"
 
@@ -159,6 +167,9 @@ prepare_tools() {
     BUSYBOX=$REPLY
     cached miniature "miniature Kata releases (1 minute)" "$LAB_HOME/miniature" -- make_miniature
     MINIATURE=$REPLY
+    version=$(module_version nvidia-ctk github.com/NVIDIA/nvidia-container-toolkit)
+    cached nvidia-ctk "NVIDIA's nvidia-ctk $version (1 minute)" "$TOOLCHAIN/nvidia-ctk" -- make_nvidia_ctk "$version"
+    NVIDIA_CTK=$REPLY
     # shellcheck disable=SC2207 # one word each
     IMAGE_NAMES=(busybox:lab $(pause_images))
     cached images "the container images of the lab" "${IMAGE_NAMES[*]}" "${BUSYBOX##*/}" -- make_images

@@ -110,38 +110,87 @@ list_tasks() { ask_k8s tasks ls >"$WORK_DIR/tasks"; }
 
 # --- The form of the configuration ---
 
+# awk functions of originals.
+# shellcheck disable=SC2016
+ORIGINALS_AWK='
+function read_records(    n, i, path, record, field) {
+    n = split(ENVIRON["E_MANAGED"], path, "\n")
+    for (i = 1; i <= n; i++) managed[path[i]] = 1
+    n = split(ENVIRON["E_EDITS"], record, "\n")
+    for (i = 1; i <= n; i++) {
+        split(record[i], field, "\t")
+        if (field[1] !~ /^\//) {
+            was[field[1]] = field[2]; now[field[1]] = field[3]
+            if (field[2] != field[3]) copied = field[1]
+        } else {
+            record[i] = substr(record[i], length(field[1] field[2]) + 3)
+            if (field[2] == "table") tables[field[1]] = tables[field[1]] "\n" record[i]
+            else if (field[1] == ENVIRON["E_LOST"]) imports[record[i]] = 1
+        }
+    }
+}
+# A runtime that was added since has copied the driver of another one, which is restored when no driver is requested.
+function driver_of(name) { return name in now ? name : ENVIRON["E_CGROUP"] == "" ? copied : "" }
+function restore_import(path,    i, p) {
+    for (i = 1; i <= NR; i++) if (at[i] == "" && key[i] == SEP "imports") break
+    if (i > NR) { line[1] = "imports = [\"" path "\"]\n" line[1]; return }
+    if (index(whole(i), path)) return
+    p = index(line[i], "[")
+    line[i] = substr(line[i], 1, p) "\"" path "\", " substr(line[i], p + 1)
+}
+# The disabled tables, in the form of the version of the file, unless the file has them again. A file into which a tool
+# copied the entries of the main file gets those that they stood for there.
+function restored_block(    i, table, block) {
+    for (i in added) block = tables[ENVIRON["E_MAIN"]]
+    if (ENVIRON["E_LOST"] in tables) block = tables[ENVIRON["E_LOST"]]
+    for (i = 1; i <= NR; i++) if (at[i] == "" && key[i] == SEP "version" && plain(value[i]) + 0 > 2)
+        gsub(/io\.containerd\.grpc\.v1\.cri/, "io.containerd.cri.v1.runtime", block)
+    table = path_of(substr(block, index(block, "[") + 1))
+    for (i = 1; i <= NR; i++) if (!(i in dropped) && head[i] != "" && under(head[i], table)) return ""
+    return block
+}
+'
+
 # originals FILE OUT: OUT gets the file without the managed edits, also if a tool has rewritten it without their marks. Then
-# a runtime is managed if its ConfigPath is a managed file, and a SystemdCgroup if it has the value in $STATE_DIR/edits; such
-# files are listed in $WORK_DIR/stripped.
+# a runtime is managed if its ConfigPath is a managed file, and a SystemdCgroup if it has the value in $STATE_DIR/edits,
+# which also tells what others had written and is disabled; such files are listed in $WORK_DIR/stripped.
 originals() {
+    local lost=""
     require_marks "$1"
-    E_CUT_SHORT=$(cut_short "$1") E_MANAGED=$(cat "$STATE_DIR/managed" 2>/dev/null) \
-        E_EDITS=$(cat "$STATE_DIR/edits" 2>/dev/null) awk "$TOML_AWK"'
+    grep -q '^#kata-containers:' "$1" || lost=$1
+    E_CUT_SHORT=$(cut_short "$1") E_MANAGED=$(cat "$STATE_DIR/managed" 2>/dev/null) E_LOST=$lost \
+        E_MAIN=$CONTAINERD_CONFIG E_EDITS=$(cat "$STATE_DIR/edits" 2>/dev/null) E_CGROUP=$(systemd_cgroup) awk "$TOML_AWK$ORIGINALS_AWK"'
         END {
             toml_index()
-            n = split(ENVIRON["E_MANAGED"], path, "\n")
-            for (i = 1; i <= n; i++) managed[path[i]] = 1
-            n = split(ENVIRON["E_EDITS"], edit, "\n")
-            for (i = 1; i <= n; i++) if (split(edit[i], field, "\t") == 3) { was[field[1]] = field[2]; now[field[1]] = field[3] }
+            read_records()
             for (i = 1; i <= NR; i++) {
                 if (line[i] ~ /^#kata-containers:begin/) inside = 1
                 marked[i] = inside || line[i - 1] ~ /^#kata-containers:was/
                 if (line[i] ~ /^#kata-containers:end/) inside = 0
-                # plugins, CRI, containerd, runtimes, NAME, options
-                if (marked[i] || split(at[i], part, SEP) != 7 || part[5] != "runtimes" || part[7] != "options") continue
-                if (key[i] == SEP "ConfigPath" && (plain(value[i]) in managed)) added[substr(at[i], 1, length(at[i]) - 8)] = 1
-                if (key[i] == SEP "SystemdCgroup" && (part[6] in now) && plain(value[i]) == now[part[6]]) edited[i] = part[6]
+                if (key[i] == SEP "runtime_type" && plain(value[i]) == "io.containerd.runc.v2") runc[at[i]] = 1
             }
             for (i = 1; i <= NR; i++) {
-                drop = (i in edited) && was[edited[i]] == ""
-                for (runtime in added) if (!marked[i] && under(at[i], runtime) && (head[i] != "" || first[i])) drop = 1
-                if (drop) continue
+                # plugins, CRI, containerd, runtimes, NAME, options
+                if (marked[i] || split(at[i], part, SEP) != 7 || part[5] != "runtimes" || part[7] != "options") continue
+                table = substr(at[i], 1, length(at[i]) - 8)
+                if (key[i] == SEP "ConfigPath" && (plain(value[i]) in managed)) added[table] = 1
+                name = key[i] == SEP "SystemdCgroup" && (part[6] in now || table in runc) ? driver_of(part[6]) : ""
+                if (name != "" && was[name] != now[name] && plain(value[i]) == now[name]) edited[i] = name
+            }
+            for (i = 1; i <= NR; i++) {
+                if (i in edited && was[edited[i]] == "") dropped[i] = 1
+                for (runtime in added) if (!marked[i] && under(at[i], runtime) && (head[i] != "" || first[i])) dropped[i] = 1
+            }
+            for (path in imports) restore_import(path)
+            for (i = 1; i <= NR; i++) {
+                if (i in dropped) continue
                 if (i in edited) {
                     match(line[i], /^[ \t]*/)
                     line[i] = substr(line[i], 1, RLENGTH) "SystemdCgroup = " was[edited[i]]
                 }
                 printf "%s%s", (written++ ? "\n" : ""), line[i]
             }
+            printf "%s", restored_block()
             if (written && ENVIRON["E_CUT_SHORT"] == "") printf "\n"
         }' "$1" >"$WORK_DIR/marked"
     cmp -s "$1" "$WORK_DIR/marked" || printf '%s\n' "$1" >>"$WORK_DIR/stripped"
@@ -149,18 +198,18 @@ originals() {
 }
 
 # choose_form: decides by containerd's version and main file how the runtime is written. Sets CRI_PLUGIN, the CRI
-# plugin's name in this version of the file; CRI_DUMP_TABLE, its table in a dump; DROP_IN, the file for the runtime, or
-# "" for the main file.
+# plugin's name in this version of the file; CRI_DUMP_TABLE, its table in a dump; IMPORTED, the folder whose *.toml the
+# main file imports, or ""; DROP_IN, the file for the runtime, or "" for the main file.
 choose_form() {
     local main="$WORK_DIR/main.unmarked" config_version
     if [ -e "$CONTAINERD_CONFIG" ]; then originals "$CONTAINERD_CONFIG" "$main"; else : >"$main"; fi
+    IMPORTED=$(imported_folder "$main")
     # A dump is always in the newest version that this containerd knows.
     if [ "$CONTAINERD_MAJOR" = 1 ]; then
         DROP_IN=""
         CRI_DUMP_TABLE='plugins."io.containerd.grpc.v1.cri".containerd'
     else
-        DROP_IN=$(imported_folder "$main")
-        DROP_IN=${DROP_IN:+$DROP_IN/kata-containers.toml}
+        DROP_IN=${IMPORTED:+$IMPORTED/kata-containers.toml}
         CRI_DUMP_TABLE='plugins."io.containerd.cri.v1.runtime".containerd'
     fi
     config_version=$(toml_get "$main" "" version)
@@ -211,12 +260,14 @@ is_writable() {
 # --- The configuration to write ---
 
 # prepare_containerd: in $WORK_DIR: main, drop-in (with a drop-in folder), and imported, the other files of that folder;
-# and edits, the driver of each runc runtime before and after the change, to find the edits if their marks are lost.
+# and edits, the driver of each runc runtime before and after the change and what is disabled, to undo the edits if their
+# marks are lost.
 prepare_containerd() {
     local main="$WORK_DIR/main.unmarked" cgroup version_line=""
     step "containerd configuration"
     choose_form
     cgroup=$(systemd_cgroup)
+    : >"$WORK_DIR/edits"
     prepare_imported "$HANDLERS"
     disable_foreign "$main" "$CONTAINERD_CONFIG" "$WORK_DIR/main"
     understand "$WORK_DIR/main" "$WORK_DIR/imported" "$WORK_DIR/dump.without"
@@ -225,7 +276,7 @@ prepare_containerd() {
         fail "$HANDLER is containerd's default runtime (default_runtime_name), so every pod would become a Kata pod" \
             "choose another handler, or another default runtime"
     runc_drivers "$WORK_DIR/dump.without" >"$WORK_DIR/runc"
-    awk -F '\t' -v new="$cgroup" 'new != "" && $2 != new { print $1 "\t" $2 "\t" new }' "$WORK_DIR/runc" >"$WORK_DIR/edits"
+    record_drivers "$cgroup" >>"$WORK_DIR/edits"
     if [ -n "$DROP_IN" ]; then
         {
             echo "$SIGNATURE"
@@ -235,11 +286,32 @@ prepare_containerd() {
         } >"$WORK_DIR/drop-in"
     else
         if needs_version "$main"; then version_line="version = $(newest_version)"; fi
+        # containerd 1.x takes no runtime as runc that its file does not name.
+        if [ "$CONTAINERD_MAJOR" = 1 ]; then : >"$WORK_DIR/runc"; fi
         mark "$main" "$CONTAINERD_CONFIG" "$WORK_DIR/main" "$cgroup" "$(runtime_tables)" "$version_line" "$(cut -f 1 "$WORK_DIR/runc")"
+        mark_replacing "$cgroup"
     fi
 }
+# mark_replacing CGROUP: containerd 1.x uses only the CRI tables of the file that it reads last, so an imported one gets
+# the entries too. The main file keeps them for tools that write such a file from it, or remove it.
+mark_replacing() {
+    local file last=""
+    for file in "$WORK_DIR"/imported/*.toml; do
+        if [ -f "$file" ] && toml_tables "$file" | grep -qF "\"$CRI_PLUGIN\""; then last=${file##*/}; fi
+    done
+    if [ "$CONTAINERD_MAJOR" != 1 ] || [ -z "$last" ]; then return 0; fi
+    originals "$IMPORTED/$last" "$WORK_DIR/unmarked"
+    mark "$WORK_DIR/unmarked" "$IMPORTED/$last" "$WORK_DIR/imported/$last" "$1" "$(runtime_tables)" ""
+}
+# record_drivers CGROUP: a runtime that was added since the driver was changed, with that driver, has copied it.
+record_drivers() {
+    [ -n "$1" ] || return 0
+    { cat "$STATE_DIR/edits" 2>/dev/null || :; } | awk -F '\t' -v new="$1" '
+        FILENAME == "-" { if ($3 == new) { seen[$1] = 1; if ($2 != new) changed = 1 } next }
+        $2 != new || !changed || $1 in seen { print $1 "\t" $2 "\t" new }' - "$WORK_DIR/runc"
+}
 # systemd_cgroup: the requested value of SystemdCgroup, or nothing.
-systemd_cgroup() { case $CGROUP_DRIVER in systemd) echo true ;; cgroupfs) echo false ;; esac; }
+systemd_cgroup() { case ${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) echo false ;; esac; }
 
 # runtime_tables: the handlers' runtimes. Their shim is found by a link on the PATH: only containerd 2.x reads
 # runtime_path, and it loses, at its next restart, each sandbox whose runtime_path no longer exists.
@@ -273,14 +345,14 @@ runc_drivers() {
         }' "$1"
 }
 
-# prepare_imported HANDLERS: $WORK_DIR/imported gets the other files of the drop-in folder, without runtimes of these
-# names, because they may be read after the managed file. With empty HANDLERS it gets the unedited files.
+# prepare_imported HANDLERS: $WORK_DIR/imported gets the files of the imported folder, without runtimes of these names,
+# because they may be read after the managed file. With empty HANDLERS it gets the unedited files.
 prepare_imported() {
     local file
     rm -rf "$WORK_DIR/imported"
     mkdir "$WORK_DIR/imported"
-    [ -n "$DROP_IN" ] || return 0
-    for file in "${DROP_IN%/*}"/*.toml; do
+    [ -n "$IMPORTED" ] || return 0
+    for file in "$IMPORTED"/*.toml; do
         if [ ! -f "$file" ] || [ "$file" = "$DROP_IN" ] || [ "$file" = "$CONTAINERD_CONFIG" ]; then continue; fi
         originals "$file" "$WORK_DIR/unmarked"
         if [ -n "$1" ]; then
@@ -295,10 +367,31 @@ prepare_imported() {
 disable_foreign() {
     # shellcheck disable=SC2086 # one pattern for each handler
     if toml_tables "$1" | grep -qF "$(printf 'containerd.runtimes.%s\n' $HANDLERS)" || imports_from_kata "$1"; then
+        record_disabled "$1" "$2" >>"$WORK_DIR/edits"
         mark "$1" "$2" "$3" "" "" ""
     else
         cp "$1" "$3"
     fi
+}
+
+# record_disabled FILE NAME: what disable_foreign disables, one entry or line per line: NAME, tab, its kind, tab, itself.
+record_disabled() {
+    E_NAME=$2 E_RUNTIMES="plugins.\"$CRI_PLUGIN\".containerd.runtimes" E_HANDLERS=$HANDLERS E_KATA=$KATA_LINK/ awk "$TOML_AWK"'
+        END {
+            toml_index()
+            runtimes = path_of(ENVIRON["E_RUNTIMES"])
+            n = split(ENVIRON["E_HANDLERS"], handler, " ")
+            for (i = 1; i <= NR; i++) {
+                for (j = 1; j <= n; j++) if (under(at[i], runtimes SEP handler[j]) && (head[i] != "" || first[i]))
+                    print ENVIRON["E_NAME"] "\ttable\t" line[i]
+                if (at[i] != "" || key[i] != SEP "imports") continue
+                s = whole(i)
+                while (match(s, "[\"\047]" ENVIRON["E_KATA"] "[^\"\047]*[\"\047]")) {
+                    print ENVIRON["E_NAME"] "\timport\t" substr(s, RSTART + 1, RLENGTH - 2)
+                    s = substr(s, RSTART + RLENGTH)
+                }
+            }
+        }' "$1"
 }
 
 # imports_from_kata FILE: it imports from /opt/kata, as kata-deploy sets it up. That folder is about to be displaced, and
@@ -433,7 +526,7 @@ check_containerd() {
 understand() {
     local candidate="$WORK_DIR/candidate.toml"
     step "containerd configuration"
-    E_MAIN=$CONTAINERD_CONFIG E_MAJOR=$CONTAINERD_MAJOR E_CANDIDATE=$candidate E_DROP_INS="${DROP_IN:+${DROP_IN%/*}/*.toml}" \
+    E_MAIN=$CONTAINERD_CONFIG E_MAJOR=$CONTAINERD_MAJOR E_CANDIDATE=$candidate E_DROP_INS="${IMPORTED:+$IMPORTED/*.toml}" \
         E_FOLDER=$2 awk "$TOML_AWK"'
         function moved(path) {
             sub(/^\.\//, "", path)
@@ -683,7 +776,7 @@ want_containerd() {
     local file
     if [ -n "$DROP_IN" ] && [ -f "$WORK_DIR/drop-in" ]; then want_managed_file "$WORK_DIR/drop-in" "$DROP_IN"; fi
     for file in "$WORK_DIR"/imported/*.toml; do
-        if [ -f "$file" ]; then want_edits "$file" "${DROP_IN%/*}/${file##*/}"; fi
+        if [ -f "$file" ]; then want_edits "$file" "$IMPORTED/${file##*/}"; fi
     done
     # A file that would be empty contained only the managed block, so it did not exist before.
     if [ -s "$WORK_DIR/main" ]; then
@@ -692,12 +785,11 @@ want_containerd() {
         plan remove "$CONTAINERD_CONFIG" ""
     fi
 }
-containerd_planned() { planned "$CONTAINERD_CONFIG" || { [ -n "$DROP_IN" ] && grep -qF "$TAB${DROP_IN%/*}/" "$WORK_DIR/plan"; }; }
+containerd_planned() { planned "$CONTAINERD_CONFIG" || { [ -n "$IMPORTED" ] && grep -qF "$TAB$IMPORTED/" "$WORK_DIR/plan"; }; }
 
 # is_containerd_config PATH: the main file, or one in the drop-in folder.
 is_containerd_config() {
-    local imported="${DROP_IN:+${DROP_IN%/*}}"
-    case $1 in "$CONTAINERD_CONFIG" | "${imported:--}"/*.toml) return 0 ;; *) return 1 ;; esac
+    case $1 in "$CONTAINERD_CONFIG" | "${IMPORTED:--}"/*.toml) return 0 ;; *) return 1 ;; esac
 }
 # describe_containerd_drift PATH: how the runtimes in force differ from those that the plan would write there.
 describe_containerd_drift() {

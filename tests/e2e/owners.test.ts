@@ -89,14 +89,13 @@ describe("owners", function () {
         expect(owners()).to.equal(claimed("kata in test:index:Platform"));
     });
 
-    it("wrong name: refuses a machine under another node's name before it changes anything", async () => {
+    it("wrong name, corrected name: refuses a machine under another node's name before it changes anything, and installs under the corrected one", async () => {
         const wrong = given();
         const { [node]: machine } = wrong.nodes;
         const error = await stack.fail({ ...wrong, nodes: { "worker-9": machine! } });
         expect(error).to.contain("this machine is the node worker-1 in Kubernetes, not worker-9; nothing was changed");
         expect(kubectl("get", "nodes", "-o", "name")).to.not.contain("worker-9");
         expect(files(node)).to.equal(filesBefore[node]);
-        // corrected name
         expect((await stack.up(given())).outputs.nodeStatuses).to.have.all.keys(node);
         expect([installed(), owners()]).to.deep.equal(["1", claimed("kata")]);
     });

@@ -13,6 +13,7 @@ const programs: { [version: string]: string | undefined } = Object.fromEntries(
     Object.entries({
         "1.6.20": [/^node-[0-9a-f]+$/, "usr/bin/containerd"],
         "2.3.7": [/^containerd-/, "containerd"],
+        "nvidia-ctk": [/^nvidia-ctk-/, "nvidia-ctk"],
     }).map(([version, [folder, program]]) => [
         version,
         (existsSync(cache) ? readdirSync(cache) : [])
@@ -38,6 +39,7 @@ plan_containerd() {
     unwant_rest
 }
 plan_removal() {
+    CGROUP_DRIVER=""
     prepare_removal
     want_containerd
     unwant_rest
@@ -46,7 +48,14 @@ change() { begin; carry_out_plan; commit; mv "$WORK_DIR/managed" "$STATE_DIR/man
 activate() { empty_plan; plan_containerd; change; }
 deactivate() { empty_plan; plan_removal; change; remove_folders; rm -f "$STATE_DIR/edits"; }
 to_change() { empty_plan; plan_containerd; cut -f 2 "$WORK_DIR/plan"; }
-strip() { for file in etc/*.toml; do grep -v '^ *#' "$file" >stripped || :; cat stripped >"$file"; done; }
+ctk() { ${programs["nvidia-ctk"]} runtime configure --runtime=containerd --config="$PWD/etc/config.toml" --drop-in-config="$PWD/etc/config.d/99-nvidia.toml" "$@" 2>/dev/null; }
+strip() {
+    for file in etc/*.toml etc/*/*.toml; do
+        if [ ! -f "$file" ] || [ "\${file##*/}" = kata-containers.toml ]; then continue; fi
+        grep -v '^ *#' "$file" >stripped || :
+        cat stripped >"$file"
+    done
+}
 `;
 
 inEveryShell("containerd", (sandbox) => {
@@ -191,19 +200,33 @@ inEveryShell("containerd", (sandbox) => {
         }
     });
 
-    it("nvidia-1.7: refuses a drop-in that replaces the runtimes, and names it and the fix", async function () {
+    const nvidia17 = (dropIn: string) => ({
+        "etc/config.toml": text("nvidia-1.7-main"),
+        [dropIn]: text("nvidia-1.7-drop-in"),
+    });
+    it("nvidia-1.7-main, nvidia-1.7-drop-in: installs into the drop-in that replaces the runtimes, and restores every byte", async function () {
         need(this, "1.6.20");
-        const files = {
-            "etc/config.toml": text("nvidia-1.7-main"),
-            "etc/conf.d/99-nvidia.toml": text("nvidia-1.7-drop-in"),
-        };
+        const dropIn = "etc/conf.d/99-nvidia.toml";
+        const dump = await ok("1.6.20", "cgroupfs", nvidia17(dropIn), "cp -r etc before; activate; dump");
+        expect(runtimes(dump)).to.have.all.keys("runc", "nvidia", "kata-qemu");
+        expect([runtimes(dump).runc, runtimes(dump).nvidia].map((r) => r.options.SystemdCgroup)).to.deep.equal([
+            false,
+            false,
+        ]);
+        expect(await ok("1.6.20", "cgroupfs", {}, "to_change")).to.equal("");
+        // Without that file, the main file is in force.
+        const alone = await ok("1.6.20", "cgroupfs", {}, `mv ${dropIn} away; dump; mv away ${dropIn}`);
+        expect(runtimes(alone)).to.have.all.keys("runc", "kata-qemu");
+        await ok("1.6.20", "", {}, "deactivate; diff -r before etc");
+    });
+
+    it("nvidia-1.7-main, nvidia-1.7-drop-in: refuses a file imported by name that replaces the runtimes, and names it and the fix", async function () {
+        need(this, "1.6.20");
+        const files = nvidia17("etc/99-nvidia.toml");
+        files["etc/config.toml"] = files["etc/config.toml"]!.replace("conf.d/*.toml", "99-nvidia.toml");
         const error = await refused("1.6.20", "", files, "to_change");
-        expect(error).to.contain(
-            "no runtime kata-qemu, because /etc/containerd/conf.d/99-nvidia.toml replaces the runtimes",
-        );
-        expect(error).to.contain(
-            "move those of /etc/containerd/conf.d/99-nvidia.toml into /etc/containerd/config.toml",
-        );
+        expect(error).to.contain("no runtime kata-qemu, because /etc/containerd/99-nvidia.toml replaces the runtimes");
+        expect(error).to.contain("move those of /etc/containerd/99-nvidia.toml into /etc/containerd/config.toml");
     });
 
     it("refuses the handler of the default runtime", async function () {
@@ -355,6 +378,120 @@ inEveryShell("containerd", (sandbox) => {
             expect(stderr).to.contain(`  what to do: ${remedy}, then run pulumi up again\n`);
         }
     });
+
+    for (const version of ["1.6.20", "2.3.7"]) {
+        const given =
+            version === "1.6.20"
+                ? text("comments-stripped")
+                : `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n`;
+        const dropIns = "mkdir -p etc/conf.d etc/config.d";
+        const both = (dump: string) => {
+            const { runc, nvidia, "kata-qemu": kata } = runtimes(dump);
+            expect(kata.options.ConfigPath).to.contain("/kata-config/kata-qemu/");
+            expect(nvidia.options.BinaryName).to.equal("/usr/bin/nvidia-container-runtime");
+            return [runc.options.SystemdCgroup, nvidia.options.SystemdCgroup ?? false];
+        };
+        const onlyTheirs = async () => {
+            const { runc, nvidia, "kata-qemu": kata } = runtimes(await ok(version, "", {}, "dump"));
+            expect(kata).to.equal(undefined);
+            expect(nvidia.options.BinaryName).to.equal("/usr/bin/nvidia-container-runtime");
+            expect([runc.options.SystemdCgroup, nvidia.options.SystemdCgroup ?? false]).to.deep.equal([false, false]);
+            expect(await ok(version, "", {}, "grep -r -e kata-qemu -e kata-containers etc || :")).to.equal("");
+        };
+
+        it(`gpu-toolkit: installs where nvidia-ctk has replaced the runtimes, and restores every byte (containerd ${version})`, async function () {
+            need(this, version, "nvidia-ctk");
+            await ok(version, "", { "etc/config.toml": given }, `${dropIns}; ctk; cp -r etc before`);
+            expect(both(await ok(version, "systemd", {}, "activate; dump"))).to.deep.equal([true, true]);
+            expect(await ok(version, "systemd", {}, "to_change")).to.equal("");
+            await ok(version, "", {}, "deactivate; diff -r before etc");
+        });
+
+        // It copies this package's entries and driver into its own file.
+        const fromFile = "ctk";
+        const fromDump = `ctk --config-source=command --executable-path="$PWD/containerd"`;
+        const program = `printf '#!/bin/sh\\nexec %s --config %s "$@"\\n' "${programs[version]}" "$PWD/etc/config.toml" >containerd; chmod +x containerd`;
+
+        it(`gpu-toolkit: keeps both runtimes when nvidia-ctk rewrites the configuration, and removes its own entries after an update (containerd ${version})`, async function () {
+            this.timeout(120000);
+            need(this, version, "nvidia-ctk");
+            await ok(version, "systemd", { "etc/config.toml": given }, `${dropIns}; activate; ${fromFile}`);
+            expect(await ok(version, "systemd", {}, "to_change")).to.not.equal("");
+            expect(both(await ok(version, "systemd", {}, "activate; dump"))).to.deep.equal([true, true]);
+            expect(await ok(version, "systemd", {}, "to_change")).to.equal("");
+            // It runs again, for instance after a reboot.
+            expect(both(await ok(version, "systemd", {}, `${program}; ${fromDump}; activate; dump`))).to.deep.equal([
+                true,
+                true,
+            ]);
+            expect(await ok(version, "systemd", {}, "to_change")).to.equal("");
+            await ok(version, "", {}, "deactivate");
+            await onlyTheirs();
+        });
+        for (const command of [fromFile, fromDump]) {
+            it(`gpu-toolkit: removes its own entries after ${command === fromFile ? "nvidia-ctk" : "nvidia-ctk --config-source=command"} has rewritten the configuration (containerd ${version})`, async function () {
+                this.timeout(120000);
+                need(this, version, "nvidia-ctk");
+                await ok(
+                    version,
+                    "systemd",
+                    { "etc/config.toml": given },
+                    `${dropIns}; activate; ${program}; ${command}; deactivate`,
+                );
+                await onlyTheirs();
+            });
+        }
+
+        if (version === "1.6.20")
+            it("gpu-toolkit: restores a disabled runtime in the file that nvidia-ctk has written from the main file (containerd 1.6.20)", async function () {
+                this.timeout(120000);
+                need(this, version, "nvidia-ctk");
+                const theirs = `[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata-qemu]\nruntime_type = "io.containerd.theirs.v2"\n`;
+                await ok(
+                    version,
+                    "",
+                    { "etc/config.toml": `${given}${theirs}` },
+                    `${dropIns}; activate; ctk; activate`,
+                );
+                expect(await ok(version, "", {}, "to_change")).to.equal("");
+                for (const rewritten of [":", "ctk"]) {
+                    const dump = await ok(version, "", {}, `${rewritten}; deactivate; dump; activate`);
+                    expect(runtimes(dump)["kata-qemu"].runtime_type, rewritten).to.equal("io.containerd.theirs.v2");
+                }
+            });
+
+        for (const updated of [true, false]) {
+            it(`comments-stripped: restores others' entries that were disabled, ${updated ? "after an update" : "at once"} (containerd ${version})`, async function () {
+                need(this, version);
+                const plugin = `plugins."io.containerd.grpc.v1.cri".containerd.runtimes`;
+                const theirs = `[${plugin}.kata-qemu]\n  runtime_type = "io.containerd.theirs.v2"\n  pod_annotations = [\n    "a",\n    "b\tc",\n  ]\n[${plugin}.kata-qemu.options]\n  ConfigPath = "/their&s/configuration.toml"\n`;
+                const files = {
+                    "etc/config.toml": `version = 2\nimports = ["/opt/kata/a.toml", "/etc/containerd/conf.d/*.toml"]\nroot = "/x"\n${theirs}[${plugin}.runc]\nruntime_type = "io.containerd.runc.v2"\n`,
+                    "etc/conf.d/site.toml": version === "1.6.20" ? "" : `version = 2\n${theirs}`,
+                    "kata/a.toml": "version = 2\n",
+                };
+                await ok(version, "systemd", files, "activate; strip");
+                expect(file()).to.not.contain("their");
+                if (updated) {
+                    await ok(version, "systemd", {}, "activate");
+                    expect(file()).to.contain("#kata-containers:disabled# [plugins");
+                    expect(await ok(version, "systemd", {}, "to_change")).to.equal("");
+                }
+                await ok(version, "", {}, "deactivate");
+                expect(file()).to.contain(theirs);
+                if (version !== "1.6.20") expect(file("etc/conf.d/site.toml")).to.contain(theirs);
+                const { imports } = parse(file()) as any;
+                expect(imports).to.have.members([sandbox().path("kata/a.toml"), sandbox().path("etc/conf.d/*.toml")]);
+                const { runc, "kata-qemu": kata } = runtimes(await ok(version, "", {}, "dump"));
+                expect(kata).to.deep.include({
+                    runtime_type: "io.containerd.theirs.v2",
+                    pod_annotations: ["a", "b\tc"],
+                });
+                expect(kata.options.ConfigPath).to.equal("/their&s/configuration.toml");
+                expect(runc.options.SystemdCgroup ?? false).to.equal(false);
+            });
+        }
+    }
 
     it("removes its entries after containerd config migrate, and after a dump was written back", async function () {
         need(this, "2.3.7");

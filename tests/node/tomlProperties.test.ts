@@ -451,6 +451,62 @@ inEveryShell("mark_containerd", (sandbox) => {
     }
 });
 
+/** The runtimes of a parsed configuration by name, or an empty object in its place. */
+const runtimesIn = (root: any, plugin: string) =>
+    ["plugins", plugin, "containerd", "runtimes"].reduce((table, name) => (table[name] ??= {}), root);
+
+inEveryShell("originals", (sandbox) => {
+    for (const seed of seeds) {
+        it(`comments-stripped: originals restores the meaning of any containerd configuration that has lost its marks (seed ${seed})`, async () => {
+            await checkCases(seed, [{ arbitrary: containerdCases, count: 60 }], async (cases) => {
+                const batch = new Batch(sandbox());
+                const stripped = (i: number) => sandbox().path(`stripped-${i}`);
+                for (const [i, { form, document }] of cases.entries()) {
+                    batch.file(`${i}.toml`, document.text);
+                    batch.set("CRI_PLUGIN", form.plugin);
+                    batch.set("HANDLER", form.handler);
+                    batch.set("CONTAINERD_MAJOR", form.major);
+                    batch.set("KATA_LINK", "/opt/kata");
+                    batch.try(`marked-${i}`, "mark_containerd", `${i}.toml`, form.cgroup, runtimeTables(form), "");
+                    batch.try(`record-${i}`, "record_disabled", `${i}.toml`, stripped(i));
+                }
+                const result = await batch.run();
+                const restoring = new Batch(sandbox());
+                for (const [i, { form, document }] of cases.entries()) {
+                    const marked = result(`marked-${i}`).stdout;
+                    restoring.file(`stripped-${i}`, marked.replaceAll(/^#kata-containers:.*(\n|$)/gm, ""));
+                    restoring.file(`${i}/managed`, configPath);
+                    const before: any = { runc: {}, ...runtimesIn(parse(document.text), form.plugin) };
+                    const drivers = Object.entries<any>(before).map(([name, { options }]) =>
+                        [name.replaceAll(/[\\"]/g, "\\$&"), options?.SystemdCgroup ?? "", form.cgroup].join("\t"),
+                    );
+                    const edits = form.cgroup === "" ? [] : drivers;
+                    restoring.file(`${i}/edits`, `${result(`record-${i}`).stdout}${edits.join("\n")}\n`);
+                    restoring.set("STATE_DIR", `${i}`);
+                    restoring.set("CONTAINERD_CONFIG", stripped(i));
+                    restoring.try(`restored-${i}`, "originals", stripped(i), `${i}.out`);
+                    restoring.try(`text-${i}`, "cat", `${i}.out`);
+                }
+                const restored = await restoring.run();
+                return (i) => {
+                    const { form, document } = cases[i]!;
+                    const marked = result(`marked-${i}`);
+                    if (marked.status === 4) return;
+                    const { stdout } = restored(`text-${i}`);
+                    showing({ text: document.text, form, marked: marked.stdout, stdout }, () => {
+                        expect(restored(`restored-${i}`)).to.include({ status: 0, stderr: "" });
+                        const before = parse(document.text);
+                        const after = parse(stdout);
+                        // The runc that was added for containerd 1.x stays, as it is what containerd has built in.
+                        if (!runtimesIn(before, form.plugin).runc) delete runtimesIn(after, form.plugin).runc;
+                        expect(withoutEmpty(after)).to.deep.equal(withoutEmpty(before));
+                    });
+                };
+            });
+        }).timeout(120000);
+    }
+});
+
 const drivers = ["cgroupfs", "systemd"] as const;
 const isDriver = (line: string) => /^cgroupDriver\s*:/.test(line);
 

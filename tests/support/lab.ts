@@ -24,6 +24,8 @@ export interface LabNode {
     /** As in NAME=KIND: "1.6", "2.3", "vm". */
     kind: string;
     machine: "container" | "emulator";
+    /** Its root filesystem on this host, if it is a container. */
+    root: string | null;
 }
 export interface Inventory {
     nodes: { [name: string]: LabNode };
