@@ -23,7 +23,8 @@ export interface LabNode {
     containerd: string;
     /** As in NAME=KIND: "1.6", "2.3", "vm". */
     kind: string;
-    machine: "container" | "emulator";
+    /** "host": a hosted runner that is its own node, see tests/virtualization. */
+    machine: "container" | "emulator" | "host";
 }
 export interface Inventory {
     nodes: { [name: string]: LabNode };
@@ -33,7 +34,7 @@ let known: Inventory;
 export const inventory = (): Inventory => known;
 /** The nodes that every lab has. */
 export const nodes = (): { [name: string]: LabNode } =>
-    Object.fromEntries(Object.entries(known.nodes).filter(([, { machine }]) => machine === "container"));
+    Object.fromEntries(Object.entries(known.nodes).filter(([, { machine }]) => machine !== "emulator"));
 
 export const names = () => Object.keys(nodes());
 
@@ -48,6 +49,10 @@ export function up(...args: string[]): void {
         const [, name, value] = /^export (\w+)=(.*)$/.exec(line) ?? [];
         if (name) process.env[name] = execFileSync("sh", ["-c", `printf %s ${value}`], { encoding: "utf8" });
     }
+    readInventory();
+}
+/** Uses the nodes in the file LAB_INVENTORY. */
+export function readInventory(): void {
     known = JSON.parse(readFileSync(process.env.LAB_INVENTORY!, "utf8"));
 }
 export const command = (...args: string[]) => execFileSync(lab, args, { stdio: ["ignore", "inherit", "inherit"] });
@@ -86,6 +91,7 @@ export function onNode(name: string, script: string): string {
     const result = spawnSync("ssh", [...shared(name), ...target], {
         input: script,
         encoding: "utf8",
+        maxBuffer: 1 << 26,
     });
     if (result.status !== 0) throw new Error(`on ${name}: ${result.stderr}${result.stdout}`);
     return result.stdout.trim();
