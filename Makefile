@@ -1,5 +1,5 @@
 # `make demo` and `make test` set up everything they need on a fresh Debian-like machine.
-.PHONY: help demo demo-down test test-all bench lint unit node lab-test e2e faults vm nodes languages tools clean
+.PHONY: help demo demo-down test test-all bench lint unit node lab-test e2e faults vm nodes languages tools checks clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -17,17 +17,17 @@ test: lint unit node lab-test e2e ## run all tests, the long ones as a seeded sa
 test-all: export KATA_TEST_ALL = 1
 test-all: test ## run all tests in full: every fault, a soak of 50 rounds (55 minutes)
 
-lint: node_modules tools ## check format, types, shell files, and the rules of this project
+lint: node_modules checks ## check format, types, shell files, and the rules of this project
 	npm run -s lint
 	npm run -s types
 	lab/lint
 	npx mocha 'tests/lint/*.test.ts'
 
-unit: node_modules ## test the TypeScript code and the schema
+unit: node_modules checks ## test the TypeScript code and the schema
 	npm run -s test:unit
 	npm run -s test:schema
 
-node: node_modules tools ## test the node program in several shells
+node: node_modules checks ## test the node program in several shells
 	npx mocha --parallel 'tests/node/*.test.ts'
 
 lab-test: tools ## test the lab's command provider
@@ -50,6 +50,9 @@ bench: node_modules tools ## measure installs on 1 to 200 nodes and compare them
 
 tools:
 	lab/lab tools
+
+checks:
+	lab/lab checks >/dev/null
 
 clean: ## remove the lab and its cache
 	lab/lab clean

@@ -42,7 +42,15 @@ const table = (page: string, header: string) => {
 const code = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, word]) => word!);
 
 describe("the documentation", () => {
-    const pages = ["README.md", "CHANGELOG.md", ...filesIn("docs", ".md"), ...filesIn("examples", ".md")];
+    const pages = [
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CODE_OF_CONDUCT.md",
+        ...filesIn("docs", ".md"),
+        ...filesIn("examples", ".md"),
+    ];
 
     for (const page of pages) {
         it(`${page} has no broken link`, () => {
@@ -109,7 +117,7 @@ describe("docs/architecture.md", () => {
 
     it("docs/architecture.md names only files that exist", () => {
         const paths = code(read("docs/architecture.md")).filter((word) =>
-            /^(src|node|tests|lab|docs|bench|examples)\//.test(word),
+            /^(src|node|tests|lab|docs|bench|examples|scripts|\.github)\//.test(word),
         );
         expect(paths.filter((path) => !existsSync(join(root, path)))).to.deep.equal([]);
     });

@@ -118,6 +118,16 @@ make_nvidia_ctk() {
 
 make_miniature() { "$LAB_HOME/miniature/build.sh" "$1"; }
 
+# prepare_checks: installs and builds what lint, unit tests and tests of the node program need. Sets ACTIONLINT to the folder
+# of its program.
+prepare_checks() {
+    declare -g ACTIONLINT
+    install_packages "$PACKAGES"
+    tool actionlint "actionlint VERSION, for the workflows in .github (15 s)" github.com/rhysd/actionlint
+    # shellcheck disable=SC2034 # for lab/lab
+    ACTIONLINT=$REPLY
+}
+
 # find_full_pulumi: sets FULL_PULUMI to the Pulumi CLI of the user, not one that the lab built and `lab env` put on PATH.
 find_full_pulumi() {
     local candidate

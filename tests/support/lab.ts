@@ -23,7 +23,8 @@ export interface LabNode {
     containerd: string;
     /** As in NAME=KIND: "1.6", "2.3", "vm". */
     kind: string;
-    machine: "container" | "emulator";
+    /** "host": a hosted runner that is its own node, see tests/virtualization. */
+    machine: "container" | "emulator" | "host";
     /** Its root filesystem on this host, if it is a container. */
     root: string | null;
 }
@@ -35,7 +36,7 @@ let known: Inventory;
 export const inventory = (): Inventory => known;
 /** The nodes that every lab has. */
 export const nodes = (): { [name: string]: LabNode } =>
-    Object.fromEntries(Object.entries(known.nodes).filter(([, { machine }]) => machine === "container"));
+    Object.fromEntries(Object.entries(known.nodes).filter(([, { machine }]) => machine !== "emulator"));
 
 export const names = () => Object.keys(nodes());
 
@@ -52,6 +53,10 @@ export function up(...args: string[]): void {
         if (name && name !== "PULUMI_BACKEND_URL")
             process.env[name] = execFileSync("sh", ["-c", `printf %s ${value}`], { encoding: "utf8" });
     }
+    readInventory();
+}
+/** Uses the nodes in the file LAB_INVENTORY. */
+export function readInventory(): void {
     known = JSON.parse(readFileSync(process.env.LAB_INVENTORY!, "utf8"));
 }
 export const command = (...args: string[]) => execFileSync(lab, args, { stdio: ["ignore", "inherit", "inherit"] });
@@ -90,6 +95,7 @@ export function onNode(name: string, script: string): string {
     const result = spawnSync("ssh", [...shared(name), ...target], {
         input: script,
         encoding: "utf8",
+        maxBuffer: 1 << 26,
     });
     if (result.status !== 0) throw new Error(`on ${name}: ${result.stderr}${result.stdout}`);
     return result.stdout.trim();
