@@ -15,11 +15,6 @@ time_limit() {
 # any_runs UNIT...: a unit may be a pattern.
 any_runs() { systemctl is-active "$@" 2>/dev/null | grep -qE '^(active|activating|reloading)'; }
 
-# at_rest UNIT: it does not run, and is not being started. It is at rest between two automatic restarts, too.
-at_rest() {
-    systemctl show -p ActiveState -p SubState "$1" 2>/dev/null | grep -qE '^(ActiveState=(inactive|failed)|SubState=.*auto-restart.*)$'
-}
-
 # runs_as_root PID: with all its user ids, in the user and process namespaces of the machine.
 # shellcheck disable=SC3013 # every shell has -ef
 runs_as_root() {

@@ -87,7 +87,7 @@ inEveryShell("guards fail closed", (sandbox) => {
 
     it("starts no action if its lock cannot be taken, and does not take it for another run", async () => {
         for (const status of [66, 127]) {
-            const { stdout, stderr } = await sandbox().run(`flock() { return ${status}; }; work recover`);
+            const { stdout, stderr } = await sandbox().run(`flock() { return ${status}; }; work a.service recover`);
             expect(stdout).to.equal("");
             expect(stderr).to.contain(`the lock ${sandbox().folder}/run/lock cannot be taken`);
             expect(stderr).to.contain("what to do: install flock");

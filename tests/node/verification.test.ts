@@ -20,7 +20,7 @@ inEveryShell("the verification of a node", (sandbox) => {
     const prepared = `
         ACTION=activate VERIFY=true HANDLER=kata-qemu VERSION=3.32.0 TREE=3.32.0-0123456789ab SHIM_PATH=bin/shim
         KATA_CONFIG_PATH=$PWD/configuration.toml
-        CONTAINERD_MAJOR=1 CONTAINERD_SOCKET=/s CONTAINERD_UNIT=containerd.service
+        CONTAINERD_MAJOR=1 CONTAINERD_PID=1 CONTAINERD_SOCKET=/s CONTAINERD_UNIT=containerd.service
         timeout() { shift; "$@"; }
         within() { shift; "$@"; }
         find_containerd() { :; }
@@ -151,6 +151,9 @@ inEveryShell("the verification of a node", (sandbox) => {
         expect(marker()).to.equal(true);
         expect((await run("find_containerd() { fail 'it does not run' ''; }; end_left_guest")).status).to.equal(0);
         expect(marker()).to.equal(true);
+        // Without a running containerd, nobody can end it.
+        const atRest = await run('CONTAINERD_PID=""; end_guest() { exit 9; }; end_left_guest');
+        expect(atRest).to.include({ status: 0, stdout: "" });
         const { status, stdout: quiet } = await run("end_left_guest");
         expect({ status, quiet }).to.deep.equal({ status: 0, quiet: "" });
         expect(calls()).to.include(
