@@ -58,7 +58,7 @@ describe("a changed handler on real nodes", function () {
     const installed = (node: string) =>
         onNode(
             node,
-            `ls /etc/kata-containers | xargs; ls /usr/local/bin | sed -n 's/^containerd-shim-\\(kata.*\\)-v2$/\\1/p' | xargs
+            `ls /etc/kata-containers | xargs; ls /usr/local/bin | sed -n 's/^containerd-shim-\\(kata.*\\)-v2$/\\1/p' | sort | xargs
             containerd config dump 2>/dev/null | sed -n 's/.*containerd\\.runtimes\\.\\(kata[a-z-]*\\)\\]$/\\1/p' | sort | xargs`,
         ).split("\n");
     const three = (handlers: string) => [handlers, handlers, handlers];
