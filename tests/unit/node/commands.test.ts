@@ -129,6 +129,7 @@ describe("the commands for a node", () => {
                 "--cgroup-driver=systemd",
                 "--change-under-running-pods=true",
                 "--host-checks=enforce",
+                "--verify=true",
             ]);
 
             expect(received(run(deactivate(plan, claim), { shell }).stdout)).to.deep.equal([

@@ -18,7 +18,7 @@ describe("failpoints", () => {
     const change = (script = "") => {
         execFileSync(
             "sh",
-            ["-eu", "-c", `. ${failpoints}\nFAILPOINTS=$PWD JOURNAL=$PWD/journal\n${script}\n${commands}`],
+            ["-eu", "-c", `. ${failpoints}\nFAILPOINTS=$PWD JOURNAL=$PWD/journal WORK_DIR=$PWD/work\n${script}\n${commands}`],
             {
                 cwd: folder,
             },
