@@ -94,14 +94,14 @@ gate_kubelet() {
 # $WORK_DIR/runtime-class, or the whole objects if FORM is empty. It reads them with the kubelet's credentials; null if
 # those come from a plugin, for instance of a cloud, or if the API server does not answer.
 ask_cluster() {
-    local kubeconfig server
+    local kubeconfig server form="${1-;as=PartialObjectMetadata;g=meta.k8s.io;v=v1}"
     printf null | tee "$WORK_DIR/node" >"$WORK_DIR/runtime-class"
     kubeconfig=$(kubelet_kubeconfig "$(kubelet_pid)" 2>/dev/null) || kubeconfig=""
     if [ -z "$NODE" ] || [ ! -r "$kubeconfig" ] || ! have curl; then return; fi
     server=$(kubeconfig_entry "$kubeconfig" server)
     set -- -o "$WORK_DIR/answer-1" "$server/api/v1/nodes/$NODE"
     [ -z "$RUNTIME_CLASS" ] || set -- "$@" -o "$WORK_DIR/answer-2" "$server/apis/node.k8s.io/v1/runtimeclasses/$RUNTIME_CLASS"
-    curl -sS -m 10 --noproxy '*' -H "Accept: application/json${1-;as=PartialObjectMetadata;g=meta.k8s.io;v=v1}" \
+    curl -sS -m 10 --noproxy '*' -H "Accept: application/json$form" \
         --cacert "$(credential "$kubeconfig" certificate-authority)" --cert "$(credential "$kubeconfig" client-certificate)" \
         --key "$(credential "$kubeconfig" client-key)" "$@" 2>/dev/null || return 0
     mv "$WORK_DIR/answer-1" "$WORK_DIR/node"
