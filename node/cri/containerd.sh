@@ -121,7 +121,7 @@ function read_records(    n, i, path, record, field) {
         split(record[i], field, "\t")
         if (field[1] !~ /^\//) {
             was[field[1]] = field[2]; now[field[1]] = field[3]
-            if (field[2] != field[3]) copied = field[1]
+            if (field[2] != field[3] && field[3] ~ /^(true|false)$/) copied = field[1]
         } else {
             record[i] = substr(record[i], length(field[1] field[2]) + 3)
             if (field[2] == "table") tables[field[1]] = tables[field[1]] "\n" record[i]

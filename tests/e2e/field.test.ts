@@ -151,14 +151,14 @@ runtime_type = "io.containerd.runc.v2"
                 `set -e; systemctl stop kubelet containerd; cd /usr/bin; ${script}; systemctl start containerd kubelet`,
             );
         // An older containerd need not read what a newer one has written.
-        onNode(older, "mkdir /root/old");
+        onNode(older, "mkdir /root/old /root/new");
         for (const program of programs)
             execFileSync("cp", [
                 `${nodes()[newer]!.root}/usr/local/bin/${program}`,
-                `${nodes()[older]!.root}/root/${program}`,
+                `${nodes()[older]!.root}/root/new/${program}`,
             ]);
         swap(
-            `cp -a /var/lib/containerd /root/old/state; mv ${programs.join(" ")} /root/old; cd /root; mv ${programs.join(" ")} /usr/bin`,
+            `cp -a /var/lib/containerd /root/old/state; mv ${programs.join(" ")} /root/old; cd /root/new; mv ${programs.join(" ")} /usr/bin`,
         );
         try {
             const { outputs } = await stack.up(given("systemd", [older]));
@@ -175,7 +175,7 @@ runtime_type = "io.containerd.runc.v2"
         } finally {
             swap(
                 `cd /root/old; mv ${programs.join(" ")} /usr/bin; find /var/lib/containerd -mindepth 1 -delete
-                cp -a state/. /var/lib/containerd; rm -r /root/old`,
+                cp -a state/. /var/lib/containerd; rm -r /root/old /root/new`,
             );
         }
         expect(files(older)).to.equal(before);

@@ -35,6 +35,7 @@ plan_containerd() {
     echo "$SIGNATURE" >"$WORK_DIR/kata"
     for handler in $HANDLERS; do want_managed_file "$WORK_DIR/kata" "$(config_of "$handler")"; done
     want_containerd
+    if [ -n "$CGROUP_DRIVER" ]; then printf 'kubelet.cgroupDriver\\tx\\t%s\\n' "$CGROUP_DRIVER" >>"$WORK_DIR/edits"; fi
     want_file "$WORK_DIR/edits" "$STATE_DIR/edits"
     unwant_rest
 }

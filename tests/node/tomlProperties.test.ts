@@ -464,7 +464,7 @@ inEveryShell("originals", (sandbox) => {
                 for (const [i, { form, document }] of cases.entries()) {
                     batch.file(`${i}.toml`, document.text);
                     batch.set("CRI_PLUGIN", form.plugin);
-                    batch.set("HANDLER", form.handler);
+                    batch.set("HANDLERS", form.handler);
                     batch.set("CONTAINERD_MAJOR", form.major);
                     batch.set("KATA_LINK", "/opt/kata");
                     batch.try(`marked-${i}`, "mark_containerd", `${i}.toml`, form.cgroup, runtimeTables(form), "");
