@@ -94,10 +94,7 @@ exists() { [ -e "$1" ] || [ -L "$1" ]; }
 flush() { sync "$@" 2>/dev/null || sync; }
 
 # private_folder PATH: only root can read it.
-private_folder() {
-    mkdir -p "$1"
-    chmod 0700 "$1"
-}
+private_folder() { mkdir -p "$1" && chmod 0700 "$1"; }
 
 # excerpt: passes on the output of another program without long lines and in ASCII only, because Pulumi loses the result of
 # a command that printed one byte of invalid UTF-8.

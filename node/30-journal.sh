@@ -4,10 +4,7 @@
 
 journal_open() { [ -d "$JOURNAL" ]; }
 
-begin() {
-    mkdir "$JOURNAL"
-    flush "$STATE_DIR"
-}
+begin() { mkdir "$JOURNAL" && flush "$STATE_DIR"; }
 
 # backup_of PATH: the backup of PATH until the change is committed. It is a second hard link in the same folder, so that
 # neither the backup nor a rollback needs disk space.

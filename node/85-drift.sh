@@ -53,7 +53,7 @@ drift_of_stage() {
 }
 
 drift_of_activate() {
-    local handler kind path argument
+    local kind path argument
     PROBING=yes
     [ -s "$STATE_DIR/managed" ] || fail "Kata Containers is not active" ""
     [ -f "$STATE_DIR/activate" ] || return 0
@@ -63,11 +63,7 @@ drift_of_activate() {
     find_containerd
     find_kubelet
     find_handlers
-    for handler in $(managed_handlers); do
-        case " $HANDLERS " in *" $handler "*) continue ;; esac
-        echo "runtime $handler is kept, and nothing runs on it any longer"
-        HANDLERS="$HANDLERS $handler"
-    done
+    report_unused_handlers
     dump_now
     if [ -s "$WORK_DIR/dump.now" ] && [ "$(fingerprint)" = "$(cat "$STATE_DIR/fingerprint" 2>/dev/null)" ]; then return; fi
     plan_activation

@@ -130,7 +130,8 @@ work_for() {
     set +f
     IFS=" $TAB$NEWLINE"
     while [ $# -gt 0 ] && [ "$1" != "$0" ]; do shift; done
-    [ $# -gt 0 ] || fail "the connection was lost before the work began" "run pulumi up again"
+    # Any user may have got the id of a caller that has ended.
+    { [ $# -gt 0 ] && runs_as_root "${caller##*/}"; } || fail "the connection was lost before the work began" "run pulumi up again"
     shift
     work "$unit" "$@"
 }

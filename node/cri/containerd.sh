@@ -712,6 +712,15 @@ find_handlers() {
         if [ -s "$WORK_DIR/running" ]; then HANDLERS="$HANDLERS $handler"; fi
     done
 }
+# report_unused_handlers: prints the earlier ones that nothing runs on, and adds them to HANDLERS.
+report_unused_handlers() {
+    local handler
+    for handler in $(managed_handlers); do
+        case " $HANDLERS " in *" $handler "*) continue ;; esac
+        echo "runtime $handler is kept, and nothing runs on it any longer"
+        HANDLERS="$HANDLERS $handler"
+    done
+}
 # config_of HANDLER: the path of its Kata configuration.
 config_of() { printf '%s\n' "${KATA_CONFIG_PATH%/*/*}/$1/configuration.toml"; }
 

@@ -79,6 +79,23 @@ yaml_problem() { # FILE KEY
         $0 ~ "^[\"\047]?" ENVIRON["E_KEY"] "[\"\047]?[ \t]*:[ \t\r]*(#.*)?$" { print "line " NR " has no value"; exit }
         { body = 1 }' "$1"
 }
+# mark_yaml FILE KEY VALUE: prints the YAML file with that entry at its top level. If the key is there twice, both get it.
+mark_yaml() {
+    E_CUT_SHORT=$(cut_short "$1") E_KEY=$2 E_VALUE=$3 awk "$MARKS_AWK"'
+        BEGIN { name = ENVIRON["E_KEY"]; new = name ": " ENVIRON["E_VALUE"] }
+        match($0, "^[\"\047]?" name "[\"\047]?[ \t]*:") {
+            found = 1
+            s = $0
+            sub(/[ \t]*(#.*)?\r?$/, "", s)
+            gsub(/["\047]/, "", s)
+            if (s != new) $0 = replaced($0, new) new
+        }
+        { printf "%s%s", (NR > 1 ? "\n" : ""), $0 }
+        END {
+            if (NR && ENVIRON["E_CUT_SHORT"] == "") printf "\n"
+            if (!found) printf "%s%s\n%s", begin_mark(), new, end_mark()
+        }' "$1"
+}
 # The driver that it reports, or else that its flag or its files set, or nothing.
 kubelet_cgroup_driver() { # PID
     local driver

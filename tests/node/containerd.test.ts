@@ -592,7 +592,7 @@ inEveryShell("containerd", (sandbox) => {
             sandbox().write("info", info);
             return sandbox().run(
                 `require_handlers() { :; }; require_driver() { :; }; have() { :; }; timeout() { shift 4; cat info; }
-                CONTAINERD_SOCKET=/x KATA_CONFIG_PATH=/kata/configuration.toml CGROUP_DRIVER=systemd; prove_containerd`,
+                CONTAINERD_SOCKET=/x CONTAINERD_UNIT=u CONTAINERD_CONFIG=/c KATA_CONFIG_PATH=/kata/configuration.toml CGROUP_DRIVER=systemd; prove_containerd`,
             );
         };
         expect(await prove(cri("/kata/configuration.toml", true))).to.include({ status: 0 });
