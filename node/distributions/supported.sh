@@ -47,8 +47,9 @@ kubelet_rests() {
     within 15 kubelet_settled || return 1
     [ -n "$KUBELET_PID" ] || return 0
     unit=$(unit_of "$KUBELET_PID")
-    # One that fails at once, since it lacks its files, runs now and then.
-    [ "$(systemctl show -p NRestarts --value "$unit" 2>/dev/null)" != 0 ] && within 5 at_rest "${unit:-$(recorded KUBELET_UNIT)}"
+    # One that fails at once, since it lacks its files or containerd, runs now and then.
+    { [ "$(systemctl show -p NRestarts --value "$unit" 2>/dev/null)" != 0 ] || at_rest "$(recorded CONTAINERD_UNIT)"; } &&
+        within 5 at_rest "${unit:-$(recorded KUBELET_UNIT)}"
 }
 kubelet_settled() { kubelet_runs || at_rest "$(recorded KUBELET_UNIT)"; }
 

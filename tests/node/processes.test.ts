@@ -436,6 +436,9 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             const kubelet = { main: 30, state: "activating", detail: "auto-restart" };
             const left = await deactivate({ "kubelet.service": { ...kubelet, restarts: 7 } });
             expect(left[0]).to.equal(kubeletAtRest);
+            // This package has just restarted it.
+            const restarted = await deactivate({ ...inactive, "kubelet.service": kubelet });
+            expect(restarted[0]).to.equal(kubeletAtRest);
             const once = await deactivate({ "kubelet.service": { main: 30, restarts: 7 } });
             expect(once[0]).to.equal("kubelet 30 kubelet.service");
         });
