@@ -32,7 +32,7 @@ inEveryShell("a run of an action", (sandbox) => {
         sandbox().run(
             `sandbox=$PWD
             id() { echo 0; }
-            runs_as_root() { true; }
+            runs_as_root() { [ ! -e "$sandbox/other-user" ]; }
             record() { :; }
             do_probe() { ls "$WORK_DIR/plan" >"$sandbox/started"; while :; do sleep 0.1; done; }
             do_activate() { cd "$sandbox"; ${work}
@@ -95,6 +95,12 @@ inEveryShell("a run of an action", (sandbox) => {
             'sleep 0 & gone=$!; wait; sh "$0" --work some.service $gone; echo "status $?"',
         );
         expect(stdout).to.equal("status 1\n");
+        expect(existsSync(sandbox().path("began"))).to.equal(false);
+    });
+
+    it("changes nothing if another user has got the id of its caller", async () => {
+        const { stdout } = await run("touch began", `touch other-user; program ${activate}; echo "status $?"`);
+        expect(stdout).to.match(/the connection was lost before the work began[\s\S]*status 1\n$/);
         expect(existsSync(sandbox().path("began"))).to.equal(false);
     });
 
