@@ -57,10 +57,10 @@ host_findings() {
         "load kvm_intel or kvm_amd; in a virtual machine, enable nested virtualization"
     for name in $KATA_MODULES; do
         if ! module_available "$name"; then
-            finding "the kernel module $name is missing" "install the kernel's full module package, or a kernel that has it"
+            finding "the kernel module $name is missing" "install the package with the kernel's additional modules (on Ubuntu: linux-modules-extra-$(uname -r)), or a kernel that has it"
         elif ! has_device "$(echo "$name" | tr _ -)"; then
             finding "/dev/$(echo "$name" | tr _ -) does not exist$(load_failure "$name")" \
-                "unload what keeps $name from being loaded, which dmesg names; it may be the vsock module of another hypervisor"
+                "unload the module that conflicts with $name, for example vmw_vsock_vmci_transport on VMware; dmesg may show the reason"
         fi
     done
     # On a hybrid machine, the controllers use version 1.

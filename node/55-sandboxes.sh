@@ -32,5 +32,5 @@ kill_sandboxes() {
     sandboxes | cut -f 2 >"$WORK_DIR/sandboxes"
     kill_containers "$WORK_DIR/sandboxes"
     within 60 no_sandboxes || fail "sandboxes are still running 60 s after SIGKILL: $(sandbox_names)" \
-        "end their processes (see ps and crictl pods), then run pulumi again"
+        "kill their processes (crictl pods shows the sandbox ids, ps -ef the processes with such an id) or reboot the node, then run pulumi again"
 }

@@ -55,7 +55,7 @@ prepare_kubelet() {
     value=$(flag "$KUBELET_PID" --cgroup-driver)
     [ "${value:-$CGROUP_DRIVER}" = "$CGROUP_DRIVER" ] ||
         fail "the kubelet is started with --cgroup-driver=$value, which its configuration file cannot change" \
-            "remove the flag from the kubelet's unit"
+            "move it to $KUBELET_CONFIG as \"cgroupDriver: $value\" instead (systemctl cat $KUBELET_UNIT names the files with its flags), restart $KUBELET_UNIT, then run pulumi up again"
     value=$(kubelet_config_folder "$KUBELET_PID")
     if [ -n "$value" ] && grep -rq '^cgroupDriver:' "$value"; then
         fail "a file in the kubelet's --config-dir $value sets cgroupDriver" "remove it there"

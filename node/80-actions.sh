@@ -144,8 +144,8 @@ do_deactivate() {
     if [ "$FORCE" != true ] && ! within 30 no_sandboxes; then
         fail "sandboxes still run on Kata Containers: $(sandbox_names)" \
             "delete these pods (without a kubelet: crictl rmp -f on the node), then run pulumi again;\
- or set forceRemoval and run pulumi up, then remove Kata again;\
- this node's labels are gone already, so no new Kata pod is scheduled to it until pulumi up"
+ or add the node to \`nodes\` again if you removed it, set forceRemoval to true, run pulumi up, and remove Kata again;\
+ if this is a removal, this node's labels are gone already: no new Kata pod is scheduled to it until you run pulumi up"
     fi
     plan_deactivation
     change_node plan_deactivation
@@ -244,8 +244,8 @@ prove() {
     path=$(head -n 1 "$WORK_DIR/plan" | cut -f 2)
     if [ "$path" = "$KUBELET_CONFIG" ]; then unit=$KUBELET_UNIT; fi
     if [ -e "$JOURNAL/restarted-$unit" ]; then by="the restart of $unit"; fi
-    [ -z "$path" ] || fail "$by rewrote $path without the entries of this package; rolling back" \
-        "keep what writes it from doing so, or change its template; the commands of the unit are in: systemctl cat $unit"
+    [ -z "$path" ] || fail "$by rewrote $path; rolling back" \
+        "disable the command that writes it, or change its template (systemctl cat $unit shows the unit's commands), then run pulumi up again"
     [ "$ACTION" = activate ] || return 0
     prove_containerd
     driver=$(cgroup_driver)

@@ -95,7 +95,8 @@ describe_drift() {
         describe_containerd_drift "$2"
     elif [ "$2" = "$KUBELET_CONFIG" ]; then
         driver=$(kubelet_entry cgroupDriver)
-        echo "cgroupDriver is ${driver:-not set} in $2, was $CGROUP_DRIVER"
+        [ "$driver" != "$CGROUP_DRIVER" ] || driver="$driver without its mark"
+        echo "cgroupDriver is ${driver:-not set} in $2, was ${CGROUP_DRIVER:-not managed}"
     elif [ "$1" = move ]; then
         : # the next line of the plan installs the managed path
     elif ! exists "$2"; then

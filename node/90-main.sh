@@ -127,8 +127,7 @@ work_for() {
         export "${variable?}"
     done
     set -- $(tr '\000' '\n' <"$caller/cmdline")
-    set +f
-    IFS=" $TAB$NEWLINE"
+    set +f; IFS=" $TAB$NEWLINE"
     while [ $# -gt 0 ] && [ "$1" != "$0" ]; do shift; done
     # Any user may have got the id of a caller that has ended.
     { [ $# -gt 0 ] && runs_as_root "${caller##*/}"; } || fail "the connection was lost before the work began" "run pulumi up again"

@@ -61,8 +61,8 @@ export interface ProxyConnection {
     /** The password of the user. Kubespray: `ansible_password`, `ansible_ssh_pass`. */
     password?: Input<string>;
     /**
-     * The private key of the user, in PEM form: the key itself, not the name of a file. PKCS#8 is
-     * accepted if it is not encrypted. If it is set, the keys of an SSH agent are not tried. Kubespray: `ansible_ssh_private_key_file`.
+     * The private key of the user, in PEM form: the key itself, not the name of a file. PKCS#8 is accepted if it is not
+     * encrypted. If it is set, the keys of an SSH agent are not tried. Kubespray: `ansible_ssh_private_key_file`.
      */
     privateKey?: Input<string>;
     /** The password of `privateKey`, if the key is encrypted. */
@@ -100,14 +100,14 @@ export interface Connection extends ProxyConnection {
 
 /** One Kubernetes node. */
 export interface Node {
-    /** How to reach the node over SSH. Pulumi keeps it as a secret. */
+    /** How to reach the node over SSH. Pulumi keeps its private keys and passwords as secrets. */
     connection: Connection;
     /**
      * Set to `true` for a decommissioned machine, which cannot be restored. Defaults to `false`.
      *
      * First run `pulumi up` with `true`, which does not connect to the machine. Then remove the node from `nodes`, and run
-     * `pulumi up` again. A machine that was never installed completely is an error. A machine that still answers over SSH does
-     * not need it, even if it has left the cluster.
+     * `pulumi up` again. If the machine was never installed completely, `true` is an error: remove the node from `nodes` at
+     * once. A machine that still answers over SSH does not need it, even if it has left the cluster.
      */
     gone?: boolean;
 }
@@ -180,7 +180,7 @@ export interface Kubelet {
      * The cgroup driver of the kubelet and of containerd's runc, which are always changed together. Defaults to the
      * existing cgroup driver of each node. Kubespray: `kubelet_cgroup_driver`, `containerd_use_systemd_cgroup`.
      *
-     * With `systemd`, the setting `runtime.sandbox_cgroup_only` defaults to `true`, because the Go implementation
+     * With `systemd`, the setting `runtime.sandbox_cgroup_only` defaults to `true`, because the Go shim
      * supports systemd's control groups only in that mode. `systemd` requires Kata 2.3.0 or later, and cgroup v2 on the
      * node.
      */
@@ -208,14 +208,15 @@ export interface Toleration {
 
 /**
  * A RuntimeClass that pods select with `runtimeClassName`, and its configuration of Kata Containers. Its pods are
- * scheduled only to nodes with the label `katacontainers.io/kata-runtime=true`, which this package sets.
+ * scheduled only to nodes with the labels `katacontainers.io/kata-runtime=true` and `handler.kata-containers/HANDLER=true`,
+ * which this package sets.
  */
 export interface RuntimeClass {
     /**
      * The shim of Kata Containers. Defaults to `SHIM` for a RuntimeClass named `kata-SHIM`; required for any other name.
      *
      * From Kata 4.1.0 on, the name `kata-qemu` means `qemu-runtime-rs`, because the Kata project deprecates the Go
-     * implementation. Set `shim` to `qemu` to keep it.
+     * shim. Set `shim` to `qemu` to keep it.
      */
     shim?: Input<Shim>;
     /**
@@ -319,7 +320,7 @@ export interface Rollout {
      * Whether to boot a guest on each node at the end of a change: a container without network from the node's pause image,
      * outside Kubernetes, which is removed at once. Defaults to `true`, or `false` with `hostChecks: "warn"`.
      *
-     * If no guest boots within two minutes, the node is rolled back, and the error has the last words of the shim and the
+     * If no guest boots within two minutes, the node is rolled back, and the error has the last log lines of the shim and the
      * hypervisor. A node without a pause image is not verified, and its status says so.
      */
     verify?: Input<boolean>;
@@ -368,10 +369,10 @@ export interface KataContainersArgs {
     /**
      * Whether to probe the nodes for drift, over SSH, at every preview and update. Defaults to `warn`.
      *
-     * A probe compares containerd's runtime table, Kata's configuration, the unpacked release and the cgroup driver with
-     * the state that was applied. Drift shows as an update of that node alone, with the reason, and the update repairs
-     * it. A probe changes nothing. Nodes whose address is not known yet are skipped. A host key that differs from
-     * `hostKey` is always an error.
+     * A probe compares containerd's runtime table, Kata's configuration, the unpacked release, the cgroup driver, the
+     * node's labels and the RuntimeClass with the state that was applied. Drift shows as a change of the affected resources
+     * alone, with the reason, and `pulumi up` repairs it. A probe changes nothing. Nodes whose address is not known yet are
+     * skipped. A host key that differs from `hostKey` is always an error.
      */
     drift?: Input<Drift>;
     /**
@@ -398,7 +399,8 @@ export interface NodeStatus {
     sandboxes: { [version: string]: number };
     /**
      * The last verification (`rollout.verify`) of the release and configuration that new pods use, by handler, such as
-     * `Kata 4.1.0 booted a guest at 2026-11-26T09:15:00Z`. Empty without a verification.
+     * `Kata 4.1.0 booted a guest at 2026-11-26T09:15:00Z`. On a node without a pause image it says that the node is not
+     * verified. Empty if there was no verification.
      */
     verified: { [handler: string]: string };
 }

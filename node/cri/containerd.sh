@@ -47,7 +47,7 @@ find_containerd() {
         fail "containerd $CONTAINERD_VERSION is too old" "upgrade containerd to 1.6 or later"
 }
 find_running_containerd() {
-    local pid remedy="this package supports containerd 1.6 or later there; remove this node from \`nodes\`"
+    local pid remedy="this package supports only containerd 1.6 or later as the kubelet's container runtime: remove this node from \`nodes\`"
     case $CONTAINERD_SOCKET in
         /*) ;;
         *) fail "the kubelet expects its container runtime at $CONTAINERD_SOCKET, which is not a Unix socket" "$remedy" ;;
@@ -62,7 +62,7 @@ find_running_containerd() {
     CONTAINERD=$(program_of "$pid") || fail "the container runtime has just exited" "run pulumi up again"
     CONTAINERD_UNIT=$(unit_of "$pid")
     [ -x "$CONTAINERD" ] || fail "$CONTAINERD (process $pid) runs, but that program no longer exists" \
-        "install it again, or stop $CONTAINERD_UNIT to remove Kata from this node, then run pulumi up again"
+        "install it again; or, if you are removing Kata from this node, stop $CONTAINERD_UNIT; then run pulumi again"
     [ "${CONTAINERD##*/}" = containerd ] || fail "the kubelet uses $CONTAINERD\
  (process $pid${CONTAINERD_UNIT:+ of $CONTAINERD_UNIT}) at $CONTAINERD_SOCKET, not containerd" "$remedy"
     [ -n "$CONTAINERD_UNIT" ] ||
@@ -73,7 +73,7 @@ find_running_containerd() {
     case :$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p'): in
         *":$(shim_folder):"*) ;;
         *) fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed" \
-                "add it to the Environment of $CONTAINERD_UNIT" ;;
+                "add it to PATH in the Environment of $CONTAINERD_UNIT (systemctl edit $CONTAINERD_UNIT), restart $CONTAINERD_UNIT, then run pulumi up again" ;;
     esac
     have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
         "install the ctr that belongs to $CONTAINERD"
@@ -218,7 +218,7 @@ choose_form() {
         if [ "$CONTAINERD_MAJOR" = 1 ]; then
             echo "rewrite it as version 2: begin it with \`version = 2\`, and write plugins.\"io.containerd.grpc.v1.cri\" instead of plugins.cri"
         else
-            echo "migrate it with: containerd config migrate"
+            echo "replace it with the output of: containerd --config $CONTAINERD_CONFIG config migrate; restart containerd, then run pulumi up again"
         fi
     )"
     case $config_version in
@@ -570,7 +570,7 @@ require_cri() {
     toml_get "$WORK_DIR/dump.now" "" disabled_plugins | grep -qE "$ids" || return 0
     if toml_get "$CONTAINERD_CONFIG" "" disabled_plugins | grep -qE "$ids"; then file=$CONTAINERD_CONFIG; fi
     fail "containerd's CRI is disabled: disabled_plugins in $file names it" \
-        "remove it from that list and restart $CONTAINERD_UNIT, if this containerd is the kubelet's container runtime"
+        "remove it from that list, restart $CONTAINERD_UNIT, then run pulumi up again"
 }
 
 # importing TABLE: the last imported file with a table whose name contains TABLE, for errors.
@@ -604,7 +604,7 @@ require_handlers() {
     for handler in $HANDLERS; do
         path=$(toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$handler\".options" ConfigPath)
         [ "$path" = "$(config_of "$handler")" ] ||
-            fail "$2 the runtime $handler is another one (its ConfigPath is \"$path\"), from $(importing ".runtimes.$handler")" \
+            fail "$2 the runtime $handler is not the managed one: $(importing ".runtimes.$handler") sets its ConfigPath to \"$path\"" \
                 "remove it from that file, or choose another handler"
     done
 }
@@ -688,7 +688,7 @@ refuse_running_containers() {
         running=$(shims | wc -l)
     fi
     [ "$running" -eq 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
-        "drain the node, or set kubelet.changeUnderRunningPods; Kubernetes recommends to change the driver on an empty node"
+        "set rollout.drain, or drain the node and set kubelet.changeUnderRunningPods to true; then run pulumi up again (before a removal, run pulumi up with it first)"
 }
 
 # shims: those of every runtime, one process per line. A pod without containerd still has its own.
@@ -717,7 +717,7 @@ report_unused_handlers() {
     local handler
     for handler in $(managed_handlers); do
         case " $HANDLERS " in *" $handler "*) continue ;; esac
-        echo "runtime $handler is kept, and nothing runs on it any longer"
+        echo "the earlier runtime $handler is no longer in use"
         HANDLERS="$HANDLERS $handler"
     done
 }

@@ -52,7 +52,7 @@ verify() {
             "fix the cause that the lines above name, then run pulumi up again; or set rollout.verify to false to install without this check"
     fi
     end_guest || fail "the guest of the container $VERIFICATION boots but does not end within 30 s$rolling_back" \
-        "end the processes of its containerd-shim on this node, then run pulumi up again"
+        "kill its shim and hypervisor on this node (pkill -9 -f $VERIFICATION), then run pulumi up again"
     printf '%s\t%s\n' "$(guest_sum)" "Kata $VERSION booted a guest at $(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$WORK_DIR/verified"
     mv "$WORK_DIR/verified" "$STATE_DIR/verified"
     say "a guest booted"

@@ -110,7 +110,7 @@ const endpoint: { [name: string]: Check } = {
                 /-----BEGIN [A-Z ]*PRIVATE KEY-----\r?\n/,
             ),
             leaf(
-                "a key that Pulumi can read, which is not encrypted in the form of PKCS#8: convert it with ssh-keygen -p",
+                "in a format other than encrypted PKCS#8, which Pulumi cannot read: convert it with ssh-keygen -p -f FILE",
                 (value) => !isText(value) || !/-----BEGIN ENCRYPTED PRIVATE KEY-----/.test(value),
             ),
         ),
@@ -225,7 +225,7 @@ const toleration = object({
     operator: optional(oneOf(["Exists", "Equal"])),
     value: optional(labelValue),
     effect: optional(oneOf(["NoSchedule", "PreferNoSchedule", "NoExecute"])),
-    tolerationSeconds: optional(wholeNumber(Number.MIN_SAFE_INTEGER)),
+    tolerationSeconds: optional(leaf("a whole number", (value) => Number.isSafeInteger(value))),
 });
 
 const runtimeClass = object({

@@ -64,7 +64,7 @@ export function agreedDrift(
     }
     const [first] = reports.values();
     if (reports.size < 2) return { drift: first?.drift };
-    const said = [...reports].map(([reason, { nodes }]) => `it ${reason} (${nodes.join(", ")})`);
+    const said = [...reports].map(([reason, { nodes }]) => `${nodes.join(", ")}: ${reason}`);
     return { disagreement: said.join("; ") };
 }
 

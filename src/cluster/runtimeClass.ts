@@ -23,8 +23,8 @@ export interface RuntimeClassContext {
 }
 
 /**
- * Creates the RuntimeClass before any node is changed, so that an existing one of that name is an error that leaves all nodes
- * unchanged. This is safe because it selects only labelled nodes. Returns the plan once it is confirmed that its handler is
+ * Creates the RuntimeClass before any node is activated, so that an existing one of that name is an error before any node is
+ * activated. This is safe because it selects only labelled nodes. Returns the plan once it is confirmed that its handler is
  * that of an adopted RuntimeClass.
  */
 export function createRuntimeClass(context: RuntimeClassContext): { resource: Resource; confirmedPlan: Output<Plan> } {

@@ -35,7 +35,8 @@ if [ -s "$config" ]; then export KUBECONFIG="$config"
 elif [ -z "\${KUBECONFIG-}" ] && [ -r /etc/kubernetes/admin.conf ]; then export KUBECONFIG=/etc/kubernetes/admin.conf; fi
 of_node() { kubectl get node "$node" --ignore-not-found -o "$1"; }
 annotation() { of_node "jsonpath={.metadata.annotations.$1}"; }
-[ -n "$(of_node name)" ] || { echo "skipping node $node: it does not exist in the cluster"; exit 0; }
+found=$(of_node name)
+[ -n "$found" ] || { echo "skipping node $node: it does not exist in the cluster"; exit 0; }
 if [ "$action" = uncordon ]; then
     [ "$(annotation kata-containers/cordoned)" = true ] || exit 0
     kubectl uncordon "$node"
@@ -56,7 +57,7 @@ if [ "$(of_node 'jsonpath={.spec.unschedulable}')" != true ]; then
 fi
 kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout="\${timeout}s" || {
     echo "error: node $node could not be drained (timeout: $timeout s); it stays cordoned" >&2
-    echo "  what to do: delete the pods that kubectl names above, then run pulumi up again; or give up the change: kubectl uncordon $node" >&2
+    echo "  what to do: delete the pods that kubectl names above, then run pulumi up again; or give up the change: kubectl uncordon $node; kubectl annotate node $node kata-containers/cordoned-" >&2
     exit 1; }`;
 
 /** The command that drains or uncordons the node, after `dependsOn`. */

@@ -41,14 +41,14 @@ export async function checkExisting(request: Request, timeout = defaultTimeout):
         // An update that was interrupted may have created it.
         if (manager === (await value(owner))) return;
         throw new Error(
-            `the RuntimeClass ${runtimeClassName} already exists and is ${manager ? `managed by ${manager}` : "not managed by Pulumi"}; ` +
+            `the RuntimeClass ${runtimeClassName} already exists and is ${manager ? `managed by ${manager}` : "not managed by this package"}; ` +
                 `set ${path}.adopt to true to adopt it, or delete it, or choose another name`,
         );
     }
     if (!answers.some(({ code }) => code === 404)) {
         const message =
-            `no node could tell whether the RuntimeClass ${runtimeClassName} already exists; if it does, with the same ` +
-            "values, this component takes it over, and deletes it when the component is destroyed; " +
+            `no node could tell whether the RuntimeClass ${runtimeClassName} already exists; if it does and no value ` +
+            "conflicts, this component takes it over, and deletes it when the component is destroyed; " +
             `to keep it, set ${path}.adopt to true`;
         await log.warn(message, component);
     }

@@ -26,7 +26,7 @@ export async function refuseSharedMachines(
         const other = machines.get(address) ?? { urn, node };
         machines.set(address, other);
         const path = `${entryPath("nodes", node)}.connection`;
-        const reason = `is the machine ${JSON.stringify(other.node)} of ${other.urn}: remove it from one of the two components`;
+        const reason = `has the same address as ${JSON.stringify(other.node)} of ${other.urn}: remove the machine from one of the two components`;
         return other.urn === urn ? [] : [{ path, reason }];
     });
     if (problems.length > 0) throw lateError(name, problems);

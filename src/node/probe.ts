@@ -83,7 +83,8 @@ export async function probeNodes(request: ProbeRequest, timeouts: Timeouts = def
         classes[node] ? [[node, classes[node]]] : [],
     );
     const { drift, disagreement } = agreedDrift(answers, applied);
-    const found = drift?.reason ?? (disagreement && `not changed, because the nodes disagree: ${disagreement}`);
+    const found =
+        drift?.reason ?? (disagreement && `its drift is unknown, because the nodes disagree: ${disagreement}`);
     if (found) pulumi.log.warn(`RuntimeClass ${runtimeClass.name}: ${found}`, component);
     return { nodes: Object.fromEntries(results), runtimeClass: drift };
 }

@@ -268,7 +268,7 @@ END
             await beforeStart("containerd", "cp /root/generated.toml /etc/containerd/config.toml", () =>
                 rollsBack(
                     wrong({}),
-                    "the restart of containerd.service rewrote /etc/containerd/config.toml without the entries of this package",
+                    "the restart of containerd.service rewrote /etc/containerd/config.toml; rolling back",
                     "systemctl cat containerd.service",
                     "proof",
                 ),

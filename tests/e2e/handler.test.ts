@@ -131,7 +131,7 @@ describe("a changed handler on real nodes", function () {
         const preview = await stack.preview(given("kata"));
         const removal = every("update", ["activate", "label"], [first]);
         expect(changes(preview)).to.deep.equal(removal);
-        expect(preview.log).to.contain("worker-1: runtime kata-qemu is kept, and nothing runs on it any longer");
+        expect(preview.log).to.contain("worker-1: the earlier runtime kata-qemu is no longer in use");
         expect(changes(await stack.up(given("kata")))).to.deep.equal(removal);
         expect(installed(first)).to.deep.equal(three("kata"));
         expect(handlersOf(first)).to.deep.equal(["kata"]);

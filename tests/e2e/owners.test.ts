@@ -119,7 +119,7 @@ describe("owners", function () {
             return given();
         };
         expect(await errorOf(stack.preview(two))).to.match(
-            /KataContainers "(kata|other)" has an invalid argument:\s+- nodes\["worker-1"\]\.connection: is the machine "worker-1" of urn:\S+::(other|kata): remove it/,
+            /KataContainers "(kata|other)" has an invalid argument:\s+- nodes\["worker-1"\]\.connection: has the same address as "worker-1" of urn:\S+::(other|kata): remove the machine/,
         );
     });
 

@@ -155,7 +155,7 @@ inEveryShell("probing", (sandbox) => {
             { sed s/stage/activate/ state/stage; echo --handler=kata; } >state/activate
             : >"$WORK_DIR/plan"
             drift_of_activate`);
-        expect(drift).to.equal("runtime old is kept, and nothing runs on it any longer\nplanned: kata kata-qemu old\n");
+        expect(drift).to.equal("the earlier runtime old is no longer in use\nplanned: kata kata-qemu old\n");
     });
 
     it("prints any drift as JSON", async () => {

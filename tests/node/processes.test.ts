@@ -295,7 +295,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             machine.add(40, { name: program, sockets: [500] });
             await refused(
                 `the kubelet uses bin/${program} (process 40 of ${program}.service) at run/${program}.sock, not containerd`,
-                "this package supports containerd 1.6 or later there",
+                "this package supports only containerd 1.6 or later",
                 { "containerd.service": { main: 39 } },
             );
             expect(machine.ran).to.equal(false);
@@ -360,7 +360,10 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
     it("refuses a running containerd whose program was deleted", async () => {
         await usual();
         execFileSync("rm", [sandbox().path("bin/containerd")]);
-        await refused("(process 40) runs, but that program no longer exists", "install it again, or stop");
+        await refused(
+            "(process 40) runs, but that program no longer exists",
+            "install it again; or, if you are removing Kata from this node, stop",
+        );
     });
 
     it("refuses a containerd that is too old", async () => {

@@ -52,9 +52,9 @@ describe("drift of the objects in the cluster", () => {
         expect(agreed(silent, unchanged, {}, unchanged)).to.deep.equal({ drift: undefined });
         expect(agreed(silent, missing, {}, missing).drift).to.deep.equal({ reason: "is missing", replace: true });
         expect(agreed(missing, unchanged, silent, missing)).to.deep.equal({
-            disagreement: "it is missing (node-0, node-3); it is unchanged (node-1)",
+            disagreement: "node-0, node-3: is missing; node-1: is unchanged",
         });
-        expect(agreed(missing, managed()).disagreement).to.contain("(node-0); it metadata.annotations");
+        expect(agreed(missing, managed()).disagreement).to.match(/^node-0: is missing; node-1: metadata\.annotations/);
     });
 
     it("replaces a RuntimeClass that is missing", () => {

@@ -36,5 +36,17 @@ describe("the drain script", () => {
                 expect(readdirSync(join(folder, "tmp")), signal).to.deep.equal([]);
             }
         });
+
+        it(`fails if kubectl fails, rather than skip the drain of a node that it cannot find, under ${shell}`, () => {
+            writeFileSync(join(folder, "kubectl"), "#!/bin/sh\necho no connection >&2; exit 1\n");
+            const { status, stdout, stderr } = spawnSync(
+                shell,
+                [...options, "-c", drainScript, "kata-containers", "drain", "worker-1", "systemd", "600"],
+                { env: { PATH: `${folder}:${process.env.PATH}` }, input: "a secret", encoding: "utf8" },
+            );
+            expect([status, stdout]).to.deep.equal([1, ""]);
+            // bash may read the startup file of a remote shell, and fail.
+            expect(stderr).to.match(/no connection\n$/);
+        });
     }
 });

@@ -56,7 +56,7 @@ describe("the check for an existing RuntimeClass", () => {
         const node = await start(existing());
         const { error } = await check({ a: node });
         expect(error).to.equal(
-            "the RuntimeClass kata-qemu already exists and is not managed by Pulumi; " +
+            "the RuntimeClass kata-qemu already exists and is not managed by this package; " +
                 'set runtimeClasses["kata-qemu"].adopt to true to adopt it, or delete it, or choose another name',
         );
         expect(node.commands[0]).to.match(/\nprobe \\\n--node=a \\\n--runtime-class=kata-qemu$/);

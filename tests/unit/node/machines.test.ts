@@ -18,8 +18,8 @@ describe("two components of one program", () => {
         await resolved(create("one", direct));
         const error = await rejection(resolved(create("two", { b: direct.a })));
         expect(error.message).to.equal(
-            'KataContainers "two" has an invalid argument:\n  - nodes["b"].connection: is the machine "a" of ' +
-                "urn:pulumi:prod::shop::kata-containers:index:KataContainers::one: remove it from one of the two components",
+            'KataContainers "two" has an invalid argument:\n  - nodes["b"].connection: has the same address as "a" of ' +
+                "urn:pulumi:prod::shop::kata-containers:index:KataContainers::one: remove the machine from one of the two components",
         );
     });
 

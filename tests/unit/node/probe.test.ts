@@ -114,7 +114,7 @@ describe("a probe", function () {
         const [a, b] = [await start(missing), await start(answer({ runtimeClass: { kind: "PartialObjectMetadata" } }))];
         const { children, warnings } = await deployNodes({ a: a.connection, b: b.connection });
         expect(warnings.join()).to.match(
-            /RuntimeClass kata-qemu: not changed, because the nodes disagree: it is missing \(a\); it .*is missing \(b\)/,
+            /RuntimeClass kata-qemu: its drift is unknown, because the nodes disagree: a: is missing; b: .*is missing/,
         );
         expect(children["kata-kata-qemu"]!.inputs.metadata.annotations).to.not.have.property(
             "kata-containers/repaired",

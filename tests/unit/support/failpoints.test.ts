@@ -18,7 +18,11 @@ describe("failpoints", () => {
     const change = (script = "") => {
         execFileSync(
             "sh",
-            ["-eu", "-c", `. ${failpoints}\nFAILPOINTS=$PWD JOURNAL=$PWD/journal WORK_DIR=$PWD/work\n${script}\n${commands}`],
+            [
+                "-eu",
+                "-c",
+                `. ${failpoints}\nFAILPOINTS=$PWD JOURNAL=$PWD/journal WORK_DIR=$PWD/work\n${script}\n${commands}`,
+            ],
             {
                 cwd: folder,
             },
