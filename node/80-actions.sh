@@ -99,13 +99,13 @@ do_activate() {
     plan_activation
     explain_debug
     check_removed_runtimes
+    if [ ! -s "$STATE_DIR/managed" ] && is_managed "$KATA_CONFIG_PATH"; then
+        # Somebody deleted the list of folders.
+        printf '%s\n' "${KATA_CONFIG_PATH%/*}" "${KATA_CONFIG_PATH%/*/*}" | add_lines "$STATE_DIR/folders"
+    fi
     change_node plan_activation
     record_services
-    if [ ! -s "$STATE_DIR/managed" ]; then
-        # Somebody deleted the list, but the node is as requested.
-        printf '%s\n' "${KATA_CONFIG_PATH%/*}" "${KATA_CONFIG_PATH%/*/*}" | add_lines "$STATE_DIR/folders"
-        mv "$WORK_DIR/managed" "$STATE_DIR/managed"
-    fi
+    if [ ! -s "$STATE_DIR/managed" ]; then mv "$WORK_DIR/managed" "$STATE_DIR/managed"; fi
     # One earlier release is kept to return to; the next run removes those that sandboxes use now.
     if [ "$previous" != "$TREE" ]; then
         printf '%s\n' "$previous" >"$WORK_DIR/previous"
