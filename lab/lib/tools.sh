@@ -110,7 +110,7 @@ make_plugin_kubernetes() { # VERSION FOLDER
     rm -rf "$work"
 }
 
-# make_nvidia_ctk VERSION FOLDER: it needs cgo; static all the same, because a node may have another C library.
+# make_nvidia_ctk VERSION FOLDER: it needs cgo, and is static because a node may have another C library.
 make_nvidia_ctk() {
     CGO_ENABLED=1 nice go build -C "$TOOLCHAIN/nvidia-ctk" -trimpath -buildvcs=false -o "$2/" -ldflags \
         "-s -w -linkmode external -extldflags -static -X github.com/NVIDIA/nvidia-container-toolkit/internal/info.version=$1" tool
