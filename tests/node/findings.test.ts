@@ -79,7 +79,7 @@ inEveryShell("checking a node", (sandbox) => {
         sandbox().write("config.yaml", "kind: KubeletConfiguration\n");
         return refusal(
             `flag() { [ "$2" != --cgroup-driver ] || echo cgroupfs; }
-            KUBELET_PID=1 KUBELET_CONFIG=$PWD/config.yaml CGROUP_DRIVER=systemd; prepare_kubelet`,
+            KUBELET_PID=1 KUBELET_UNIT=kubelet.service KUBELET_CONFIG=$PWD/config.yaml CGROUP_DRIVER=systemd; prepare_kubelet`,
             "the kubelet is started with --cgroup-driver=cgroupfs",
         );
     });
