@@ -57,7 +57,8 @@ export function explainLostMachines(component: string, resource: Resource): Hook
 export function lostMachine(component: string, name: string, error: string): string | undefined {
     const [, node, step] = /^(.*)-(stage|activate)$/.exec(name.slice(component.length + 1)) ?? [];
     // The output of the node follows the text of the command.
-    const isLost = /without exit status or exit signal: running /.test(error);
+    // A machine that is switched off may still report the signal that ended the command.
+    const isLost = /(without exit status or exit signal| from signal [A-Z]+): running /.test(error);
     if (!node || !isLost) return undefined;
     return (
         `${node}: the connection was lost during ${step}. The node completes the change or rolls it back by itself: ` +

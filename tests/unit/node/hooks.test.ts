@@ -9,6 +9,8 @@ describe("the explanation of a lost machine", () => {
             "worker-1: the connection was lost during activate. The node completes the change or rolls it back by itself: " +
                 "run pulumi up again when it is reachable",
         );
+        const ended = 'wait: Process exited with status 137 from signal KILL: running "sh":\nrestarting containerd';
+        expect(lostMachine("kata", "kata-worker-1-activate", ended)).to.match(/^worker-1: the connection was lost/);
         expect(lostMachine("kata", "kata-a.b-stage", lost)).to.match(/^a\.b: the connection was lost during stage\./);
     });
 
