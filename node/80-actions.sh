@@ -85,7 +85,6 @@ do_activate() {
     check_host
     check_program "$RELEASES_DIR/$TREE/$SHIM_PATH"
     find_containerd
-    find_kubelet
     check_node_exists
     step "health before the change"
     require_cri
@@ -237,7 +236,6 @@ change_node() {
 prove() {
     local path unit="$CONTAINERD_UNIT" by="another program" driver
     find_containerd
-    find_kubelet
     empty_plan
     "$1"
     step "proof"

@@ -61,7 +61,6 @@ drift_of_activate() {
     parse_recorded activate
     [ "$HOST_CHECKS" = warn ] || missing_devices
     find_containerd
-    find_kubelet
     find_handlers
     report_unused_handlers
     dump_now

@@ -614,7 +614,7 @@ inEveryShell("the proof after a change", (sandbox) => {
         ]) {
             sandbox().write(`state/journal/restarted-${restarted}`, "");
             const { status, stderr } = await sandbox().run(
-                `find_containerd() { :; }; find_kubelet() { :; }; planner() { [ -z "${path}" ] || plan file "${path}" x; }
+                `find_containerd() { :; }; planner() { [ -z "${path}" ] || plan file "${path}" x; }
                 ACTION=deactivate CONTAINERD_UNIT=containerd.service KUBELET_UNIT=kubelet.service KUBELET_CONFIG=/kubelet.yaml
                 prove planner`,
             );

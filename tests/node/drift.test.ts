@@ -117,7 +117,6 @@ inEveryShell("probing", (sandbox) => {
                 architecture() { echo amd64; }
                 has_device() { :; }
                 find_containerd() { :; }
-                find_kubelet() { :; }
                 flag() { echo ${change.includes("folder") ? "$PWD/more" : ""}; }
                 dump() { cat dumped; }
                 plan_activation() { plan move planned ""; echo planned; }
@@ -148,7 +147,6 @@ inEveryShell("probing", (sandbox) => {
             architecture() { echo amd64; }
             has_device() { :; }
             find_containerd() { :; }
-            find_kubelet() { :; }
             dump_now() { :; }
             list_running_on() { case $1 in *.kata-qemu.*) echo id ;; esac >"$WORK_DIR/running"; }
             plan_activation() { echo "planned: $HANDLERS"; }
