@@ -1,10 +1,8 @@
 // The layout and the language of the node program, as far as shellcheck does not check them.
 
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { expect } from "chai";
 import { programFiles } from "../../src/node/program";
+import { read, tracked } from "./files";
 import { assigned, assignedCalls, code, functions, locals, words } from "./shell";
 
 const files = programFiles().map(([name, text]) => {
@@ -94,22 +92,15 @@ describe("lint: the node program", () => {
 });
 
 describe("lint: distributions", () => {
-    const root = join(__dirname, "../..");
     const distributions = ["kubeadm", "k3s", "rke2", "k0s", "microk8s"];
     const allowed =
         /^(lab|docs|tests|bench|examples|\.ci|\.github)\/|^(README|CHANGELOG|CONTRIBUTING)\.md$|^package-lock\.json$/;
 
     it("distributions are named only in their own files of the node program, in the lab, the documentation and tests", () => {
-        const all = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
-            cwd: root,
-            encoding: "utf8",
-        });
-        const named = all
-            .trim()
-            .split("\n")
+        const named = tracked()
             .filter((path) => !allowed.test(path) && /\.(sh|ts|json|md|yaml|yml)$/.test(path))
             .flatMap((path) => {
-                const text = readFileSync(join(root, path), "utf8");
+                const text = read(path);
                 const found = distributions.filter((name) => new RegExp(`\\b${name}\\b`, "i").test(text));
                 return found
                     .filter((name) => path !== `node/distributions/${name}.sh`)

@@ -1,19 +1,11 @@
 // The files in .github.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
+import { read, root, tracked } from "./files";
 
-const root = join(__dirname, "../..");
-const tracked = (...paths: string[]) =>
-    execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "--", ...paths], {
-        cwd: root,
-        encoding: "utf8",
-    })
-        .trim()
-        .split("\n");
-const read = (path: string) => readFileSync(join(root, path), "utf8");
 /** Runs a command with the tools that lint needs. */
 const run = (command: string) =>
     execFileSync("bash", ["-c", `tools=$(lab/lab checks) && eval "$tools" && ${command}`], {
