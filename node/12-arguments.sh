@@ -34,7 +34,7 @@ parse() {
             --runtime-class=*) RUNTIME_CLASS=$value ;;
             # It only makes a command run again.
             --revision=*) ;;
-            *) fail "unknown argument $argument" "run pulumi up again, so that this node gets the current node program" ;;
+            *) fail "unknown argument $argument" "run pulumi again, so that this node gets the current node program" ;;
         esac
     done
     KATA_CONFIG_PATH=/etc/kata-containers/$HANDLER/configuration.toml

@@ -30,17 +30,13 @@ wanted_modules() {
 check_host() {
     local name findings
     step "host checks"
-    case $(architecture) in
-        amd64 | arm64) ;;
-        *) fail "Kata Containers is not published for $(uname -m)" "remove this node from \`nodes\`" ;;
-    esac
     for name in $(wanted_modules); do
         ! module_available "$name" || modprobe "$name" || :
     done 2>"$WORK_DIR/modprobe"
     findings=$(host_findings)
     if [ -z "$findings" ]; then return; fi
     if [ "$HOST_CHECKS" = warn ]; then
-        printf '%s\n' "$findings" | cut -f 1 | sed 's/^/warning: /'
+        printf '%s\n' "$findings" | sed "s/^/warning: /; s/$TAB/; to fix it: /"
     else
         fail "this machine cannot run Kata Containers:$NEWLINE$(printf '%s\n' "$findings" | sed "s/$TAB/: /; s/^/    - /")" \
             "fix this, or set hostChecks to \"warn\" to install anyway"
@@ -54,13 +50,13 @@ host_findings() {
         finding "the processor shows no virtualization (vmx or svm)" \
             "enable it in the firmware, or nested virtualization in the hypervisor"
     has_device kvm || finding "/dev/kvm does not exist$(load_failure kvm)" \
-        "load kvm_intel or kvm_amd; in a virtual machine, enable nested virtualization"
+        "load kvm_intel or kvm_amd (on arm64, boot a kernel with KVM); in a virtual machine, enable nested virtualization"
     for name in $KATA_MODULES; do
         if ! module_available "$name"; then
             finding "the kernel module $name is missing" "install the package with the kernel's additional modules (on Ubuntu: linux-modules-extra-$(uname -r)), or a kernel that has it"
         elif ! has_device "$(echo "$name" | tr _ -)"; then
             finding "/dev/$(echo "$name" | tr _ -) does not exist$(load_failure "$name")" \
-                "unload the module that conflicts with $name, for example vmw_vsock_vmci_transport on VMware; dmesg may show the reason"
+                "fix the cause that dmesg or modprobe $name names; on VMware, unload vmw_vsock_vmci_transport, which conflicts with vhost_vsock"
         fi
     done
     # On a hybrid machine, the controllers use version 1.

@@ -51,11 +51,11 @@ prepare_kubelet() {
     fi
     value=$(yaml_problem "$unmarked" cgroupDriver)
     [ -z "$value" ] || fail "$KUBELET_CONFIG cannot be edited safely: $value" \
-        "write it as plain YAML, or set cgroupDriver in it yourself and remove kubelet.cgroupDriver"
+        "rewrite it as one plain YAML document, or remove the argument kubelet.cgroupDriver to keep the present driver; then run pulumi again"
     value=$(flag "$KUBELET_PID" --cgroup-driver)
     [ "${value:-$CGROUP_DRIVER}" = "$CGROUP_DRIVER" ] ||
         fail "the kubelet is started with --cgroup-driver=$value, which its configuration file cannot change" \
-            "move it to $KUBELET_CONFIG as \"cgroupDriver: $value\" instead (systemctl cat $KUBELET_UNIT names the files with its flags), restart $KUBELET_UNIT, then run pulumi up again"
+            "move it to $KUBELET_CONFIG as \"cgroupDriver: $value\" instead (systemctl cat $KUBELET_UNIT names the files with its flags), restart $KUBELET_UNIT, then run pulumi again"
     value=$(kubelet_config_folder "$KUBELET_PID")
     if [ -n "$value" ] && grep -rq '^cgroupDriver:' "$value"; then
         fail "a file in the kubelet's --config-dir $value sets cgroupDriver" "remove it there"
@@ -137,7 +137,7 @@ require_reported_handler() {
     interval=$(kubelet_status_interval "$(kubelet_pid)")
     within $((30 + ${interval:-0})) handler_is_reported ||
         fail "the kubelet does not see the runtime $HANDLER of containerd: status.runtimeHandlers of the Node $NODE lists\
- $(tr '\n' ' ' <"$WORK_DIR/handlers"); rolling back" "restart the kubelet (systemctl restart $KUBELET_UNIT), then run pulumi up again"
+ $(tr '\n' ' ' <"$WORK_DIR/handlers"); rolling back" "restart the kubelet (systemctl restart $KUBELET_UNIT), then run pulumi again"
 }
 handler_is_reported() {
     ask_cluster ""

@@ -78,10 +78,10 @@ do_activate() {
     choose_release
     step "release"
     [ -d "$RELEASES_DIR/$TREE" ] || fail "$RELEASES_DIR/$TREE is missing on this node" \
-        "run pulumi up with --replace for this node's -stage and -activate resources"
+        "replace this node's -stage and -activate resources: pulumi up --replace URN (pulumi stack --show-urns lists the URNs)"
     [ "$(sha256sum <"$STATE_DIR/node.sh" | cut -c 1-12)" = "$PROGRAM" ] ||
         fail "the node program on this node is from a different package version" \
-            "run pulumi up again; if that does not help, replace this node's -stage resource"
+            "run pulumi again; if that does not help, replace this node's -stage resource (pulumi up --replace URN)"
     check_host
     check_program "$RELEASES_DIR/$TREE/$SHIM_PATH"
     find_containerd
@@ -89,9 +89,9 @@ do_activate() {
     step "health before the change"
     require_cri
     gate_containerd || fail "containerd's CRI does not answer; nothing was changed" \
-        "repair $CONTAINERD_UNIT (its log: journalctl -u $CONTAINERD_UNIT), then run pulumi up again"
+        "repair $CONTAINERD_UNIT (its log: journalctl -u $CONTAINERD_UNIT), then run pulumi again"
     gate_kubelet || fail "the kubelet is unhealthy; nothing was changed" \
-        "repair $KUBELET_UNIT (its log: journalctl -u $KUBELET_UNIT), then run pulumi up again"
+        "repair $KUBELET_UNIT (its log: journalctl -u $KUBELET_UNIT), then run pulumi again"
 
     previous=$(active_tree)
     find_handlers
@@ -221,7 +221,7 @@ change_node() {
         restart_and_check "$KUBELET_UNIT" "the kubelet" gate_kubelet restarted
     elif [ -n "$restart_containerd" ] && [ -n "$KUBELET_PID" ]; then
         gate_kubelet || fail "the kubelet is unhealthy after the restart of containerd; rolling back" \
-            "fix what its log names (journalctl -u $KUBELET_UNIT), then run pulumi up again"
+            "fix what its log names (journalctl -u $KUBELET_UNIT), then run pulumi again"
         say "the kubelet is healthy"
     fi
     prove "$1"
@@ -238,18 +238,18 @@ prove() {
     find_containerd
     empty_plan
     "$1"
-    step "proof"
+    step "check after the change"
     path=$(head -n 1 "$WORK_DIR/plan" | cut -f 2)
     if [ "$path" = "$KUBELET_CONFIG" ]; then unit=$KUBELET_UNIT; fi
     if [ -e "$JOURNAL/restarted-$unit" ]; then by="the restart of $unit"; fi
     [ -z "$path" ] || fail "$by rewrote $path; rolling back" \
-        "disable the command that writes it, or change its template (systemctl cat $unit shows the unit's commands), then run pulumi up again"
+        "disable the command that writes it, or change its template (systemctl cat $unit shows the unit's commands), then run pulumi again"
     [ "$ACTION" = activate ] || return 0
     prove_containerd
     driver=$(cgroup_driver)
     [ "${CGROUP_DRIVER:-$driver}" = "$driver" ] ||
         fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" \
-            "remove what overrides cgroupDriver in its flags (systemctl cat $KUBELET_UNIT), then run pulumi up again"
+            "remove what overrides cgroupDriver in its flags (systemctl cat $KUBELET_UNIT), then run pulumi again"
     require_reported_handler
 }
 
@@ -259,7 +259,7 @@ restart_and_check() { # UNIT NAME GATE [ARGUMENT]
     since=$(date '+%Y-%m-%d %H:%M:%S')
     if ! { restart "$unit" && "$@"; }; then
         fail "$name is unhealthy with the new configuration; rolling back$NEWLINE$(log_excerpt "$unit" "$since")" \
-            "fix the cause that its log above names, then run pulumi up again"
+            "fix the cause that its log above names, then run pulumi again"
     fi
     [ -z "$CONTAINERD_PID" ] || say "$name is healthy"
 }

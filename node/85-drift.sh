@@ -94,8 +94,11 @@ describe_drift() {
         describe_containerd_drift "$2"
     elif [ "$2" = "$KUBELET_CONFIG" ]; then
         driver=$(kubelet_entry cgroupDriver)
-        [ "$driver" != "$CGROUP_DRIVER" ] || driver="$driver without its mark"
-        echo "cgroupDriver is ${driver:-not set} in $2, was ${CGROUP_DRIVER:-not managed}"
+        if [ "$driver" = "$CGROUP_DRIVER" ]; then
+            echo "the #kata-containers: comment for cgroupDriver is missing from $2"
+        else
+            echo "cgroupDriver is ${driver:-not set} in $2, was ${CGROUP_DRIVER:-not managed}"
+        fi
     elif [ "$1" = move ]; then
         : # the next line of the plan installs the managed path
     elif ! exists "$2"; then

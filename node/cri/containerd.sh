@@ -54,12 +54,12 @@ find_running_containerd() {
     esac
     if ! within 10 containerd_listens; then
         for pid in $(listeners "$CONTAINERD_SOCKET"); do refuse_own_mounts "$pid"; done
-        fail "the container runtime of the kubelet does not run:\
- no process of root outside of containers listens on $CONTAINERD_SOCKET" "start it, or remove this node from \`nodes\`"
+        fail "the kubelet's container runtime is not running:\
+ no root process outside of containers listens on $CONTAINERD_SOCKET" "start it, or remove this node from \`nodes\`"
     fi
     pid=$(listener "$CONTAINERD_SOCKET")
     CONTAINERD_PID=$pid
-    CONTAINERD=$(program_of "$pid") || fail "the container runtime has just exited" "run pulumi up again"
+    CONTAINERD=$(program_of "$pid") || fail "the container runtime has just exited" "run pulumi again"
     CONTAINERD_UNIT=$(unit_of "$pid")
     [ -x "$CONTAINERD" ] || fail "$CONTAINERD (process $pid) runs, but that program no longer exists" \
         "install it again; or, if you are removing Kata from this node, stop $CONTAINERD_UNIT; then run pulumi again"
@@ -73,7 +73,7 @@ find_running_containerd() {
     case :$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p'): in
         *":$(shim_folder):"*) ;;
         *) fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed" \
-                "add it to PATH in the Environment of $CONTAINERD_UNIT (systemctl edit $CONTAINERD_UNIT), restart $CONTAINERD_UNIT, then run pulumi up again" ;;
+                "add it to PATH in the Environment of $CONTAINERD_UNIT (systemctl edit $CONTAINERD_UNIT), restart $CONTAINERD_UNIT, then run pulumi again" ;;
     esac
     have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
         "install the ctr that belongs to $CONTAINERD"
@@ -81,7 +81,7 @@ find_running_containerd() {
 containerd_settled() { containerd_listens || at_rest "$(recorded CONTAINERD_UNIT)"; }
 containerd_listens() { [ -n "$(listener "$CONTAINERD_SOCKET")" ]; }
 
-# record_services: for the day when this node has left the cluster.
+# record_services: where containerd and the kubelet are, because they may no longer run when Kata is removed.
 record_services() {
     cat >"$WORK_DIR/services" <<SERVICES
 CONTAINERD=$CONTAINERD
@@ -102,8 +102,8 @@ dump_now() { dump >"$WORK_DIR/dump.now" 2>/dev/null || :; }
 in_k8s() { timeout 20 ctr --address "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/null; }
 # ask_k8s COMMAND: the answer decides about a change, so there must be one.
 ask_k8s() {
-    in_k8s "$@" || fail "containerd does not say which containers run" \
-        "repair $CONTAINERD_UNIT until this command answers: ctr -n k8s.io $*; then run pulumi up again"
+    in_k8s "$@" || fail "containerd does not list its containers" \
+        "repair $CONTAINERD_UNIT until this command answers: ctr -n k8s.io $*; then run pulumi again"
 }
 # list_tasks: $WORK_DIR/tasks gets the tasks of all containers in pods, their sandboxes included.
 list_tasks() { ask_k8s tasks ls >"$WORK_DIR/tasks"; }
@@ -214,11 +214,11 @@ choose_form() {
     fi
     config_version=$(toml_get "$main" "" version)
     if needs_version "$main"; then config_version=$(newest_version); fi
-    [ "${config_version:-1}" != 1 ] || fail "$CONTAINERD_CONFIG has configuration version 1" "$(
+    [ "${config_version:-1}" != 1 ] || fail "$CONTAINERD_CONFIG has configuration version 1, which is the default without a version line" "$(
         if [ "$CONTAINERD_MAJOR" = 1 ]; then
-            echo "rewrite it as version 2: begin it with \`version = 2\`, and write plugins.\"io.containerd.grpc.v1.cri\" instead of plugins.cri"
+            echo "rewrite it as version 2: begin it with \`version = 2\`, and write plugins.\"io.containerd.grpc.v1.cri\" instead of plugins.cri; restart $CONTAINERD_UNIT, then run pulumi again"
         else
-            echo "replace it with the output of: containerd --config $CONTAINERD_CONFIG config migrate; restart containerd, then run pulumi up again"
+            echo "replace it with the output of: containerd --config $CONTAINERD_CONFIG config migrate; restart $CONTAINERD_UNIT, then run pulumi again"
         fi
     )"
     case $config_version in
@@ -274,7 +274,7 @@ prepare_containerd() {
     # shellcheck disable=SC2153 # not HANDLERS
     [ "$(default_runtime "$WORK_DIR/dump.without")" != "$HANDLER" ] ||
         fail "$HANDLER is containerd's default runtime (default_runtime_name), so every pod would become a Kata pod" \
-            "choose another handler, or another default runtime"
+            "set default_runtime_name in containerd's configuration to another runtime, usually runc, and restart $CONTAINERD_UNIT; or set another handler in runtimeClasses; then run pulumi again"
     runc_drivers "$WORK_DIR/dump.without" >"$WORK_DIR/runc"
     record_drivers "$cgroup" >>"$WORK_DIR/edits"
     if [ -n "$DROP_IN" ]; then
@@ -404,7 +404,7 @@ mark() {
     shift 3
     mark_containerd "$file" "$@" >"$out" 2>"$WORK_DIR/refused" ||
         fail "$name cannot be edited safely: $(head -n 1 "$WORK_DIR/refused")" \
-            "$(tail -n 1 "$WORK_DIR/refused"), then run pulumi up again"
+            "$(tail -n 1 "$WORK_DIR/refused"), then run pulumi again"
 }
 
 # awk functions of mark_containerd.
@@ -559,8 +559,8 @@ understand() {
         mv "$WORK_DIR/candidate" "$candidate"
     fi
     dump "$candidate" >"$3" 2>"$WORK_DIR/dump.err" ||
-        fail "containerd does not accept the prepared configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" \
-            "correct $CONTAINERD_CONFIG and the files that it imports until this succeeds: containerd --config $CONTAINERD_CONFIG config dump"
+        fail "containerd rejects the new configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" \
+            "correct $CONTAINERD_CONFIG and the files that it imports until this succeeds: containerd --config $CONTAINERD_CONFIG config dump; then run pulumi again; if it succeeds already, report this as a bug"
 }
 
 # require_cri: Docker's package disables CRI.
@@ -570,7 +570,7 @@ require_cri() {
     toml_get "$WORK_DIR/dump.now" "" disabled_plugins | grep -qE "$ids" || return 0
     if toml_get "$CONTAINERD_CONFIG" "" disabled_plugins | grep -qE "$ids"; then file=$CONTAINERD_CONFIG; fi
     fail "containerd's CRI is disabled: disabled_plugins in $file names it" \
-        "remove it from that list, restart $CONTAINERD_UNIT, then run pulumi up again"
+        "remove it from that list, restart $CONTAINERD_UNIT, then run pulumi again"
 }
 
 # importing TABLE: the last imported file with a table whose name contains TABLE, for errors.
@@ -591,9 +591,9 @@ require_runtimes() {
         if [ -n "$(runtime_entry "$WORK_DIR/dump" "$runtime" runtime_type)" ]; then continue; fi
         file=$(importing "\"$CRI_PLUGIN\"")
         if [ "$CONTAINERD_MAJOR" = 1 ]; then
-            remedy="containerd $CONTAINERD_VERSION uses only the CRI tables of the file that it reads last: move those of $file into $CONTAINERD_CONFIG, then run pulumi up again"
+            remedy="containerd $CONTAINERD_VERSION uses only the CRI tables of the file that it reads last: move those of $file into $CONTAINERD_CONFIG, then run pulumi again"
         fi
-        fail "with the prepared configuration containerd would have no runtime $runtime, because $file replaces the runtimes" "$remedy"
+        fail "with the new configuration containerd would have no runtime $runtime, because $file replaces the runtimes" "$remedy"
     done
 }
 
@@ -605,7 +605,7 @@ require_handlers() {
         path=$(toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$handler\".options" ConfigPath)
         [ "$path" = "$(config_of "$handler")" ] ||
             fail "$2 the runtime $handler is not the managed one: $(importing ".runtimes.$handler") sets its ConfigPath to \"$path\"" \
-                "remove it from that file, or choose another handler"
+                "remove the table of that runtime from that file, or set another handler in runtimeClasses; then run pulumi again"
     done
 }
 
@@ -633,12 +633,12 @@ prove_containerd() {
     fi
     grep -qE "\"ConfigPath\": *\"$KATA_CONFIG_PATH\"" "$info" ||
         fail "$running CRI has no runtime with $KATA_CONFIG_PATH" \
-            "make $CONTAINERD_UNIT read $CONTAINERD_CONFIG; crictl info shows what it runs with"
+            "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT), until crictl info shows the same runtimes as containerd config dump; then run pulumi again"
     case $(systemd_cgroup) in
         true) ! grep -qE '"SystemdCgroup": *false' "$info" ;;
         false) ! grep -qE '"SystemdCgroup": *true' "$info" ;;
     esac || fail "$running CRI has a runtime whose cgroup driver is not $CGROUP_DRIVER" \
-        "make $CONTAINERD_UNIT read $CONTAINERD_CONFIG; crictl info shows what it runs with"
+        "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT), until crictl info shows the same runtimes as containerd config dump; then run pulumi again"
 }
 
 # require_removed: no runtime of this package is left.
@@ -647,7 +647,7 @@ require_removed() {
     grep '/configuration\.toml$' "$STATE_DIR/managed" 2>/dev/null >"$WORK_DIR/configs" || :
     while IFS= read -r path; do
         if exists "$(displaced_of "$path")" || ! grep -qF "$path" "$WORK_DIR/dump"; then continue; fi
-        fail "with the prepared configuration containerd would still have the runtime of this package with ConfigPath $path" \
+        fail "with the new configuration containerd would still have the runtime of this package with ConfigPath $path" \
             "remove it from $(importing ".runtimes.$(basename "${path%/*}")")"
     done <"$WORK_DIR/configs"
 }
@@ -658,10 +658,11 @@ prepare_runtime() {
     check_containerd
     # shellcheck disable=SC2086 # a list
     require_runtimes $HANDLERS
-    require_handlers "$WORK_DIR/dump" "with the prepared configuration"
-    require_driver "$WORK_DIR/dump" "with the prepared configuration"
+    require_handlers "$WORK_DIR/dump" "with the new configuration"
+    require_driver "$WORK_DIR/dump" "with the new configuration"
 }
 prepare_removal() {
+    step "containerd configuration"
     choose_form
     cp "$WORK_DIR/main.unmarked" "$WORK_DIR/main"
     rm -f "$WORK_DIR/drop-in"
@@ -688,7 +689,7 @@ refuse_running_containers() {
         running=$(shims | wc -l)
     fi
     [ "$running" -eq 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
-        "set rollout.drain, or drain the node and set kubelet.changeUnderRunningPods to true; then run pulumi up again (before a removal, run pulumi up with it first)"
+        "set rollout.drain, or drain the node and set kubelet.changeUnderRunningPods to true; then run pulumi up again; to remove Kata, run pulumi up with that setting first"
 }
 
 # shims: those of every runtime, one process per line. A pod without containerd still has its own.
@@ -739,7 +740,7 @@ check_removed_runtimes() {
         list_running_on "$(runtime_entry "$WORK_DIR/dump.now" "$runtime" runtime_type)"
         pods=$(pod_names <"$WORK_DIR/running")
         [ -z "$pods" ] || fail "runtime $runtime is still in use by $pods" \
-            "delete these pods, then run pulumi up again"
+            "delete these pods, then run pulumi again"
         say "removing runtime $runtime from containerd"
     done
 }

@@ -35,24 +35,24 @@ verify() {
     step "verification"
     if journal_open; then rolling_back="; rolling back"; fi
     in_k8s images ls -q >"$WORK_DIR/images" || fail "containerd does not list its images$rolling_back" \
-        "repair $CONTAINERD_UNIT until this command answers: ctr -n k8s.io images ls -q; then run pulumi up again"
+        "repair $CONTAINERD_UNIT until this command answers: ctr -n k8s.io images ls -q; then run pulumi again"
     image=$(pause_image "$WORK_DIR/images")
     if [ -z "$image" ]; then
-        echo "not verified: containerd has no pause image from which to boot a guest" | tee "$WORK_DIR/unverified"
+        echo "not verified: containerd has no pause image for the test container" | tee "$WORK_DIR/unverified"
         return
     fi
-    say "booting a guest from $image"
+    say "booting a guest with a test container ($image)"
     since=$(date '+%Y-%m-%d %H:%M:%S')
     image_snapshotter >"$STATE_DIR/verification"
     flush "$STATE_DIR/verification"
     if ! boot_guest "$image" "$(cat "$STATE_DIR/verification")"; then
         words="$(grep -v level=warning "$WORK_DIR/ctr.err" | tail -n 5 | excerpt)$rolling_back$NEWLINE$(log_excerpt "$CONTAINERD_UNIT" "$since")"
         end_guest || :
-        fail "Kata Containers $VERSION boots no guest through the handler $HANDLER: $words" \
-            "fix the cause that the lines above name, then run pulumi up again; or set rollout.verify to false to install without this check"
+        fail "Kata Containers $VERSION could not boot a guest with the handler $HANDLER: $words" \
+            "fix the cause that the lines above name, then run pulumi again; or set rollout.verify to false to install without this check"
     fi
     end_guest || fail "the guest of the container $VERIFICATION boots but does not end within 30 s$rolling_back" \
-        "kill its shim and hypervisor on this node (pkill -9 -f $VERIFICATION), then run pulumi up again"
+        "kill its shim and hypervisor on this node (pkill -9 -f $VERIFICATION), then run pulumi again"
     printf '%s\t%s\n' "$(guest_sum)" "Kata $VERSION booted a guest at $(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$WORK_DIR/verified"
     mv "$WORK_DIR/verified" "$STATE_DIR/verified"
     say "a guest booted"
@@ -67,8 +67,8 @@ boot_guest() {
         >/dev/null 2>"$WORK_DIR/ctr.err" || status=$?
     case $status in
         0) in_k8s tasks ls | grep -qE "^$VERIFICATION +[0-9]+ +RUNNING" && return
-            echo "its program has ended" >>"$WORK_DIR/ctr.err" ;;
-        124) echo "not within 120 s" >>"$WORK_DIR/ctr.err" ;;
+            echo "the test container has exited" >>"$WORK_DIR/ctr.err" ;;
+        124) echo "timed out after 120 s" >>"$WORK_DIR/ctr.err" ;;
     esac
     return 1
 }

@@ -68,7 +68,7 @@ describe("failures", function () {
         refuses(
             release({ url: "http://127.0.0.1:1/{archive}" }),
             "release",
-            /download of \S+ incomplete: curl: \(7\)/,
+            /could not download \S+: curl: \(7\)/,
             /a mirror or to a path on the node/,
         ));
 
@@ -85,7 +85,7 @@ describe("failures", function () {
         try {
             const error = await stack.fail(wrong({}));
             expect(error).to.contain("the disk is full");
-            expect(error).to.contain("free space in /opt/kata-releases");
+            expect(error).to.contain("free space on the filesystem of /opt/kata-releases");
         } finally {
             onNode(node, "umount /opt");
         }
@@ -135,7 +135,7 @@ describe("failures", function () {
                 await activateRefuses(
                     wrong({}),
                     "containerd",
-                    /the container runtime of the kubelet does not run: .* listens on \/run\/containerd\/containerd\.sock/,
+                    /the kubelet's container runtime is not running: .* listens on \/run\/containerd\/containerd\.sock/,
                     /start it/,
                 );
             } finally {

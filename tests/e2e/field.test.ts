@@ -105,7 +105,7 @@ describe("nodes in the field", function () {
         const before = files(newer);
         const error = await stack.fail(given("systemd", [newer]));
         expect(error).to.match(/config\.yaml cannot be edited safely: line \d+ begins or ends a document/);
-        expect(error).to.contain("write it as plain YAML");
+        expect(error).to.contain("rewrite it as one plain YAML document");
         await stack.destroy();
         expect(files(newer)).to.equal(before);
     });

@@ -33,7 +33,9 @@ describe("the verification of a node", function () {
         const before = names().map(files);
         const error = await stack.fail(broken());
         for (const [i, node] of names().entries()) {
-            expect(error).to.contain(`error: node ${node}, step "verification": Kata Containers 3.32.0 boots no guest`);
+            expect(error).to.contain(
+                `error: node ${node}, step "verification": Kata Containers 3.32.0 could not boot a guest`,
+            );
             expect(left(node)).to.equal("");
             // The stage command succeeded, and its files stay.
             expect(files(node).replace(/^.*(kata-containers-node|kata-releases).*\n?/gm, "")).to.equal(before[i]);

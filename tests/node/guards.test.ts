@@ -37,7 +37,7 @@ inEveryShell("guards fail closed", (sandbox) => {
     it("refuses to change the cgroup driver while containers run, or if containerd does not say whether any do", async () => {
         await passed(`${nothing}; refuse_running_containers`);
         await refused(`${ctr()}; refuse_running_containers`, "1 containers run on this node");
-        await refused(`${ctr("tasks ls")}; refuse_running_containers`, "containerd does not say which containers run");
+        await refused(`${ctr("tasks ls")}; refuse_running_containers`, "containerd does not list its containers");
     });
 
     it("refuses to remove a runtime in use, or if containerd does not say whether it is in use", async () => {
@@ -45,7 +45,7 @@ inEveryShell("guards fail closed", (sandbox) => {
         sandbox().write("work/dump.now", runtime("runc") + runtime("kata-qemu") + runtime("old"));
         await refused(`${ctr()}; check_removed_runtimes`, "runtime kata-qemu is still in use by abc");
         for (const silent of ["tasks ls", "containers ls"]) {
-            await refused(`${ctr(silent)}; check_removed_runtimes`, "containerd does not say which containers run");
+            await refused(`${ctr(silent)}; check_removed_runtimes`, "containerd does not list its containers");
         }
         await passed(`${nothing}; check_removed_runtimes`);
         sandbox().write("work/dump", runtime("runc") + runtime("kata-qemu") + runtime("old"));
@@ -62,7 +62,7 @@ inEveryShell("guards fail closed", (sandbox) => {
         const find = 'HANDLER=kata; find_handlers; echo "handlers: $HANDLERS"';
         expect((await run(`${ctr()}; ${find}`)).stdout).to.equal("handlers: kata kata-qemu\npassed\n");
         expect((await run(`${nothing}; ${find}`)).stdout).to.equal("handlers: kata\npassed\n");
-        await refused(`${ctr("tasks ls")}; ${find}`, "containerd does not say which containers run");
+        await refused(`${ctr("tasks ls")}; ${find}`, "containerd does not list its containers");
         sandbox().write("state/managed", "/etc/k/kata/configuration.toml\n");
         expect((await run(`${ctr("ls")}; ${find}`)).stdout).to.equal("handlers: kata\npassed\n");
     });
@@ -79,10 +79,10 @@ inEveryShell("guards fail closed", (sandbox) => {
         expect(stdout).to.equal("cgroupfs\nunknown\npassed\n");
     });
 
-    it("kills no sandbox if containerd does not say which containers run", () =>
+    it("kills no sandbox if containerd does not list its containers", () =>
         refused(
             `${ctr("tasks ls")}; sandboxes() { printf 'tree\\tabc\\n'; }; kill_sandboxes`,
-            "containerd does not say which containers run",
+            "containerd does not list its containers",
         ));
 
     it("starts no action if its lock cannot be taken, and does not take it for another run", async () => {

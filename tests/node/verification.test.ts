@@ -88,7 +88,7 @@ inEveryShell("the verification of a node", (sandbox) => {
         expect(status).to.equal(1);
         expect(stdout).to.not.contain("committed");
         expect(stderr).to.contain(
-            'step "verification": Kata Containers 3.32.0 boots no guest through the handler kata-qemu: ' +
+            'step "verification": Kata Containers 3.32.0 could not boot a guest with the handler kata-qemu: ' +
                 "ctr: no kernel; rolling back\n  | words of the shim\n",
         );
         expect(stderr).to.contain("what to do: fix the cause").and.contain("rollout.verify");
@@ -99,12 +99,12 @@ inEveryShell("the verification of a node", (sandbox) => {
     it("fails without a rollback if nothing was changed", async () => {
         const { status, stderr } = await run("boot() { return 124; }; change_nothing");
         expect(status).to.equal(1);
-        expect(stderr).to.contain("not within 120 s").and.not.contain("rolling back");
+        expect(stderr).to.contain("timed out after 120 s").and.not.contain("rolling back");
     });
 
     it("fails if the program of the container has ended, or if the container cannot be removed", async () => {
         const ended = `ctr() { case "$*" in *"images ls"*) cat images ;; *) : ;; esac; }`;
-        expect((await run(`${ended}; verify`)).stderr).to.contain("its program has ended");
+        expect((await run(`${ended}; verify`)).stderr).to.contain("the test container has exited");
         const { status, stderr } = await run(
             'rm() { case $1 in container) return 1 ;; *) command rm "$@" ;; esac; }; verify',
         );
