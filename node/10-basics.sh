@@ -44,7 +44,7 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # find_handlers            HANDLERS, HANDLER and those that the node must keep
 # choose_release           TREE, the name of the release's folder
 # find_containerd          CONTAINERD CONTAINERD_PID CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR CONTAINERD_CONFIG
-#                          CONTAINERD_SOCKET; CONTAINERD_PID and KUBELET_PID are empty for a service at rest
+#                          CONTAINERD_SOCKET; CONTAINERD_PID and KUBELET_PID are empty for a stopped service
 # choose_form              CRI_PLUGIN CRI_DUMP_TABLE IMPORTED DROP_IN
 # find_kubelet             KUBELET KUBELET_PID KUBELET_UNIT KUBELET_CONFIG
 

@@ -91,7 +91,7 @@ require_tools() { # URL
     esac
 }
 
-# unpack_stream URL STAGING: downloads, sums and unpacks in one pass. The sum is known only at the end, so the amount is
+# unpack_stream URL STAGING: downloads, hashes and unpacks in one pass. The checksum is known only at the end, so the amount is
 # bounded, and the parts that read the content are unprivileged. Each part leaves its exit status and its errors in a
 # file, because a pipeline returns the status of its last part only.
 unpack_stream() {
@@ -181,11 +181,11 @@ keep_status() { # NAME COMMAND...
     echo "$status" >"$WORK_DIR/$name.status"
 }
 
-# archive_problem URL SHA256 OPT: why the unpacked archive in OPT cannot be used: whether to retry, tab, remedy, tab,
-# finding.
+# archive_problem URL SHA256 OPT: prints the problem of the unpacked archive in OPT, or nothing: whether to retry, tab,
+# remedy, tab, finding.
 archive_problem() {
     local retry=no finding remedy="check release.url and release.sha256 for version $VERSION"
-    remedy="$remedy; compute the sum of a good archive with: curl -L URL | sha256sum"
+    remedy="$remedy; compute the checksum of a correct archive with: curl -L URL | sha256sum"
     if grep -qi 'no space left' "$WORK_DIR/tar.err"; then
         finding="the disk is full: $(grep -i "no space left" "$WORK_DIR/tar.err" | head -n 1 | excerpt)"
         remedy="free space on the filesystem of $RELEASES_DIR, without removing a release"

@@ -2,8 +2,8 @@
 # status in JSON.
 
 # A claim is a line of $STATE_DIR/owners: component (organization/project/stack/component), node, handler, with tabs. There
-# is one, except while a renamed component or a node with a corrected name takes the place of the earlier one: whichever
-# of the two is deleted, in the update or when the rename is reverted, only releases its claim. The last one deactivates
+# is one, except while a renamed component or a node with a corrected name takes the place of the earlier one: if one
+# of the two is deleted, in the update or when the rename is reverted, it only releases its claim. The last one deactivates
 # the node. Another stack, another handler, and a component whose place was taken are refused.
 refuse_other_owners() {
     local component runtime claimed="" reason
@@ -141,10 +141,10 @@ do_deactivate() {
     step "sandboxes"
     # Kubernetes forgets a pod a moment before its sandbox ends.
     if [ "$FORCE" != true ] && ! within 30 no_sandboxes; then
-        fail "sandboxes still run on Kata Containers: $(sandbox_names)" \
+        fail "sandboxes still run on Kata Containers: $(sandbox_names); if this is a removal, this node's labels are already\
+ removed, so no new Kata pod is scheduled to it until you run pulumi up" \
             "delete these pods (without a kubelet: crictl rmp -f on the node), then run pulumi again;\
- or add the node to \`nodes\` again if you removed it, set forceRemoval to true, run pulumi up, and remove Kata again;\
- if this is a removal, this node's labels are gone already: no new Kata pod is scheduled to it until you run pulumi up"
+ or add the node to \`nodes\` again if you removed it, set forceRemoval to true, run pulumi up, and remove Kata again"
     fi
     plan_deactivation
     change_node plan_deactivation
@@ -167,7 +167,7 @@ plan_deactivation() {
 do_unstage() {
     if release_claim; then return; fi
     if [ -s "$STATE_DIR/managed" ]; then
-        # A -stage resource that is replaced by itself.
+        # Only the -stage resource is being replaced.
         say "Kata Containers is still active; keeping its releases"
         return
     fi

@@ -252,8 +252,8 @@ export interface RuntimeClass {
     debug?: Input<boolean>;
     /**
      * The name of the runtime in containerd: lower-case letters, digits and `-`, at most 63 characters, beginning and ending
-     * with a letter or digit, and not `runc`. Defaults to the name of the RuntimeClass; required if that is no such name, for
-     * example because it contains a dot.
+     * with a letter or digit, and not `runc`. Defaults to the name of the RuntimeClass; required if that name is not a valid handler,
+     * for example because it contains a dot.
      *
      * A change replaces the RuntimeClass. New pods use the new handler; a node keeps the earlier one while pods run on it.
      * After that, a preview reports it as drift, and `pulumi up` removes it.
@@ -272,7 +272,7 @@ export interface RuntimeClass {
     nodeSelector?: { [key: string]: Input<string> };
     /**
      * Set to `true` to adopt an existing RuntimeClass of that name, created by Kubespray, kata-deploy or by hand.
-     * Defaults to `false`: an existing RuntimeClass is an error. If it is `false`, up to three nodes check with the
+     * Defaults to `false`: an existing RuntimeClass is an error. With `false`, up to three nodes check with the
      * credentials of their kubelets that the RuntimeClass does not exist, before it is created. If no node answers, there is a
      * warning: an existing RuntimeClass whose values do not conflict is taken over, and deleted with the component.
      *
@@ -325,8 +325,8 @@ export interface Rollout {
      */
     drain?: Drain;
     /**
-     * Whether to boot a guest on each node at the end of a change: a container without network from the node's pause image,
-     * outside Kubernetes, which is removed at once. Defaults to `true`, or `false` with `hostChecks: "warn"`.
+     * Whether to boot a guest on each node at the end of a change, in a test container without a network and outside Kubernetes,
+     * from the node's pause image, which is removed at once. Defaults to `true`, or `false` with `hostChecks: "warn"`.
      *
      * If no guest boots within two minutes, the node is rolled back, and the error has the last log lines of the shim and the
      * hypervisor. A node without a pause image is not verified, and its status says so.

@@ -14,7 +14,7 @@ const sandboxCgroupOnly = "runtime.sandbox_cgroup_only";
 
 export interface Plan {
     version: string;
-    /** The architectures with a known sum. A node of another architecture is rejected. */
+    /** The architectures with a known checksum. A node of another architecture is rejected. */
     archives: [architecture: Architecture, archive: { url: string; query: string; sha256: string }][];
     /** The URL of the HTTP proxy for the archives, which may contain a password; may be empty. */
     proxy: string;

@@ -81,7 +81,7 @@ find_running_containerd() {
 containerd_settled() { containerd_listens || at_rest "$(recorded CONTAINERD_UNIT)"; }
 containerd_listens() { [ -n "$(listener "$CONTAINERD_SOCKET")" ]; }
 
-# record_services: where containerd and the kubelet are, because they may no longer run when Kata is removed.
+# record_services: records the paths and units of containerd and the kubelet, which may no longer run when Kata is removed.
 record_services() {
     cat >"$WORK_DIR/services" <<SERVICES
 CONTAINERD=$CONTAINERD
@@ -138,8 +138,8 @@ function restore_import(path,    i, p) {
     p = index(line[i], "[")
     line[i] = substr(line[i], 1, p) "\"" path "\", " substr(line[i], p + 1)
 }
-# The disabled tables, in the form of the version of the file, unless the file has them again. A file into which a tool
-# copied the entries of the main file gets those that they stood for there.
+# The disabled tables, in the form of the version of the file, unless the file has them again. If a tool copied the managed
+# entries of the main file into this file, the disabled tables of the main file are restored here.
 function restored_block(    i, table, block) {
     for (i in added) block = tables[ENVIRON["E_MAIN"]]
     if (ENVIRON["E_LOST"] in tables) block = tables[ENVIRON["E_LOST"]]
@@ -153,7 +153,7 @@ function restored_block(    i, table, block) {
 
 # originals FILE OUT: OUT gets the file without the managed edits, also if a tool has rewritten it without their marks. Then
 # a runtime is managed if its ConfigPath is a managed file, and a SystemdCgroup if it has the value in $STATE_DIR/edits,
-# which also tells what others had written and is disabled; such files are listed in $WORK_DIR/stripped.
+# which also records the disabled entries of others; such files are listed in $WORK_DIR/stripped.
 originals() {
     local lost=""
     require_marks "$1"
@@ -260,8 +260,8 @@ is_writable() {
 # --- The configuration to write ---
 
 # prepare_containerd: in $WORK_DIR: main, drop-in (with a drop-in folder), and imported, the other files of that folder;
-# and edits, the driver of each runc runtime before and after the change and what is disabled, to undo the edits if their
-# marks are lost.
+# and edits, the driver of each runc runtime before and after the change and the disabled entries, to undo the edits if
+# their marks are lost.
 prepare_containerd() {
     local main="$WORK_DIR/main.unmarked" cgroup version_line=""
     step "containerd configuration"
@@ -286,7 +286,7 @@ prepare_containerd() {
         } >"$WORK_DIR/drop-in"
     else
         if needs_version "$main"; then version_line="version = $(newest_version)"; fi
-        # containerd 1.x takes no runtime as runc that its file does not name.
+        # containerd 1.x treats a runtime as runc only if its file names it.
         if [ "$CONTAINERD_MAJOR" = 1 ]; then : >"$WORK_DIR/runc"; fi
         mark "$main" "$CONTAINERD_CONFIG" "$WORK_DIR/main" "$cgroup" "$(runtime_tables)" "$version_line" "$(cut -f 1 "$WORK_DIR/runc")"
         mark_replacing "$cgroup"
@@ -303,7 +303,8 @@ mark_replacing() {
     originals "$IMPORTED/$last" "$WORK_DIR/unmarked"
     mark "$WORK_DIR/unmarked" "$IMPORTED/$last" "$WORK_DIR/imported/$last" "$1" "$(runtime_tables)" ""
 }
-# record_drivers CGROUP: a runtime that was added since the driver was changed, with that driver, has copied it.
+# record_drivers CGROUP: prints the driver of each runc runtime before and after the change. A runtime that was added
+# after the driver changed, and has the new one, is left out, because it copied that driver.
 record_drivers() {
     [ -n "$1" ] || return 0
     { cat "$STATE_DIR/edits" 2>/dev/null || :; } | awk -F '\t' -v new="$1" '
@@ -374,7 +375,7 @@ disable_foreign() {
     fi
 }
 
-# record_disabled FILE NAME: what disable_foreign disables, one entry or line per line: NAME, tab, its kind, tab, itself.
+# record_disabled FILE NAME: prints the entries that disable_foreign disables, one per line: NAME, tab, kind, tab, entry.
 record_disabled() {
     E_NAME=$2 E_RUNTIMES="plugins.\"$CRI_PLUGIN\".containerd.runtimes" E_HANDLERS=$HANDLERS E_KATA=$KATA_LINK/ awk "$TOML_AWK"'
         END {
@@ -615,7 +616,7 @@ require_driver() {
     cgroup=$(systemd_cgroup)
     [ -n "$cgroup" ] || return 0
     runc_drivers "$1" >"$WORK_DIR/runc"
-    [ -s "$WORK_DIR/runc" ] || fail "$2 containerd has no runc runtime whose cgroup driver could be set" \
+    [ -s "$WORK_DIR/runc" ] || fail "$2 no runc runtime exists whose cgroup driver could be set" \
         "define one in $CONTAINERD_CONFIG, or remove kubelet.cgroupDriver"
     wrong=$(awk -F '\t' -v new="$cgroup" '($2 == "" ? "false" : $2) != new { print $1; exit }' "$WORK_DIR/runc")
     [ -z "$wrong" ] || fail "$2 the cgroup driver of the runtime $wrong is not $CGROUP_DRIVER, because of $(importing ".runtimes.$wrong")" \
@@ -632,12 +633,12 @@ prove_containerd() {
         return 0
     fi
     grep -qE "\"ConfigPath\": *\"$KATA_CONFIG_PATH\"" "$info" ||
-        fail "$running CRI has no runtime with $KATA_CONFIG_PATH" \
+        fail "the CRI of the running containerd has no runtime with $KATA_CONFIG_PATH" \
             "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT), until crictl info shows the same runtimes as containerd config dump; then run pulumi again"
     case $(systemd_cgroup) in
         true) ! grep -qE '"SystemdCgroup": *false' "$info" ;;
         false) ! grep -qE '"SystemdCgroup": *true' "$info" ;;
-    esac || fail "$running CRI has a runtime whose cgroup driver is not $CGROUP_DRIVER" \
+    esac || fail "the CRI of the running containerd has a runtime whose cgroup driver is not $CGROUP_DRIVER" \
         "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT), until crictl info shows the same runtimes as containerd config dump; then run pulumi again"
 }
 
@@ -671,7 +672,7 @@ prepare_removal() {
         check_containerd
         require_runtimes
     else
-        # Without containerd's program nobody tells the driver, so it counts as changed.
+        # Without containerd's program the driver is unknown, so it counts as changed.
         { echo "# prepared"; cat "$WORK_DIR/main" "$WORK_DIR"/imported/*; } >"$WORK_DIR/dump" 2>/dev/null || :
         : >"$WORK_DIR/dump.now"
     fi
@@ -752,8 +753,8 @@ list_running_on() {
         "$WORK_DIR/tasks" "$WORK_DIR/containers" >"$WORK_DIR/running"
 }
 
-# runtimes_of DUMP, default_runtime DUMP, runtime_entry DUMP RUNTIME KEY, dumped_driver DUMP: the cgroup driver of the
-# default runtime.
+# runtimes_of DUMP, default_runtime DUMP and runtime_entry DUMP RUNTIME KEY read a dump; dumped_driver DUMP prints the
+# cgroup driver of its default runtime.
 runtimes_of() { toml_tables "$1" | sed -n 's/^.*\.containerd\.runtimes\.\([A-Za-z0-9_-]*\)$/\1/p'; }
 default_runtime() {
     local name
@@ -819,7 +820,7 @@ describe_containerd_drift() {
 # gate_containerd: waits until CRI serves. containerd can be `active` while its CRI is dead, so its plugins are asked
 # instead of the unit. Even after the plugin reports `ok`, containerd still recovers existing pods and may crash doing
 # so; it opens its streaming server, on a port of its own, after that. The gate writes only to memory, because it also
-# judges a node that was rolled back because its disk is full. A service at rest stays so.
+# judges a node that was rolled back because its disk is full. A stopped service is not checked.
 gate_containerd() {
     if [ -z "$CONTAINERD_PID" ]; then return 0; fi
     within "$(time_limit "$CONTAINERD_UNIT")" containerd_answers && cri_is_ok && within 60 cri_serves

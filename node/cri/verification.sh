@@ -2,7 +2,7 @@
 # node has and whose program never ends, and neither CRI nor the kubelet sees it. $STATE_DIR/verification exists as
 # long as the container may, so that the next run removes one that an interrupted run left; it holds the snapshotter.
 
-# guest_sum: a sum over everything that a verification is about.
+# guest_sum: a hash over everything that a verification is about.
 guest_sum() { { printf '%s\n' "$HANDLER" "$TREE" "$SHIM_PATH"; cat "$KATA_CONFIG_PATH"; } | sha256sum | cut -c 1-64; }
 # verified: the record of a verification of what is active now, or the reason why it was skipped, or nothing.
 verified() {
@@ -26,7 +26,7 @@ image_snapshotter() {
     esac
 }
 
-# verify_once: verifies what no record is about.
+# verify_once: verifies the active release and configuration unless `verified` has a result.
 verify_once() { if [ "$VERIFY" = true ] && [ -z "$(verified)" ]; then verify; fi; }
 
 verify() {
@@ -73,7 +73,7 @@ boot_guest() {
     return 1
 }
 
-# end_guest: removes the container, or what there is of it, in any state.
+# end_guest: removes the container, or any part of it that exists, in any state.
 end_guest() {
     [ -e "$STATE_DIR/verification" ] || return 0
     within 30 guest_is_gone || return 1

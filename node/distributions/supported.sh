@@ -5,7 +5,7 @@ recorded() { sed -n "s/^$1=//p" "$STATE_DIR/services" 2>/dev/null; }
 # may_rest: on a node that has left the cluster, deactivate restores the files of services that do not run any longer.
 may_rest() { [ "$ACTION" = deactivate ] && [ -s "$STATE_DIR/services" ]; }
 
-# at_rest UNIT: it does not run, and is not being started. It is at rest between two automatic restarts, too.
+# at_rest UNIT: it is stopped, and not being started, or waits for an automatic restart.
 at_rest() {
     systemctl show -p ActiveState -p SubState "$1" 2>/dev/null | grep -qE '^(ActiveState=(inactive|failed)|SubState=.*auto-restart.*)$'
 }

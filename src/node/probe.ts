@@ -94,7 +94,7 @@ export function knownValue<T>(output: pulumi.Output<T>): Promise<T | undefined> 
     return (output as unknown as { promise(): Promise<T | undefined> }).promise();
 }
 
-/** Asks a node. In an update, waits for a machine that is starting. */
+/** Probes one node. In an update, waits for a machine that is starting. */
 async function askAgain(
     connections: Connections,
     endpoint: Endpoint,

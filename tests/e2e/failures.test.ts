@@ -270,7 +270,7 @@ END
                     wrong({}),
                     "the restart of containerd.service rewrote /etc/containerd/config.toml; rolling back",
                     "systemctl cat containerd.service",
-                    "proof",
+                    "check after the change",
                 ),
             );
         });
@@ -307,7 +307,7 @@ END
             expect(outputs.nodeStatuses[node]!.kataVersions).to.deep.equal({ "kata-qemu": "3.32.0" });
         });
 
-        it("neither takes nor runs a program that an ordinary user calls containerd (kubelet's runtime)", async () => {
+        it("ignores an unprivileged user's process that is named containerd, and does not run its program (kubelet's runtime)", async () => {
             // The kernel calls a program that was replaced while it runs `PATH (deleted)`.
             onNode(
                 node,
@@ -320,7 +320,7 @@ END
             );
             try {
                 const { log } = await stack.preview(wrong({}));
-                expect(log).to.contain("the container runtime of the kubelet does not run");
+                expect(log).to.contain("the kubelet's container runtime is not running");
                 await activateRefuses(
                     wrong({}),
                     "containerd",

@@ -366,7 +366,7 @@ inEveryShell("containerd", (sandbox) => {
         expect(stdout).to.equal("yes\n");
     });
 
-    it("says for each form that it refuses what to write instead", async () => {
+    it("names a replacement for each form that it refuses", async () => {
         const plugin = 'plugins."io.containerd.grpc.v1.cri"';
         const runc = `[${plugin}.containerd.runtimes.runc]\n`;
         const cases = {
@@ -419,7 +419,7 @@ inEveryShell("containerd", (sandbox) => {
         const fromDump = `ctk --config-source=command --executable-path="$PWD/containerd"`;
         const program = `printf '#!/bin/sh\\nexec %s --config %s "$@"\\n' "${programs[version]}" "$PWD/etc/config.toml" >containerd; chmod +x containerd`;
 
-        it(`gpu-toolkit: keeps both runtimes when nvidia-ctk rewrites the configuration, and removes its own entries after an update (containerd ${version})`, async function () {
+        it(`gpu-toolkit: keeps both runtimes when nvidia-ctk rewrites the configuration, and removes the managed entries after an update (containerd ${version})`, async function () {
             this.timeout(120000);
             need(this, version, "nvidia-ctk");
             await ok(version, "systemd", { "etc/config.toml": given }, `${dropIns}; activate; ${fromFile}`);
@@ -436,7 +436,7 @@ inEveryShell("containerd", (sandbox) => {
             await onlyTheirs();
         });
         for (const command of [fromFile, fromDump]) {
-            it(`gpu-toolkit: removes its own entries after ${command === fromFile ? "nvidia-ctk" : "nvidia-ctk --config-source=command"} has rewritten the configuration (containerd ${version})`, async function () {
+            it(`gpu-toolkit: removes the managed entries after ${command === fromFile ? "nvidia-ctk" : "nvidia-ctk --config-source=command"} has rewritten the configuration (containerd ${version})`, async function () {
                 this.timeout(120000);
                 need(this, version, "nvidia-ctk");
                 await ok(
@@ -582,7 +582,7 @@ inEveryShell("containerd", (sandbox) => {
             expect(readdirSync(sandbox().path("etc"))).to.deep.equal([]);
         });
 
-        it(`refuses to leave an entry that it does not find without the program of containerd ${version}`, async function () {
+        it(`without the program of containerd ${version}, fails if a managed entry would be left behind`, async function () {
             need(this, version);
             const script = `activate; printf '[x]\\ny = "%s"\\n' "$KATA_CONFIG_PATH" >>etc/config.toml; ${gone}`;
             expect(await refused(version, "", { "etc/config.toml": "version = 2\n" }, script)).to.contain(
@@ -604,7 +604,7 @@ inEveryShell("containerd", (sandbox) => {
         expect(await prove(cri("/kata/configuration.toml", true))).to.include({ status: 0 });
         expect(await prove("{}")).to.include({ status: 0 });
         expect((await prove(cri("/other", true))).stderr).to.contain(
-            "CRI has no runtime with /kata/configuration.toml",
+            "the CRI of the running containerd has no runtime with /kata/configuration.toml",
         );
         expect((await prove(cri("/kata/configuration.toml", false))).stderr).to.contain("cgroup driver is not systemd");
     });

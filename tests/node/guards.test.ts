@@ -85,7 +85,7 @@ inEveryShell("guards fail closed", (sandbox) => {
             "containerd does not list its containers",
         ));
 
-    it("starts no action if its lock cannot be taken, and does not take it for another run", async () => {
+    it("starts no action if its lock cannot be taken, and does not report this as another run", async () => {
         for (const status of [66, 127]) {
             const { stdout, stderr } = await sandbox().run(`flock() { return ${status}; }; work a.service recover`);
             expect(stdout).to.equal("");
@@ -94,7 +94,7 @@ inEveryShell("guards fail closed", (sandbox) => {
         }
     });
 
-    it("reports a lock that cannot be taken, and does not take it for another run", async () => {
+    it("reports a lock that cannot be taken, and does not report this as another run", async () => {
         sandbox().write("run/lock", "");
         const probe = (flock: string) =>
             sandbox().run(`flock() { ${flock}; }

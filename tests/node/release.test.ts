@@ -272,7 +272,7 @@ inEveryShell("downloading a release", (sandbox) => {
             expect(left).to.deep.equal([]);
         });
 
-    refused("a wrong sum", /the sha256 of .* is [0-9a-f]{64}, not 0{64}/, async () => {
+    refused("a wrong checksum", /the sha256 of .* is [0-9a-f]{64}, not 0{64}/, async () => {
         archive(sandbox(), "kata.tar.zst", release);
         return download(sandbox(), sandbox().path("kata.tar.zst"), "0".repeat(64));
     });

@@ -76,7 +76,7 @@ inEveryShell("the verification of a node", (sandbox) => {
         expect((await dump(2, second)).stdout).to.contain(" docker.io/other/pause:1 ");
     });
 
-    it("does nothing if it is off", async () => {
+    it("boots no guest if rollout.verify is false", async () => {
         const { status, stdout } = await run("VERIFY=false; verify; verify_once; verified");
         expect({ status, stdout }).to.deep.equal({ status: 0, stdout: "" });
         expect(existsSync(sandbox().path("calls"))).to.equal(false);
