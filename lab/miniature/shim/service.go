@@ -37,7 +37,7 @@ type record struct {
 	ID            string          `json:"id"`
 	Sandbox       string          `json:"sandbox"`
 	Release       string          `json:"release"`
-	Shim          string          `json:"shim"`
+	Engine        string          `json:"engine"`
 	Executable    string          `json:"executable"`
 	PID           int             `json:"pid"`
 	ConfigPath    string          `json:"configPath"`
@@ -77,7 +77,7 @@ func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*ta
 // missing files.
 func inspect(ctx context.Context, r *taskapi.CreateTaskRequest) (*record, error) {
 	entry := &record{
-		About: about(), Time: time.Now(), ID: r.ID, Release: release, Shim: name, PID: os.Getpid(),
+		About: about(), Time: time.Now(), ID: r.ID, Release: release, Engine: engine, PID: os.Getpid(),
 	}
 	var err error
 	if entry.Executable, err = os.Executable(); err != nil {
