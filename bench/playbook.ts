@@ -111,7 +111,7 @@ async function withPlaybook(ansible: string, nodes: Nodes, release: Release): Pr
         url: release.url.replace("{version}", "3.32.0").replace("{archive}", archive),
         archive: `/tmp/releases/${archive}`,
         sha256: release.sha256.amd64,
-        configuration: join(checkout, "lab/miniature/config/3.32.0/configuration-qemu.toml"),
+        configuration: join(checkout, "tests/fixtures/kata-config/configuration-qemu-3.32.0.toml"),
         ansible_python_interpreter: "/usr/bin/python3",
     };
     writeFileSync(join(folder, "inventory.json"), JSON.stringify({ all: { hosts: Object.fromEntries(hosts), vars } }));

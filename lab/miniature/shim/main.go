@@ -16,10 +16,10 @@ import (
 	"github.com/containerd/containerd/runtime/v2/shim"
 )
 
-// The Kata release and the shim that this one replaces; set at build time.
+// The Kata release that this shim belongs to, and the implementation that it replaces, "go" or "rust"; set at build time.
 var (
 	release = "unknown"
-	name    = "qemu"
+	engine  = "go"
 )
 
 func about() string {
@@ -29,7 +29,7 @@ func about() string {
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
-		fmt.Printf("containerd-shim-kata-v2 (%s) %s (%s)\n", name, release, about())
+		fmt.Printf("containerd-shim-kata-v2 (%s) %s (%s)\n", engine, release, about())
 		return
 	}
 	plugin.Register(&plugin.Registration{

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,11 +39,13 @@ type record struct {
 	ID            string          `json:"id"`
 	Sandbox       string          `json:"sandbox"`
 	Release       string          `json:"release"`
-	Shim          string          `json:"shim"`
+	Engine        string          `json:"engine"`
 	Executable    string          `json:"executable"`
 	PID           int             `json:"pid"`
 	ConfigPath    string          `json:"configPath"`
 	ConfigExists  bool            `json:"configExists"`
+	Hypervisor    string          `json:"hypervisor,omitempty"`
+	Trees         []string        `json:"trees,omitempty"`
 	EnableDebug   map[string]bool `json:"enableDebug,omitempty"`
 	Config        map[string]any  `json:"config,omitempty"`
 	SystemdCgroup bool            `json:"systemdCgroup"`
@@ -77,7 +81,7 @@ func (s *service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (*ta
 // missing files.
 func inspect(ctx context.Context, r *taskapi.CreateTaskRequest) (*record, error) {
 	entry := &record{
-		About: about(), Time: time.Now(), ID: r.ID, Release: release, Shim: name, PID: os.Getpid(),
+		About: about(), Time: time.Now(), ID: r.ID, Release: release, Engine: engine, PID: os.Getpid(),
 	}
 	var err error
 	if entry.Executable, err = os.Executable(); err != nil {
@@ -131,7 +135,8 @@ func configPath(r *taskapi.CreateTaskRequest) (string, error) {
 	return kata.ConfigPath, nil
 }
 
-// load reads the configuration and checks that the files of its hypervisor exist.
+// load reads the configuration, and refuses it as Kata would if it belongs to the other implementation or if files of its
+// hypervisor are missing.
 func (e *record) load() error {
 	if _, err := os.Stat(e.ConfigPath); err != nil {
 		return err
@@ -142,19 +147,61 @@ func (e *record) load() error {
 	}
 	e.EnableDebug = map[string]bool{}
 	collectDebug(e.EnableDebug, "", e.Config)
-
-	hypervisors, _ := e.Config["hypervisor"].(map[string]any)
-	qemu, ok := hypervisors["qemu"].(map[string]any)
-	if !ok {
-		return fmt.Errorf("%s: table hypervisor.qemu is missing", e.ConfigPath)
+	var err error
+	if e.Trees, err = trees(e.Config); err != nil {
+		return err
 	}
-	for _, key := range []string{"path", "kernel", "image", "virtio_fs_daemon"} {
-		file, _ := qemu[key].(string)
+	if err := e.checkHypervisor(); err != nil {
+		return fmt.Errorf("%s: %w", e.ConfigPath, err)
+	}
+	return nil
+}
+
+// checkHypervisor finds the hypervisor and its files.
+func (e *record) checkHypervisor() error {
+	hypervisors, _ := e.Config["hypervisor"].(map[string]any)
+	runtime, _ := e.Config["runtime"].(map[string]any)
+	// Configurations of the Rust shim name their hypervisor; those of the Go shim have one table and no such key.
+	named, _ := runtime["hypervisor_name"].(string)
+	if (named != "") != (engine == "rust") {
+		return fmt.Errorf("invalid hypervisor name %q: this file is not for the %s shim", named, engine)
+	}
+	for name := range hypervisors {
+		if named == "" || name == named {
+			e.Hypervisor = name
+		}
+	}
+	table, ok := hypervisors[e.Hypervisor].(map[string]any)
+	if !ok {
+		return fmt.Errorf("table hypervisor.%s is missing", named)
+	}
+	required := map[string]bool{
+		"path":   e.Hypervisor != "remote" && e.Hypervisor != "dragonball", // dragonball is part of the shim
+		"kernel": e.Hypervisor != "remote",
+	}
+	for _, key := range []string{"path", "kernel", "image", "initrd", "firmware", "virtio_fs_daemon", "jailer_path"} {
+		file, _ := table[key].(string)
+		if file == "" && !required[key] {
+			continue
+		}
 		if _, err := os.Stat(file); err != nil {
-			return fmt.Errorf("%s: hypervisor.qemu.%s: %w", e.ConfigPath, key, err)
+			return fmt.Errorf("hypervisor.%s.%s: %w", e.Hypervisor, key, err)
 		}
 	}
 	return nil
+}
+
+var tree = regexp.MustCompile(`"(/opt/kata(?:-releases/[^/"]+)?)["/]`)
+
+// trees lists the release trees that the values of a configuration lead to: /opt/kata, or one in /opt/kata-releases.
+func trees(config map[string]any) ([]string, error) {
+	values, err := json.Marshal(config)
+	var found []string
+	for _, match := range tree.FindAllSubmatch(values, -1) {
+		found = append(found, string(match[1]))
+	}
+	slices.Sort(found)
+	return slices.Compact(found), err
 }
 
 // collectDebug finds the key enable_debug in every table.
