@@ -122,7 +122,8 @@ export function parts(description: string): { text: string; default?: string; ku
     const found: { default?: string; kubespray?: string } = {};
     const paragraphs = description.split("\n\n").map((paragraph) =>
         paragraph
-            .replace(/\n/g, " ")
+            // The items of a list stay on lines of their own.
+            .replace(/\n(?!- ) */g, " ")
             .split(/(?<=\.) (?=[A-Z`])/)
             .filter((sentence) => {
                 const [, value] = /^Defaults to (.*)\.$/.exec(sentence) ?? [];

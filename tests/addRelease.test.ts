@@ -12,12 +12,17 @@ import { promisify } from "node:util";
 import { expect } from "chai";
 import { addRelease } from "../scripts/addRelease";
 import { Shim } from "../src";
-import { paths } from "../src/kata/shims";
+import type { Engine } from "../src/kata/releases";
+import { contains, engineOf, paths } from "../src/kata/shims";
 import { errorOf } from "./support/lab";
 
 const checkout = join(__dirname, "..");
-const rust = Object.values(paths(Shim.QemuRuntimeRs));
-const go = Object.values(paths(Shim.Qemu));
+const filesOf = (engine: Engine) => {
+    const shims = Object.values(Shim).filter((shim) => engineOf(shim) === engine && contains("9.8.7", shim));
+    return [...new Set(shims.flatMap((shim) => Object.values(paths(shim, "9.8.7"))))];
+};
+const rust = filesOf("rust");
+const go = filesOf("go");
 
 describe("npm run add-release", () => {
     let root: string;

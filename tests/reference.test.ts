@@ -53,6 +53,20 @@ describe("the reference", () => {
         }
     });
 
+    it("the settings in the reference exist in the configuration file of Kata 4.1.0 and are valid", () => {
+        const { description } = reference.arguments().find(({ path }) => path === "runtimeClasses.NAME.settings")!;
+        const pairs = [...description.matchAll(/`("[\w.]+": [^`]+)`/g)].map(([, pair]) => pair);
+        const settings = JSON.parse(`{${pairs.join(",")}}`);
+        expect(Object.keys(settings)).to.have.length.at.least(18);
+        const args = { nodes: everyArgument.nodes, runtimeClasses: { "kata-qemu": { settings } } };
+        expect(found(args)).to.deep.equal([]);
+        const file = readFileSync(join(__dirname, "fixtures/kata-config/configuration-qemu-4.1.0.toml"), "utf8");
+        const keys = Object.keys(settings).map((setting) => setting.split(".").at(-1)!);
+        const unknown = keys.filter((key) => !new RegExp(`^#? ?${key} =`, "m").test(file));
+        // Only the files of the shims for confidential containers have this key.
+        expect(unknown).to.deep.equal(["experimental_force_guest_pull"]);
+    });
+
     it("the reference names the Kubespray variables", () => {
         const named = reference.arguments().flatMap(({ description }) => parts(description).kubespray ?? []);
         for (const variable of [
