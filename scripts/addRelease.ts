@@ -24,7 +24,7 @@ import { pipeline } from "node:stream/promises";
 import { parseArgs } from "node:util";
 import type { ArchiveName } from "../src/kata/checksums";
 import { type Architecture, archives, compareVersions, defaultUrl, isVersion, traits } from "../src/kata/releases";
-import { architecturesOf, contains, engineOf, isShim, paths, shims } from "../src/kata/shims";
+import { architecturesOf, engineOf, isReleased, isShim, paths, shims } from "../src/kata/shims";
 
 type Sums = { [name: string]: string };
 
@@ -94,7 +94,7 @@ function checkLayout(file: string, version: string, name: ArchiveName, architect
     if (outside !== undefined) throw new Error(`${basename(file)} has an entry outside of opt/kata: ${outside}`);
     const expected = Object.keys(shims)
         .filter(isShim)
-        .filter((shim) => contains(version, shim) && architecturesOf(shim, version).includes(architecture))
+        .filter((shim) => isReleased(shim, version) && architecturesOf(shim, version).includes(architecture))
         .filter((shim) => traits(version).archives[engineOf(shim)] === name)
         .flatMap((shim) => Object.values(paths(shim, version)));
     const missing = [...new Set(expected)].filter((path) => !entries.includes(`opt/kata/${path}`));

@@ -443,9 +443,9 @@ export interface KataContainersArgs {
     /** How a change is rolled out to the nodes. Defaults to one node at a time. */
     rollout?: Rollout;
     /**
-     * What to do when a node does not meet Kata's requirements: hardware virtualization, the vhost kernel modules, free
-     * disk space, and cgroup v2 for the cgroup driver `systemd`. Defaults to `enforce`: the node is left unchanged, with an
-     * error.
+     * What to do when a node does not meet Kata's requirements: those of the shims, such as hardware virtualization, the vhost
+     * kernel modules or AMD SEV-SNP; free disk space, and cgroup v2 for the cgroup driver `systemd`. Defaults to `enforce`: the
+     * node is left unchanged, with an error.
      *
      * An unsupported version of containerd is an error with either value.
      */

@@ -13,12 +13,12 @@ import { expect } from "chai";
 import { addRelease } from "../scripts/addRelease";
 import { Shim } from "../src";
 import type { Engine } from "../src/kata/releases";
-import { contains, engineOf, paths } from "../src/kata/shims";
+import { engineOf, isReleased, paths } from "../src/kata/shims";
 import { errorOf } from "./support/lab";
 
 const checkout = join(__dirname, "..");
 const filesOf = (engine: Engine) => {
-    const shims = Object.values(Shim).filter((shim) => engineOf(shim) === engine && contains("9.8.7", shim));
+    const shims = Object.values(Shim).filter((shim) => engineOf(shim) === engine && isReleased(shim, "9.8.7"));
     return [...new Set(shims.flatMap((shim) => Object.values(paths(shim, "9.8.7"))))];
 };
 const rust = filesOf("rust");

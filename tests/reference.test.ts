@@ -1,11 +1,25 @@
-// The reference in docs/reference.md and the table of variables in docs/kubespray.md are complete and up to date.
+// The reference in docs/reference.md, the table of variables in docs/kubespray.md and those of shims in docs/shims.md are
+// complete and up to date.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { everyArgument } from "../docs/everyArgument";
-import { file, kubesprayFile, markdown, parts, Reference, schema, variables, withVariables } from "../docs/reference";
+import {
+    file,
+    kubesprayFile,
+    markdown,
+    parts,
+    Reference,
+    schema,
+    variables,
+    withShims,
+    withVariables,
+} from "../docs/reference";
+import { shimsFile } from "../docs/shims";
+import { Shim } from "../src";
 import { problems } from "../src/check/validate";
+import { unsupported } from "../src/kata/shims";
 
 describe("the reference", () => {
     const reference = new Reference(schema());
@@ -100,5 +114,19 @@ describe("the table of Kubespray variables", () => {
         expect(read).to.include.members(["ansible_host", "kata_containers_version", "kubelet_cgroup_driver"]);
         const table = variables(schema());
         expect(read.filter((name) => !table.includes(`\`${name}\``))).to.deep.equal([]);
+    });
+});
+
+describe("the tables of shims", () => {
+    it("docs/shims.md has the generated tables of shims", () => {
+        const page = readFileSync(shimsFile, "utf8");
+        expect(page, "update it with: npm run schema").to.equal(withShims(page));
+        const rows = page.split("\n").filter((line) => line.startsWith("| `"));
+        const name = (row: string) => /`([^`]+)`/.exec(row)![1];
+        expect(rows.map(name)).to.deep.equal([...Object.values(Shim), ...Object.keys(unsupported)]);
+        expect(rows).to.include(
+            "| `dragonball` | Rust | `hypervisor.dragonball` | 3.0.0 and later | amd64, arm64; from 3.26.0 amd64 " +
+                "| KVM; from 3.3.0 KVM, `vhost_net` | 250m, 130Mi | any | `kata-dragonball` |",
+        );
     });
 });

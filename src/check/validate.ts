@@ -26,9 +26,9 @@ import {
 import {
     agent,
     architecturesOf,
-    contains,
     derivedName,
     engineOf,
+    isReleased,
     isShim,
     missingParts,
     shims,
@@ -311,7 +311,7 @@ function contradictions(args: Partial<Settings>): Problem[] {
         .filter(([name, given]) => subdomain(name, "").length === 0 && isObject(given ?? {}))
         .map(([name, given]) => resolved(name, given ?? {}, args.version));
     const installable = classes.filter(
-        (each): each is Installable => !!each.version && !!each.shim && contains(each.version, each.shim),
+        (each): each is Installable => !!each.version && !!each.shim && isReleased(each.shim, each.version),
     );
     const problems = [
         ...handlerProblems(classes),
@@ -357,7 +357,7 @@ function shimProblems({ name, path, given, version, versionPath, shim }: Class):
             : `the name of the RuntimeClass is not kata-SHIM with a supported shim: set it to one of ${Object.values(Shim).join(", ")}`;
         return isAbsent(given.shim) ? problem(`is required, because ${why}`) : [];
     }
-    if (version === undefined || contains(version, shim)) return [];
+    if (version === undefined || isReleased(shim, version)) return [];
     const { since, until } = shims[shim];
     const found = `(${versionPath} is ${version})`;
     return problem(

@@ -252,7 +252,7 @@ export function paths(shim: Shim, version: string): { program: string; configura
 }
 
 /** Whether the release contains the shim. */
-export function contains(version: string, shim: Shim): boolean {
+export function isReleased(shim: Shim, version: string): boolean {
     const { since, until } = shims[shim];
     return compareVersions(since, version) <= 0 && (!until || compareVersions(version, until[0]) < 0);
 }

@@ -7,8 +7,8 @@ import { problems } from "../../../src/check/validate";
 import { type Architecture, archives, compareVersions, type Engine } from "../../../src/kata/releases";
 import {
     architecturesOf,
-    contains,
     engineOf,
+    isReleased,
     missingParts,
     needs,
     nodeSelector,
@@ -74,7 +74,7 @@ describe("the rows of the shims", () => {
         it(`the row of ${name} has the facts of the tested releases`, () => {
             expect(shims[name]).to.include({ engine, hypervisor: table });
             releases.forEach((version, i) => {
-                const isThere = contains(version, name);
+                const isThere = isReleased(name, version);
                 const { cpu, memory } = isThere ? overhead(name, version) : {};
                 expect(isThere ? `${cpu}/${memory}` : "-", version).to.equal(overheads[i]);
                 const { configuration } = paths(name, version);
