@@ -211,6 +211,26 @@ describe("the plan", () => {
         expect(given({}).map(([architecture]) => architecture)).to.deep.equal(["amd64", "arm64"]);
     });
 
+    it("uses the release of the RuntimeClass, with its own checksums or the known ones", () => {
+        const release = { sha256: { amd64: sum, arm64: sum } };
+        const planned = (runtimeClass: object) => {
+            const { version, archives } = plan({ version: "3.32.0", release, ...withClass(runtimeClass) });
+            return [version, ...archives.map(([architecture, { sha256 }]) => `${architecture} ${sha256}`)];
+        };
+        const { amd64, arm64 } = checksums["kata-static"]["4.1.0"]!;
+        expect(planned({ version: "4.1.0" })).to.deep.equal(["4.1.0", `amd64 ${amd64}`, `arm64 ${arm64}`]);
+        expect(planned({ version: "3.32.0" })).to.deep.equal(["3.32.0", `amd64 ${sum}`, `arm64 ${sum}`]);
+        const own = "cd".repeat(32);
+        expect(planned({ version: "4.1.0", sha256: { amd64: own } })).to.deep.equal(["4.1.0", `amd64 ${own}`]);
+        expect(planned({ sha256: { arm64: own } })).to.deep.equal(["3.32.0", `arm64 ${own}`]);
+    });
+
+    it("plans archives only for the architectures on which the shim works", () => {
+        const planned = (shim: Shim) => plan(withClass({ shim })).archives.map(([architecture]) => architecture);
+        expect(planned("qemu-runtime-rs")).to.deep.equal(["amd64", "arm64"]);
+        expect(planned("qemu-snp-runtime-rs")).to.deep.equal(["amd64"]);
+    });
+
     it("enables debug for a RuntimeClass if it is set there, or for all classes", () => {
         const debug = (all: boolean | undefined, own: boolean | undefined) =>
             plan({ debug: all, ...withClass({ debug: own }) }).debug;
