@@ -1,8 +1,8 @@
 // The values for each node and for the RuntimeClass, made from arguments that are known and valid.
 
 import type { Unwrap } from "@pulumi/pulumi";
-import { CgroupDriver, HostChecks, type KataContainersArgs, type Rollout, type Shim } from "./args";
-import { type Architecture, archives, defaultVersion } from "./kata/releases";
+import { CgroupDriver, HostChecks, type KataContainersArgs, type Rollout } from "./args";
+import { type Architecture, architectures, archives, defaultVersion, type Engine } from "./kata/releases";
 import { architecturesOf, derivedShim, engineOf, overhead, paths } from "./kata/shims";
 import { tomlLiteral } from "./kata/toml";
 
@@ -54,7 +54,9 @@ export function makePlan(args: Unwrap<Settings>, drained = false): Plan {
     };
     return {
         version,
-        archives: plannedArchives(version, shim, runtimeClass, args),
+        archives: plannedArchives(version, engineOf(shim), runtimeClass, args).filter(([architecture]) =>
+            architecturesOf(shim, version).includes(architecture),
+        ),
         proxy: args.release?.proxy ?? "",
         shimPath: program,
         configuration,
@@ -75,16 +77,16 @@ type RuntimeClass = NonNullable<Unwrap<Settings>["runtimeClasses"]>[string];
 
 function plannedArchives(
     version: string,
-    shim: Shim,
+    engine: Engine,
     { sha256: own }: Partial<RuntimeClass>,
     { version: main, release }: Unwrap<Settings>,
 ): Plan["archives"] {
-    const published = archives(version, engineOf(shim), release?.url ?? undefined);
+    const published = archives(version, engine, release?.url ?? undefined);
     const given = [own, version === (main ?? defaultVersion) ? release?.sha256 : undefined].find(hasChecksums);
-    return architecturesOf(shim, version).flatMap((architecture): Plan["archives"] => {
-        const { url, query, sha256: known } = published[architecture]!;
-        const sha256 = given ? given[architecture]?.toLowerCase() : known;
-        return sha256 ? [[architecture, { url, query, sha256 }]] : [];
+    return architectures.flatMap((architecture): Plan["archives"] => {
+        const archive = published[architecture];
+        const sha256 = given ? given[architecture]?.toLowerCase() : archive?.sha256;
+        return archive && sha256 ? [[architecture, { url: archive.url, query: archive.query, sha256 }]] : [];
     });
 }
 

@@ -19,7 +19,7 @@ import {
 import { shimsFile } from "../docs/shims";
 import { Shim } from "../src";
 import { problems } from "../src/check/validate";
-import { unsupported } from "../src/kata/shims";
+import { shims, unsupported } from "../src/kata/shims";
 
 describe("the reference", () => {
     const reference = new Reference(schema());
@@ -118,6 +118,14 @@ describe("the table of Kubespray variables", () => {
 });
 
 describe("the tables of shims", () => {
+    it("the reference states the first release of each shim that Kata 2.0.0 does not have", () => {
+        const { values } = new Reference(schema()).arguments().find(({ path }) => path.endsWith(".shim"))!;
+        for (const { value, description } of values) {
+            const { since } = shims[value as Shim];
+            expect(description.includes(`Kata ${since}`), `${value}: ${since}`).to.equal(since !== "2.0.0");
+        }
+    });
+
     it("docs/shims.md has the generated tables of shims", () => {
         const page = readFileSync(shimsFile, "utf8");
         expect(page, "update it with: npm run schema").to.equal(withShims(page));

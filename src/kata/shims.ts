@@ -31,7 +31,7 @@ interface Row {
     needs: ByRelease<Need[]>;
     /** Labels of the nodes on which its pods can run, beside those of this package. */
     nodeSelector: ByRelease<{ [label: string]: string }>;
-    /** The snapshotter without which containerd cannot give its pods their images. This package does not set it up. */
+    /** The snapshotter with which kata-deploy configures it. This package does not set it up. */
     snapshotter: "devmapper" | "nydus" | undefined;
     /** The releases whose configuration file names a part that no archive contains, and the setting that replaces it. */
     incomplete: { since: string; until: string; part: string; setting: string }[];
@@ -77,9 +77,9 @@ const confidential = {
 } satisfies Partial<Row>;
 const snp = { ...confidential, needs: [["2.0.0", [...qemuNeeds, "sev_snp"]]] } satisfies Partial<Row>;
 const tdx = { ...confidential, needs: [["2.0.0", [...qemuNeeds, "tdx"]]] } satisfies Partial<Row>;
-/** The guest's parts are built for arm64 since this release. */
 const cocoDev = {
     ...confidential,
+    // Kata builds the parts of the guest for arm64 since then.
     architectures: [...amd64, ["3.29.0", ["amd64", "arm64"]]],
     overhead: [["2.0.0", { cpu: "250m", memory: "160Mi" }]],
 } satisfies Partial<Row>;
@@ -183,6 +183,7 @@ export const shims: Record<Shim, Row> = {
         ...nvidia,
         engine: "go",
         since: "3.2.0",
+        // Kata builds the guest for arm64 since then.
         architectures: [...amd64, ["3.14.0", ["amd64", "arm64"]]],
         incomplete: [noInitrd],
     },
@@ -251,11 +252,14 @@ export function paths(shim: Shim, version: string): { program: string; configura
     return { program, configuration: `${latest(configurations, version)}/configuration-${shim}.toml` };
 }
 
-/** Whether the release contains the shim. */
-export function isReleased(shim: Shim, version: string): boolean {
-    const { since, until } = shims[shim];
-    return compareVersions(since, version) <= 0 && (!until || compareVersions(version, until[0]) < 0);
+/** Whether the release is not older than `since`, and older than `until`. */
+function isWithin(version: string, since: string, until: string | undefined): boolean {
+    return compareVersions(since, version) <= 0 && (until === undefined || compareVersions(version, until) < 0);
 }
+
+/** Whether the release contains the shim. */
+export const isReleased = (shim: Shim, version: string): boolean =>
+    isWithin(version, shims[shim].since, shims[shim].until?.[0]);
 
 /** The architectures on which the shim of the release works. */
 export function architecturesOf(shim: Shim, version: string): Architecture[] {
@@ -274,9 +278,7 @@ export const nodeSelector = (shim: Shim, version: string): { [label: string]: st
 
 /** The parts that the release lacks, and the settings that replace them. */
 export const missingParts = (shim: Shim, version: string): { part: string; setting: string }[] =>
-    shims[shim].incomplete.filter(
-        ({ since, until }) => compareVersions(since, version) <= 0 && compareVersions(version, until) < 0,
-    );
+    shims[shim].incomplete.filter(({ since, until }) => isWithin(version, since, until));
 
 export function isShim(value: unknown): value is Shim {
     return Object.values(Shim).includes(value as Shim);
