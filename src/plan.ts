@@ -3,7 +3,7 @@
 import type { Unwrap } from "@pulumi/pulumi";
 import { CgroupDriver, HostChecks, type KataContainersArgs, type Rollout } from "./args";
 import { type Architecture, architectures, archives, defaultVersion, type Engine } from "./kata/releases";
-import { derivedShim, overhead, paths, shims } from "./kata/shims";
+import { architecturesOf, derivedShim, engineOf, overhead, paths } from "./kata/shims";
 import { tomlLiteral } from "./kata/toml";
 
 /** The arguments that are the same for every node. */
@@ -35,11 +35,11 @@ export interface Plan {
 
 /** `drained`: the nodes are drained before a change, so that only pods of DaemonSets are running on them. */
 export function makePlan(args: Unwrap<Settings>, drained = false): Plan {
-    const version = args.version ?? defaultVersion;
     const [[name, given]] = Object.entries(args.runtimeClasses ?? defaultRuntimeClasses) as [[string, RuntimeClass]];
     const runtimeClass = withoutNull(given);
+    const version = runtimeClass.version ?? args.version ?? defaultVersion;
     const shim = runtimeClass.shim ?? derivedShim(name, version)!;
-    const { program, configuration } = paths(shim);
+    const { program, configuration } = paths(shim, version);
 
     const hostChecks = args.hostChecks ?? HostChecks.Enforce;
     const cgroupDriver = args.kubelet?.cgroupDriver ?? undefined;
@@ -54,7 +54,9 @@ export function makePlan(args: Unwrap<Settings>, drained = false): Plan {
     };
     return {
         version,
-        archives: plannedArchives(version, shims[shim].engine, args.release),
+        archives: plannedArchives(version, engineOf(shim), runtimeClass, args).filter(([architecture]) =>
+            architecturesOf(shim, version).includes(architecture),
+        ),
         proxy: args.release?.proxy ?? "",
         shimPath: program,
         configuration,
@@ -73,12 +75,17 @@ export function makePlan(args: Unwrap<Settings>, drained = false): Plan {
 }
 type RuntimeClass = NonNullable<Unwrap<Settings>["runtimeClasses"]>[string];
 
-function plannedArchives(version: string, engine: Engine, release: Unwrap<Settings>["release"]): Plan["archives"] {
+function plannedArchives(
+    version: string,
+    engine: Engine,
+    { sha256: own }: Partial<RuntimeClass>,
+    { version: main, release }: Unwrap<Settings>,
+): Plan["archives"] {
     const published = archives(version, engine, release?.url ?? undefined);
-    const given = release?.sha256;
+    const given = [own, version === (main ?? defaultVersion) ? release?.sha256 : undefined].find(hasChecksums);
     return architectures.flatMap((architecture): Plan["archives"] => {
         const archive = published[architecture];
-        const sha256 = hasChecksums(given) ? given[architecture]?.toLowerCase() : archive?.sha256;
+        const sha256 = given ? given[architecture]?.toLowerCase() : archive?.sha256;
         return archive && sha256 ? [[architecture, { url: archive.url, query: archive.query, sha256 }]] : [];
     });
 }
