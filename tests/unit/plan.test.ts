@@ -158,7 +158,7 @@ describe("the table of shims", () => {
         }
     });
 
-    it("derives no shim from other names", () => {
+    it("derives no shim from a RuntimeClass name that is not kata-SHIM", () => {
         for (const name of ["custom", "qemu", "kata", "kata-", "kata-clh", "Kata-qemu", "kata-qemu ", "my-kata-qemu"]) {
             expect(derivedShim(name, "4.1.0"), name).to.equal(undefined);
         }
