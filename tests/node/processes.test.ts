@@ -520,7 +520,7 @@ inEveryShell("finding sandboxes", (sandbox) => {
         expect(await found()).to.equal("3.32.0-aaa\tid-20\n.gone-77-4.1.0-bbb\tid-21\n");
     });
 
-    it("counts the shims of every runtime that root runs, except those that are left without a container", async () => {
+    it("counts the shims of every runtime that root runs, except those without a child that are not Kata's", async () => {
         const machine = new Machine(sandbox());
         shims(machine, "releases");
         machine.add(28, { name: "shim", program: "/usr/bin/containerd-shim-runc-v2 (deleted)" });
