@@ -219,6 +219,8 @@ export interface RuntimeClass {
      * shim. Set `shim` to `qemu` to keep it.
      */
     shim?: Input<Shim>;
+    /** The Kata release of this RuntimeClass, such as `4.2.0`. Defaults to the `version` of the component. */
+    version?: Input<string>;
     /**
      * Resources each Kata pod uses in addition to its containers' requests (Pod Overhead). Defaults to the overhead of
      * the shim.
@@ -395,8 +397,11 @@ export interface NodeStatus {
     cgroupDriver: string;
     /** Whether the node can run virtual machines (`/dev/kvm`). */
     kvm: boolean;
-    /** The number of running Kata sandboxes (the virtual machines of pods), by the release that each was started with. */
-    sandboxes: { [version: string]: number };
+    /**
+     * The number of running Kata sandboxes (the virtual machines of pods), by handler and by the release that each was
+     * started with.
+     */
+    sandboxes: { [handler: string]: { [version: string]: number } };
     /**
      * The last verification (`rollout.verify`) of the release and configuration that new pods use, by handler, such as
      * `Kata 4.1.0 booted a guest at 2026-11-26T09:15:00Z`. On a node without a pause image it says that the node is not

@@ -230,6 +230,7 @@ const toleration = object({
 
 const runtimeClass = object({
     shim: optional(oneOf(Shim)),
+    version: optional(leaf(`a Kata release such as "${defaultVersion}", 2.0.0 or later`, isVersion)),
     overhead: optional(object({ enabled: optional(boolean), cpu: optional(quantity), memory: optional(quantity) })),
     settings: optional(map(settingKey, optional(settingValue))),
     debug: optional(boolean),
@@ -241,9 +242,8 @@ const runtimeClass = object({
     adopt: optional(immediate(boolean)),
 });
 
-function exactlyOne(value: unknown, path: string): Problem[] {
-    const reason = "must have exactly one entry: several RuntimeClasses in one component are not supported yet";
-    return isObject(value) && Object.keys(value).length !== 1 ? [{ path, reason }] : [];
+function notEmpty(value: unknown, path: string): Problem[] {
+    return isObject(value) && Object.keys(value).length === 0 ? [{ path, reason: "must have an entry" }] : [];
 }
 
 const settingsShape: { [name in keyof Required<Settings>]: Check } = {
@@ -255,7 +255,7 @@ const settingsShape: { [name in keyof Required<Settings>]: Check } = {
             sha256: optional(object({ amd64: optional(sha256), arm64: optional(sha256) })),
         }),
     ),
-    runtimeClasses: optional(all(map(subdomain, optional(runtimeClass)), exactlyOne)),
+    runtimeClasses: optional(all(map(subdomain, optional(runtimeClass)), notEmpty)),
     debug: optional(boolean),
     kubelet: optional(
         object({ cgroupDriver: optional(oneOf(CgroupDriver)), changeUnderRunningPods: optional(boolean) }),

@@ -36,9 +36,20 @@ const engines: Record<Engine, { program: string; configurations: string }> = {
     },
 };
 
+/** A requirement of a shim on its host. */
+export type Need = "kvm" | "vhost_vsock" | "vhost_net" | "sev_snp" | "tdx" | "se" | "vfio";
+
+export function needs(_shim: Shim, _version: string): Need[] {
+    return ["kvm", "vhost_vsock", "vhost_net"];
+}
+
+export function engineOf(shim: Shim): Engine {
+    return shims[shim].engine;
+}
+
 /** The paths of the shim's program and of its configuration file in the release tree. */
-export function paths(shim: Shim): { program: string; configuration: string } {
-    const { program, configurations } = engines[shims[shim].engine];
+export function paths(shim: Shim, _version?: string): { program: string; configuration: string } {
+    const { program, configurations } = engines[engineOf(shim)];
     return { program, configuration: `${configurations}/configuration-${shim}.toml` };
 }
 

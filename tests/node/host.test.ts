@@ -1,6 +1,7 @@
 // What Kata needs of the machine: it is tried for real before anything is changed, and a probe only looks.
 
 import { expect } from "chai";
+import { classArguments, parsed } from "../support/arguments";
 import { inEveryShell } from "../support/shells";
 
 inEveryShell("host checks", (sandbox) => {
@@ -11,7 +12,7 @@ inEveryShell("host checks", (sandbox) => {
     const machine = (devices: string[], busy: string[] = [], flags = "fpu svm sse") => {
         sandbox().ownProc = true;
         sandbox().write("proc/cpuinfo", `processor : 0\nflags\t\t: ${flags}\n`);
-        return `VERSION=3.32.0 HOST_CHECKS=enforce CGROUP_DRIVER=""
+        return `${parsed("activate", ...classArguments("kata-qemu"))}
             uname() { echo x86_64; }
             has_device() { case " ${devices.join(" ")} $(cat loaded 2>/dev/null | tr '\\n' ' ') " in *" $1 "*) ;; *) return 1 ;; esac; }
             modprobe() {
@@ -68,9 +69,9 @@ inEveryShell("host checks", (sandbox) => {
     it("reports devices that are missing as drift where checks are enforced, and loads nothing in a probe", async () => {
         const drift = async (hostChecks: string) =>
             run(`${machine(["vhost-net"])}
-                choose_release() { TREE=t; }; mkdir -p releases/t state; echo x >state/managed
+                mkdir -p releases/3.32.0-0123456789ab state; echo x >state/managed
                 find_containerd() { exit 0; }
-                printf '%s\\n' activate --host-checks=${hostChecks} >state/activate
+                printf '%s\\n' activate --host-checks=${hostChecks} ${classArguments("kata-qemu").join(" ")} >state/activate
                 (drift_of_activate); [ ! -e loaded ] || echo loaded`);
         expect((await drift("enforce")).stdout).to.equal("/dev/kvm does not exist\n/dev/vhost-vsock does not exist\n");
         expect((await drift("warn")).stdout).to.equal("");
@@ -93,7 +94,7 @@ inEveryShell("host checks", (sandbox) => {
     it("refuses a folder for releases in which no program can be executed, before it downloads (opt-noexec)", async () => {
         sandbox().write("a.tar.xz", "");
         const { status, stdout, stderr } = await run(
-            'chmod() { :; }; TREE=t VERSION=1 HOST_CHECKS=warn; download_release "$PWD/a.tar.xz" abc',
+            'chmod() { :; }; HOST_CHECKS=warn; download_release t "$PWD/a.tar.xz" abc',
         );
         expect(status).to.equal(1);
         expect(stdout).to.not.contain("downloading");
