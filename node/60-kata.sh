@@ -13,7 +13,7 @@ nearest() {
         function common(a, b,    n, i) {
             for (n = length(a); n > 0; n--) for (i = 1; i + n - 1 <= length(a); i++) if (index(b, substr(a, i, n))) return n
         }
-        { print 2 * common($0, ENVIRON["E_KEY"]) - length, $0 }' | sort -rn | head -n 3 | cut -d ' ' -f 2 | tr '\n' ' '
+        { print 4 * common($0, ENVIRON["E_KEY"]) - length, $0 }' | sort -rn | head -n 3 | cut -d ' ' -f 2 | tr '\n' ' '
 }
 
 # prepare_kata HANDLER: in $WORK_DIR/kata-HANDLER.

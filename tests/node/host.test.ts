@@ -57,6 +57,43 @@ inEveryShell("host checks", (sandbox) => {
         expect(stderr).to.match(/\/dev\/kvm does not exist: modprobe: .*kvm_amd.*busy/);
     });
 
+    it("asks of a machine only what the shims of its classes need", async () => {
+        const other = (needs: string, ...more: string[]) =>
+            parsed("activate", ...classArguments("kata-clh", { needs }), ...more);
+        const findings = async (script: string, flags?: string) =>
+            (await run(`${machine([], [], flags)}; ${script}; host_findings | cut -f 1`)).stdout;
+        expect((await run(`${machine([])}; ${other("kvm")}; check_host; cat loaded`)).stdout).to.equal("kvm\n");
+        expect((await run(`${machine([])}; ${other("kvm")}; wanted_modules`)).stdout).to.equal("kvm_amd\n");
+        expect((await run(`${machine([])}; ${other("")}; rm loaded; wanted_modules; check_host; find . -name loaded`)).stdout).to.equal("");
+        expect(await findings(other("kvm", ...classArguments("kata-qemu", { needs: "kvm,vhost_net" })))).to.equal(
+            "/dev/kvm does not exist\n/dev/vhost-net does not exist\n",
+        );
+        expect(await findings(other("vhost_vsock"), "none")).to.equal("/dev/vhost-vsock does not exist\n");
+    });
+
+    it("refuses a confidential or GPU shim on a machine whose kernel does not have it active", async () => {
+        const check = (needs: string) =>
+            run(`${machine([])}; ${parsed("activate", ...classArguments("kata", { needs }))}; check_host`);
+        for (const [needs, finding, remedy] of [
+            [
+                "sev_snp",
+                "AMD SEV-SNP is not active (/sys/module/kvm_amd/parameters/sev_snp)",
+                "remove the RuntimeClass",
+            ],
+            ["tdx", "Intel TDX is not active (/sys/module/kvm_intel/parameters/tdx)", "remove the RuntimeClass"],
+            ["se", "IBM Secure Execution is not active", "remove the RuntimeClass"],
+            ["vfio", "the IOMMU is not active", "intel_iommu=on"],
+        ] as const) {
+            const { status, stderr } = await check(needs);
+            expect(status, needs).to.equal(1);
+            expect(stderr).to.contain(finding).and.contain(remedy);
+        }
+        const { stdout } = await run(
+            `for value in Y 1 N 0 ""; do echo "$value" >on; require_on name on; done; require_on name no`,
+        );
+        expect(stdout.match(/name is not active/g)).to.have.length(4);
+    });
+
     it("loads the KVM module of this processor at boot as well", async () => {
         const modules = async (flags: string, script = ":") =>
             (await run(`${machine([], [], flags)}; ${script}; wanted_modules`)).stdout.trim().split("\n");

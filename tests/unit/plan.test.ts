@@ -305,7 +305,7 @@ describe("the plan", () => {
         expect(order({ a: undefined, b: undefined, c: undefined }, { b: "z" })).to.deep.equal(["a", "c", "b"]);
     });
 
-    it("brings each archive once: Kata 4.1.0 has one for each implementation, earlier releases one for both", () => {
+    it("downloads each archive once, and in Kata 4.1.0 one for each implementation", () => {
         const releases = (version: string) =>
             makePlan({
                 version,
