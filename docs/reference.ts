@@ -50,6 +50,7 @@ const keys: { [path: string]: string } = {
     "runtimeClasses.NAME.nodeSelector": "KEY",
     "nodeStatuses.NAME.kataVersions": "HANDLER",
     "nodeStatuses.NAME.sandboxes": "VERSION",
+    "nodeStatuses.NAME.verified": "HANDLER",
 };
 const kinds: { [type: string]: string } = { string: "string", number: "integer", boolean: "boolean" };
 
@@ -159,7 +160,9 @@ export function markdown(schema: Schema): string {
         description,
         "The names are those of TypeScript, JavaScript, YAML and Java. Python uses underscores (`private_key`); Go and C# use " +
             "a capital letter (`PrivateKey`). Keys that you choose, such as the names of nodes, are the same in all languages. In " +
-            'Go, a number is `pulumi.Float64(22)` and a string is `pulumi.String("…")`.',
+            'Go, every number, also a whole one, is `pulumi.Float64(22)` and a string is `pulumi.String("…")`; `gone`, `adopt`, ' +
+            "`rollout.maxUnavailable` and `rollout.canary` take `pulumi.BoolRef(true)`, `pulumi.Float64Ref(2)` and " +
+            '`pulumi.StringRef("…")`.',
         "In the paths, `NAME` stands for a key that you choose, and `[]` for each item of a list. An argument that is " +
             "not marked as required is optional.",
         "## Arguments",

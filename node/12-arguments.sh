@@ -29,7 +29,7 @@ parse() {
                 ;;
             # It only makes a command run again.
             --revision=*) ;;
-            *) fail "unknown argument $argument" "run pulumi up again, so that this node gets the current node program" ;;
+            *) fail "unknown argument $argument" "run pulumi again, so that this node gets the current node program" ;;
         esac
     done
 }

@@ -7,7 +7,7 @@
 # cut_short FILE: "yes" if its last line has no newline.
 cut_short() { if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo yes; fi; }
 
-# require_marks FILE: without its `end`, a `begin` would take everything below it away.
+# require_marks FILE: without its `end`, unmark would delete everything below a `begin`.
 require_marks() {
     local torn
     torn=$(awk '

@@ -17,7 +17,7 @@ is_managed() {
     [ -f "$1" ] && [ "$(head -n 1 "$1")" = "$SIGNATURE" ]
 }
 
-# displaced_of PATH: where somebody else's file from a managed path is kept until deactivate.
+# displaced_of PATH: the path of a displaced file until deactivate restores it.
 displaced_of() { printf '%s.kata-containers-displaced' "$1"; }
 
 want_file() { # FILE PATH

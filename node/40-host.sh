@@ -27,17 +27,13 @@ wanted_modules() {
 check_host() {
     local name findings
     step "host checks"
-    case $(architecture) in
-        amd64 | arm64) ;;
-        *) fail "Kata Containers is not published for $(uname -m)" "remove this node from \`nodes\`" ;;
-    esac
     for name in $(wanted_modules); do
         ! module_available "$name" || modprobe "$name" || :
     done 2>"$WORK_DIR/modprobe"
     findings=$(host_findings)
     if [ -z "$findings" ]; then return; fi
     if [ "$HOST_CHECKS" = warn ]; then
-        printf '%s\n' "$findings" | cut -f 1 | sed 's/^/warning: /'
+        printf '%s\n' "$findings" | sed "s/^/warning: /; s/$TAB/; to fix it: /"
     else
         fail "this machine cannot run Kata Containers:$NEWLINE$(printf '%s\n' "$findings" | sed "s/$TAB/: /; s/^/    - /")" \
             "fix this, or set hostChecks to \"warn\" to install anyway"
@@ -63,19 +59,18 @@ unmet() { # NEED
                 finding "the processor shows no virtualization (vmx or svm)" \
                     "enable it in the firmware, or nested virtualization in the hypervisor"
             has_device kvm || finding "/dev/kvm does not exist$(load_failure kvm)" \
-                "load kvm_intel or kvm_amd; in a virtual machine, enable nested virtualization"
+                "load kvm_intel or kvm_amd (on arm64, boot a kernel with KVM); in a virtual machine, enable nested virtualization"
             ;;
         vhost_*)
             if ! module_available "$1"; then
                 finding "the kernel module $1 is missing" "install the package with the kernel's additional modules (on Ubuntu: linux-modules-extra-$(uname -r)), or a kernel that has it"
             elif ! has_device "${device#/dev/}"; then
                 finding "$device does not exist$(load_failure "$1")" \
-                    "unload the module that conflicts with $1, for example vmw_vsock_vmci_transport on VMware; dmesg may show the reason"
+                    "fix the cause that dmesg or modprobe $1 names; on VMware, unload vmw_vsock_vmci_transport, which conflicts with vhost_vsock"
             fi
             ;;
         sev_snp) require_on "AMD SEV-SNP" /sys/module/kvm_amd/parameters/sev_snp ;;
         tdx) require_on "Intel TDX" /sys/module/kvm_intel/parameters/tdx ;;
-        se) require_on "IBM Secure Execution" /sys/firmware/uv/prot_virt_host ;;
         vfio) [ -n "$(ls /sys/kernel/iommu_groups 2>/dev/null)" ] ||
             finding "the IOMMU is not active" "enable it in the firmware, and boot with intel_iommu=on or amd_iommu=on" ;;
     esac

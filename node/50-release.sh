@@ -13,10 +13,14 @@ main_tree() { tree_of "${REQUESTED%% *}"; }
 # require_archives: each group has an archive for this machine.
 require_archives() {
     local group
+    case $(architecture) in
+        amd64 | arm64) ;;
+        *) fail "this package does not support the architecture $(uname -m)" "remove this node from \`nodes\`" ;;
+    esac
     for group in $(groups); do
         [ -n "$(given "$group" "sha256-$(architecture)")" ] ||
-            fail "no archive of Kata Containers $(given "$group" version) is known for $(architecture)" \
-                "set release.sha256.$(architecture), or remove this node from \`nodes\`"
+            fail "this package has no checksum for the $(architecture) archive of Kata Containers $(given "$group" version)" \
+                "set release.sha256.$(architecture), or version to a release for $(architecture), or remove this node from \`nodes\`"
     done
 }
 
@@ -53,7 +57,7 @@ download_release() {
 
     mkdir -p "$RELEASES_DIR"
     chmod 0755 "$RELEASES_DIR"
-    # Before the download, to find out whether it can.
+    # Before the download, to find a missing permission early.
     label usr_t "$RELEASES_DIR"
     echo '#!/bin/sh' >"$RELEASES_DIR/.try"
     chmod 0700 "$RELEASES_DIR/.try"
@@ -93,7 +97,7 @@ require_tools() { # URL
     esac
 }
 
-# unpack_stream URL STAGING QUERY: downloads, sums and unpacks in one pass. The sum is known only at the end, so the amount is
+# unpack_stream URL STAGING QUERY: downloads, hashes and unpacks in one pass. The checksum is known only at the end, so the amount is
 # bounded, and the parts that read the content are unprivileged. Each part leaves its exit status and its errors in a
 # file, because a pipeline returns the status of its last part only.
 unpack_stream() {
@@ -136,7 +140,7 @@ bounded() {
         if [ "$size" -ge "$limit" ]; then
             larger="$((limit / 1024)) GiB"
         elif [ "$(free_space "$RELEASES_DIR")" -lt "$reserve" ]; then
-            larger="$size MiB, and the disk has no room for it"
+            larger="$size MiB, and more would leave less than $((reserve / 1024)) MiB free on the disk"
         else
             continue
         fi
@@ -182,26 +186,26 @@ keep_status() { # NAME COMMAND...
     echo "$status" >"$WORK_DIR/$name.status"
 }
 
-# archive_problem URL SHA256 OPT: why the unpacked archive in OPT cannot be used: whether to retry, tab, remedy, tab,
-# finding.
+# archive_problem URL SHA256 OPT: prints the problem of the unpacked archive in OPT, or nothing: whether to retry, tab,
+# remedy, tab, finding.
 archive_problem() {
     local retry=no finding remedy="check release.url and release.sha256 for this version"
-    remedy="$remedy; compute the sum of a good archive with: curl -L URL | sha256sum"
+    remedy="$remedy; compute the checksum of a correct archive with: curl -L URL | sha256sum"
     if grep -qi 'no space left' "$WORK_DIR/tar.err"; then
         finding="the disk is full: $(grep -i "no space left" "$WORK_DIR/tar.err" | head -n 1 | excerpt)"
-        remedy="free space in $RELEASES_DIR"
+        remedy="free space on the filesystem of $RELEASES_DIR, without removing a release"
     elif [ -e "$WORK_DIR/archive.larger" ]; then
         finding="$1 is larger than $(cat "$WORK_DIR/archive.larger")"
     elif [ "$(cat "$WORK_DIR/source.status")" != 0 ]; then
-        finding="download of $1 incomplete: $(tail -n 1 "$WORK_DIR/source.err" | excerpt)"
-        remedy="check that this node reaches it; set release.proxy to an HTTP proxy, or release.url to a mirror or to a path on the node"
+        finding="could not download $1: $(tail -n 1 "$WORK_DIR/source.err" | excerpt)"
+        remedy="check version, release.url and that this node can reach it; otherwise set release.proxy to an HTTP proxy, or release.url to a mirror or to a path on the node"
         # A server or proxy that refused the request (4xx) will refuse it again.
         grep -qE '(error:|response|code) 4[0-9][0-9]' "$WORK_DIR/source.err" || retry=yes
     elif [ "$(cut -c 1-64 "$WORK_DIR/sum")" != "$2" ]; then
         finding="the sha256 of $1 is $(cut -c 1-64 "$WORK_DIR/sum"), not $2"
     elif [ -e "$WORK_DIR/content.larger" ]; then
         finding="$1 unpacks to more than $(cat "$WORK_DIR/content.larger")"
-        remedy="free space in $RELEASES_DIR; if the size is wrong, $remedy"
+        remedy="free space on the filesystem of $RELEASES_DIR, without removing a release; if the size is wrong, $remedy"
     elif [ "$(cat "$WORK_DIR/decompress.status")$(cat "$WORK_DIR/tar.status")" != 00 ]; then
         finding="$1 cannot be unpacked: $(cat "$WORK_DIR/decompress.err" "$WORK_DIR/tar.err" | head -n 1 | excerpt)"
     elif [ -L "$3" ] || [ -L "$3/kata" ] || [ ! -d "$3/kata/share/defaults/kata-containers" ]; then
@@ -259,7 +263,7 @@ label() {
     mode=$(selinux_mode)
     [ -z "$mode" ] || chcon -t "$@" 2>"$WORK_DIR/chcon" || [ "$mode" = 0 ] ||
         fail "SELinux is enforcing, and $RELEASES_DIR cannot be labelled: $(tail -n 1 "$WORK_DIR/chcon" | excerpt)" \
-            "install chcon, mount a filesystem with SELinux labels there, or make SELinux permissive; then run pulumi up again"
+            "install chcon, mount a filesystem with SELinux labels there, or make SELinux permissive; then run pulumi again"
 }
 # selinux_mode: 1 is enforcing, 0 is permissive; empty without SELinux.
 selinux_mode() { cat /sys/fs/selinux/enforce 2>/dev/null || :; }
@@ -298,7 +302,7 @@ require_trees() {
     require_archives
     for tree in $(trees); do
         [ -d "$RELEASES_DIR/$tree" ] || fail "release tree $RELEASES_DIR/$tree is missing" \
-            "run pulumi up with --replace for this node's -stage and -activate resources"
+            "replace this node's -stage and -activate resources: pulumi up --replace URN (pulumi stack --show-urns lists the URNs)"
     done
 }
 

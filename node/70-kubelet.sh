@@ -51,11 +51,11 @@ prepare_kubelet() {
     fi
     value=$(yaml_problem "$unmarked" cgroupDriver)
     [ -z "$value" ] || fail "$KUBELET_CONFIG cannot be edited safely: $value" \
-        "write it as plain YAML, or set cgroupDriver in it yourself and remove kubelet.cgroupDriver"
+        "rewrite it as one plain YAML document, or remove the argument kubelet.cgroupDriver to keep the present driver; then run pulumi again"
     value=$(flag "$KUBELET_PID" --cgroup-driver)
     [ "${value:-$CGROUP_DRIVER}" = "$CGROUP_DRIVER" ] ||
         fail "the kubelet is started with --cgroup-driver=$value, which its configuration file cannot change" \
-            "move it to $KUBELET_CONFIG as \"cgroupDriver: $value\" instead (systemctl cat $KUBELET_UNIT names the files with its flags), restart $KUBELET_UNIT, then run pulumi up again"
+            "move it to $KUBELET_CONFIG as \"cgroupDriver: $value\" instead (systemctl cat $KUBELET_UNIT names the files with its flags), restart $KUBELET_UNIT, then run pulumi again"
     value=$(kubelet_config_folder "$KUBELET_PID")
     if [ -n "$value" ] && grep -rq '^cgroupDriver:' "$value"; then
         fail "a file in the kubelet's --config-dir $value sets cgroupDriver" "remove it there"

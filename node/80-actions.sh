@@ -2,8 +2,8 @@
 # status in JSON.
 
 # A claim is a line of $STATE_DIR/owners: component (organization/project/stack/component), node, handlers, with tabs. There
-# is one, except while a renamed component or a node with a corrected name takes the place of the earlier one: whichever
-# of the two is deleted, in the update or when the rename is reverted, only releases its claim. The last one deactivates
+# is one, except while a renamed component or a node with a corrected name takes the place of the earlier one: if one
+# of the two is deleted, in the update or when the rename is reverted, it only releases its claim. The last one deactivates
 # the node. Another stack, other handlers, and a component whose place was taken are refused.
 refuse_other_owners() {
     local component handlers claimed="" reason
@@ -87,7 +87,7 @@ do_activate() {
     require_trees
     [ "$(sha256sum <"$STATE_DIR/node.sh" | cut -c 1-12)" = "$PROGRAM" ] ||
         fail "the node program on this node is from a different package version" \
-            "run pulumi up again; if that does not help, replace this node's -stage resource"
+            "run pulumi again; if that does not help, replace this node's -stage resource (pulumi up --replace URN)"
     check_host
     for handler in $REQUESTED; do check_program "$RELEASES_DIR/$(tree_of "$handler")/$(given "$handler" shim-path)"; done
     find_containerd
@@ -95,9 +95,9 @@ do_activate() {
     step "health before the change"
     require_cri
     gate_containerd || fail "containerd's CRI does not answer; nothing was changed" \
-        "repair $CONTAINERD_UNIT (its log: journalctl -u $CONTAINERD_UNIT), then run pulumi up again"
+        "repair $CONTAINERD_UNIT (its log: journalctl -u $CONTAINERD_UNIT), then run pulumi again"
     gate_kubelet || fail "the kubelet is unhealthy; nothing was changed" \
-        "repair $KUBELET_UNIT (its log: journalctl -u $KUBELET_UNIT), then run pulumi up again"
+        "repair $KUBELET_UNIT (its log: journalctl -u $KUBELET_UNIT), then run pulumi again"
 
     before=$(recorded_trees)
     find_handlers
@@ -153,10 +153,10 @@ do_deactivate() {
     step "sandboxes"
     # Kubernetes forgets a pod a moment before its sandbox ends.
     if [ "$FORCE" != true ] && ! within 30 no_sandboxes; then
-        fail "sandboxes still run on Kata Containers: $(sandbox_names)" \
+        fail "sandboxes still run on Kata Containers: $(sandbox_names); if this is a removal, this node's labels are already\
+ removed, so no new Kata pod is scheduled to it until you run pulumi up" \
             "delete these pods (without a kubelet: crictl rmp -f on the node), then run pulumi again;\
- or add the node to \`nodes\` again if you removed it, set forceRemoval to true, run pulumi up, and remove Kata again;\
- if this is a removal, this node's labels are gone already: no new Kata pod is scheduled to it until you run pulumi up"
+ or add the node to \`nodes\` again if you removed it, set forceRemoval to true, run pulumi up, and remove Kata again"
     fi
     plan_deactivation
     change_node plan_deactivation
@@ -179,7 +179,7 @@ plan_deactivation() {
 do_unstage() {
     if release_claim; then return; fi
     if [ -s "$STATE_DIR/managed" ]; then
-        # A -stage resource that is replaced by itself.
+        # Only the -stage resource is being replaced.
         say "Kata Containers is still active; keeping its releases"
         return
     fi
@@ -235,7 +235,7 @@ change_node() {
         restart_and_check "$KUBELET_UNIT" "the kubelet" gate_kubelet restarted
     elif [ -n "$restart_containerd" ] && [ -n "$KUBELET_PID" ]; then
         gate_kubelet || fail "the kubelet is unhealthy after the restart of containerd; rolling back" \
-            "fix what its log names (journalctl -u $KUBELET_UNIT), then run pulumi up again"
+            "fix what its log names (journalctl -u $KUBELET_UNIT), then run pulumi again"
         say "the kubelet is healthy"
     fi
     prove "$1"
@@ -253,18 +253,18 @@ prove() {
     find_containerd
     empty_plan
     "$1"
-    step "proof"
+    step "check after the change"
     path=$(head -n 1 "$WORK_DIR/plan" | cut -f 2)
     if [ "$path" = "$KUBELET_CONFIG" ]; then unit=$KUBELET_UNIT; fi
     if [ -e "$JOURNAL/restarted-$unit" ]; then by="the restart of $unit"; fi
     [ -z "$path" ] || fail "$by rewrote $path; rolling back" \
-        "disable the command that writes it, or change its template (systemctl cat $unit shows the unit's commands), then run pulumi up again"
+        "disable the command that writes it, or change its template (systemctl cat $unit shows the unit's commands), then run pulumi again"
     [ "$ACTION" = activate ] || return 0
     prove_containerd
     driver=$(cgroup_driver)
     [ "${CGROUP_DRIVER:-$driver}" = "$driver" ] ||
         fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" \
-            "remove what overrides cgroupDriver in its flags (systemctl cat $KUBELET_UNIT), then run pulumi up again"
+            "remove what overrides cgroupDriver in its flags (systemctl cat $KUBELET_UNIT), then run pulumi again"
     require_reported_handlers
 }
 
@@ -274,7 +274,7 @@ restart_and_check() { # UNIT NAME GATE [ARGUMENT]
     since=$(date '+%Y-%m-%d %H:%M:%S')
     if ! { restart "$unit" && "$@"; }; then
         fail "$name is unhealthy with the new configuration; rolling back$NEWLINE$(log_excerpt "$unit" "$since")" \
-            "fix the cause that its log above names, then run pulumi up again"
+            "fix the cause that its log above names, then run pulumi again"
     fi
     [ -z "$CONTAINERD_PID" ] || say "$name is healthy"
 }

@@ -71,7 +71,7 @@ drift_of_activate() {
     while IFS="$TAB" read -r kind path argument; do describe_drift "$kind" "$path" "$argument"; done <"$WORK_DIR/plan"
 }
 
-# fingerprint: a sum over everything that a plan is made from, except the release: the request, the configuration as
+# fingerprint: a hash over everything that a plan is made from, except the release: the request, the configuration as
 # containerd understands it, the kubelet's command line, and the state of the managed files and of the two that are
 # edited. If it is the one that `activate` recorded, nothing has drifted and no plan is needed.
 fingerprint() {
@@ -96,8 +96,11 @@ describe_drift() {
         describe_containerd_drift "$2"
     elif [ "$2" = "$KUBELET_CONFIG" ]; then
         driver=$(kubelet_entry cgroupDriver)
-        [ "$driver" != "$CGROUP_DRIVER" ] || driver="$driver without its mark"
-        echo "cgroupDriver is ${driver:-not set} in $2, was ${CGROUP_DRIVER:-not managed}"
+        if [ "$driver" = "$CGROUP_DRIVER" ]; then
+            echo "the #kata-containers: comment for cgroupDriver is missing from $2"
+        else
+            echo "cgroupDriver is ${driver:-not set} in $2, was ${CGROUP_DRIVER:-not managed}"
+        fi
     elif [ "$1" = move ]; then
         : # the next line of the plan installs the managed path
     elif ! exists "$2"; then

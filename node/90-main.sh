@@ -6,7 +6,7 @@ leave() {
     local code="$?"
     trap - EXIT
     if [ "$code" != 0 ] && [ -z "$EXPLAINED" ]; then
-        explain "a command failed (see its output above)" "fix the cause, then run pulumi up again"
+        explain "a command failed (see its output above)" "fix the cause, then run pulumi again"
     fi
     # While the machine shuts down, nothing can be restarted; the boot unit rolls back.
     if journal_open && [ "$ACTION" != recover ] && [ "$(systemctl is-system-running 2>/dev/null)" != stopping ]; then
@@ -18,7 +18,7 @@ leave() {
             remove_boot_unit
             say "rolled back; containerd and the kubelet are healthy"
         else
-            say "rolled back, but containerd or the kubelet is unhealthy: repair it (its log: journalctl -u $CONTAINERD_UNIT -u $KUBELET_UNIT)"
+            say "warning: rolled back, but containerd or the kubelet is still unhealthy: repair it (journalctl -u $CONTAINERD_UNIT -u $KUBELET_UNIT), then run pulumi again"
         fi
     fi
     rm -rf "$WORK_DIR"
@@ -38,16 +38,16 @@ work() { # UNIT ARGUMENT...
     private_folder "$RUN_DIR"
     exec 9>"$RUN_DIR/lock"
     flock -n 9 || [ $? = 1 ] || fail "the lock $RUN_DIR/lock cannot be taken" \
-        "install flock if it is missing; otherwise delete that file; then run pulumi up again"
+        "install flock if it is missing; otherwise delete that file; then run pulumi again"
     if ! flock -n 9; then
         say "waiting for another run on this node: $(cat "$RUN_DIR/run" 2>/dev/null)"
         flock -w 1800 9 || fail "another run still holds the lock of this node after 30 minutes: $(cat "$RUN_DIR/run")" \
-            "wait until that unit has ended, or stop it with systemctl stop; then run pulumi up again"
+            "wait until that unit has ended, or stop it with systemctl stop; then run pulumi again"
         say "the other run has finished; continuing"
     fi
     WORK_DIR=$STATE_DIR/work
     trap leave EXIT
-    trap 'fail "stopped by a signal" "run pulumi up again"' INT TERM HUP
+    trap 'fail "stopped by a signal" "run pulumi again"' INT TERM HUP
     rm -rf "$WORK_DIR"
     private_folder "$WORK_DIR"
     empty_plan
@@ -114,7 +114,7 @@ run_in_unit() {
     copy_log "$log" "$runner"
     wait "$runner" || status=$?
     [ "$status" = 0 ] || grep -q '^error: node ' "$log" || fail "the unit $unit did not start or was killed" \
-        "fix the cause, which is named above or by journalctl -u $unit, then run pulumi up again"
+        "fix the cause, which is named above or by journalctl -u $unit, then run pulumi again"
     return "$status"
 }
 
@@ -130,7 +130,7 @@ work_for() {
     set +f; IFS=" $TAB$NEWLINE"
     while [ $# -gt 0 ] && [ "$1" != "$0" ]; do shift; done
     # Any user may have got the id of a caller that has ended.
-    { [ $# -gt 0 ] && runs_as_root "${caller##*/}"; } || fail "the connection was lost before the work began" "run pulumi up again"
+    { [ $# -gt 0 ] && runs_as_root "${caller##*/}"; } || fail "the connection was lost before the work began" "run pulumi again"
     shift
     work "$unit" "$@"
 }

@@ -26,7 +26,10 @@ export type CgroupDriver = (typeof CgroupDriver)[keyof typeof CgroupDriver];
 export const HostChecks = {
     /** Leave the node unchanged and fail with an error that lists the unmet requirements. */
     Enforce: "enforce",
-    /** Report the unmet requirements and install anyway, for example before KVM is enabled. */
+    /**
+     * Report missing virtualization, kernel modules or cgroup v2 and install anyway, for example before KVM is enabled. Free disk
+     * space is not checked.
+     */
     Warn: "warn",
 } as const;
 export type HostChecks = (typeof HostChecks)[keyof typeof HostChecks];
@@ -112,11 +115,11 @@ export interface Node {
     gone?: boolean;
 }
 
-/** The SHA-256 sums of a release's archives, each as 64 hexadecimal digits. */
+/** The SHA-256 checksums of a release's archives, each as 64 hexadecimal digits. */
 export interface Checksums {
-    /** The sum of the archive for amd64 (x86_64). */
+    /** The checksum of the archive for amd64 (x86_64). */
     amd64?: Input<string>;
-    /** The sum of the archive for arm64 (aarch64). */
+    /** The checksum of the archive for arm64 (aarch64). */
     arm64?: Input<string>;
 }
 
@@ -135,7 +138,8 @@ export interface Release {
      */
     url?: Input<string>;
     /**
-     * The HTTP proxy through which the nodes download the release, such as `http://proxy.example.com:3128`. Defaults to
+     * The HTTP proxy through which the nodes download the release: `http://`, a host and a port, such as
+     * `http://proxy.example.com:3128`. Defaults to
      * the proxy in the environment of the SSH session, which `sudo` usually removes. Kubespray: `http_proxy`,
      * `https_proxy`.
      *
@@ -162,14 +166,16 @@ export interface Overhead {
      * The CPU time, as a Kubernetes quantity. Defaults to `250m`, or `10m` before Kata 4.0.0. Kubespray:
      * `kata_containers_qemu_overhead_fixed_cpu`.
      *
-     * From Kata 4.0.0 on, the default is Kata's own; before, it is the value in Kubespray's documentation.
+     * From Kata 4.0.0 on, the default is Kata's own; before, it is the value that Kubespray's documentation recommends, which
+     * differs from the default of its role.
      */
     cpu?: Input<string>;
     /**
      * The memory, as a Kubernetes quantity. Defaults to `320Mi`, or `290Mi` before Kata 4.0.0. Kubespray:
      * `kata_containers_qemu_overhead_fixed_memory`.
      *
-     * From Kata 4.0.0 on, the default is Kata's own; before, it is the value in Kubespray's documentation.
+     * From Kata 4.0.0 on, the default is Kata's own; before, it is the value that Kubespray's documentation recommends, which
+     * differs from the default of its role.
      */
     memory?: Input<string>;
 }
@@ -247,8 +253,9 @@ export interface RuntimeClass {
      */
     debug?: Input<boolean>;
     /**
-     * The name of the runtime in containerd: lower-case letters, digits and `-`, at most 63 characters. Defaults to the
-     * name of the RuntimeClass; required if that name contains a dot.
+     * The name of the runtime in containerd: lower-case letters, digits and `-`, at most 63 characters, beginning and ending
+     * with a letter or digit, and not `runc`. Defaults to the name of the RuntimeClass; required if that name is not a valid handler,
+     * for example because it contains a dot.
      *
      * A change replaces the RuntimeClass. New pods use the new handler; a node keeps the earlier one while pods run on it.
      * After that, a preview reports it as drift, and `pulumi up` removes it.
@@ -267,8 +274,9 @@ export interface RuntimeClass {
     nodeSelector?: { [key: string]: Input<string> };
     /**
      * Set to `true` to adopt an existing RuntimeClass of that name, created by Kubespray, kata-deploy or by hand.
-     * Defaults to `false`: an existing RuntimeClass is an error. If it is `false`, up to three nodes check with the
-     * credentials of their kubelets that the RuntimeClass does not exist, before it is created.
+     * Defaults to `false`: an existing RuntimeClass is an error. With `false`, up to three nodes check with the
+     * credentials of their kubelets that the RuntimeClass does not exist, before it is created. If no node answers, there is a
+     * warning: an existing RuntimeClass whose values do not conflict is taken over, and deleted with the component.
      *
      * The existing RuntimeClass must have the same handler. When the component is destroyed, the RuntimeClass is kept
      * without the fields that were set here.
@@ -282,17 +290,17 @@ export interface RuntimeClass {
  * respected, pods of DaemonSets are kept, `emptyDir` volumes are deleted, and a pod without a controller is an error. If
  * a step fails, the node stays cordoned.
  *
- * Either `kubeconfig` or `controlPlane` is required.
+ * Set exactly one of `kubeconfig` and `controlPlane`.
  */
 export interface Drain {
     /**
      * The content of a kubeconfig for the `kubectl` of the machine that runs Pulumi. Pulumi keeps it as a secret.
-     * Defaults to the `kubectl` of `controlPlane`.
+     * Required without `controlPlane`.
      */
     kubeconfig?: Input<string>;
     /**
      * A control-plane node, reached over SSH, whose `kubectl` is used with `/etc/kubernetes/admin.conf` or, if that file
-     * does not exist, with the kubeconfig of root. Defaults to the local `kubectl` with `kubeconfig`.
+     * does not exist, with the kubeconfig of root. Required without `kubeconfig`.
      */
     controlPlane?: Connection;
     /** The timeout for the eviction of a node's pods, in seconds, from 1 to 86400. Defaults to `600`. */
@@ -319,8 +327,8 @@ export interface Rollout {
      */
     drain?: Drain;
     /**
-     * Whether to boot a guest on each node at the end of a change: a container without network from the node's pause image,
-     * outside Kubernetes, which is removed at once. Defaults to `true`, or `false` with `hostChecks: "warn"`.
+     * Whether to boot a guest on each node at the end of a change, in a test container without a network and outside Kubernetes,
+     * from the node's pause image, which is removed at once. Defaults to `true`, or `false` with `hostChecks: "warn"`.
      *
      * If no guest boots within two minutes, the node is rolled back, and the error has the last log lines of the shim and the
      * hypervisor. A node without a pause image is not verified, and its status says so.
@@ -332,8 +340,8 @@ export interface Rollout {
 export interface KataContainersArgs {
     /**
      * The nodes on which to install Kata Containers. The key is the name of the node in Kubernetes, as shown by
-     * `kubectl get nodes`; a machine whose kubelet has another name is rejected. Kubespray: the hosts of `k8s_cluster`, with
-     * `kata_containers_enabled` and with `container_manager` set to `containerd`.
+     * `kubectl get nodes`; a machine whose kubelet has another name is rejected. Kubespray: the hosts of `k8s_cluster`, if
+     * `container_manager` is `containerd`.
      */
     nodes: { [name: string]: Node };
     /**

@@ -44,7 +44,7 @@ export class KataContainers extends pulumi.ComponentResource {
             if (invalid.length > 0) throw lateError(name, invalid);
             return makePlan(known, Boolean(rollout?.drain));
         });
-        // Only parts that are not in the plan may be secret, and the URL and the proxy of the release, which only stage gets.
+        // Secrets are allowed only in arguments that are not in the plan, and in the URL and proxy of the release, which only stage gets.
         const plan = pulumi.unsecret(checked);
         const owner = firstOwner(name, this, supported);
         const program = readProgram();

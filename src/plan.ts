@@ -12,7 +12,7 @@ export type Settings = Omit<KataContainersArgs, "nodes" | "rollout"> & { rollout
 export const defaultRuntimeClasses: NonNullable<Settings["runtimeClasses"]> = { "kata-qemu": {} };
 const sandboxCgroupOnly = "runtime.sandbox_cgroup_only";
 
-/** An archive for each architecture with a known sum. A node of another architecture is rejected. */
+/** An archive for each architecture with a known checksum. A node of another architecture is rejected. */
 type Archives = [architecture: Architecture, archive: { url: string; query: string; sha256: string }][];
 
 /** The values of one RuntimeClass. */

@@ -34,6 +34,7 @@ describe("the reference", () => {
             "release.sha256.amd64",
             "release.sha256.arm64",
             "runtimeClasses.NAME.tolerations[].value",
+            "rollout.drain.kubeconfig",
         ]);
     });
 

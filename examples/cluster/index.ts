@@ -1,5 +1,5 @@
-// Kata Containers on the nodes listed in the stack's configuration. Every argument of the component can be set there
-// under its own name:
+// Kata Containers on the nodes listed in the stack's configuration. Every argument of the component except
+// `nodes.NAME.gone` can be set there under its own name; an entry of `nodes` is the connection of the node:
 //
 //     pulumi config set --path 'nodes.worker-1.host' 192.0.2.11
 //     pulumi config set --path 'nodes.worker-1.hostKey' 'ssh-ed25519 AAAA…'

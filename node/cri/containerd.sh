@@ -54,12 +54,12 @@ find_running_containerd() {
     esac
     if ! within 10 containerd_listens; then
         for pid in $(listeners "$CONTAINERD_SOCKET"); do refuse_own_mounts "$pid"; done
-        fail "the container runtime of the kubelet does not run:\
- no process of root outside of containers listens on $CONTAINERD_SOCKET" "start it, or remove this node from \`nodes\`"
+        fail "the kubelet's container runtime is not running:\
+ no root process outside of containers listens on $CONTAINERD_SOCKET" "start it, or remove this node from \`nodes\`"
     fi
     pid=$(listener "$CONTAINERD_SOCKET")
     CONTAINERD_PID=$pid
-    CONTAINERD=$(program_of "$pid") || fail "the container runtime has just exited" "run pulumi up again"
+    CONTAINERD=$(program_of "$pid") || fail "the container runtime has just exited" "run pulumi again"
     CONTAINERD_UNIT=$(unit_of "$pid")
     [ -x "$CONTAINERD" ] || fail "$CONTAINERD (process $pid) runs, but that program no longer exists" \
         "install it again; or, if you are removing Kata from this node, stop $CONTAINERD_UNIT; then run pulumi again"
@@ -73,7 +73,7 @@ find_running_containerd() {
     case :$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p'): in
         *":$(shim_folder):"*) ;;
         *) fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed" \
-                "add it to PATH in the Environment of $CONTAINERD_UNIT (systemctl edit $CONTAINERD_UNIT), restart $CONTAINERD_UNIT, then run pulumi up again" ;;
+                "add it to PATH in the Environment of $CONTAINERD_UNIT (systemctl edit $CONTAINERD_UNIT), restart $CONTAINERD_UNIT, then run pulumi again" ;;
     esac
     have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
         "install the ctr that belongs to $CONTAINERD"
@@ -81,7 +81,7 @@ find_running_containerd() {
 containerd_settled() { containerd_listens || at_rest "$(recorded CONTAINERD_UNIT)"; }
 containerd_listens() { [ -n "$(listener "$CONTAINERD_SOCKET")" ]; }
 
-# record_services: for the day when this node has left the cluster.
+# record_services: records the paths and units of containerd and the kubelet, which may no longer run when Kata is removed.
 record_services() {
     cat >"$WORK_DIR/services" <<SERVICES
 CONTAINERD=$CONTAINERD
@@ -102,8 +102,8 @@ dump_now() { dump >"$WORK_DIR/dump.now" 2>/dev/null || :; }
 in_k8s() { timeout 20 ctr --address "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/null; }
 # ask_k8s COMMAND: the answer decides about a change, so there must be one.
 ask_k8s() {
-    in_k8s "$@" || fail "containerd does not say which containers run" \
-        "repair $CONTAINERD_UNIT until this command answers: ctr -n k8s.io $*; then run pulumi up again"
+    in_k8s "$@" || fail "containerd does not list its containers" \
+        "repair $CONTAINERD_UNIT until this command answers: ctr -n k8s.io $*; then run pulumi again"
 }
 # list_tasks: $WORK_DIR/tasks gets the tasks of all containers in pods, their sandboxes included.
 list_tasks() { ask_k8s tasks ls >"$WORK_DIR/tasks"; }
@@ -138,8 +138,8 @@ function restore_import(path,    i, p) {
     p = index(line[i], "[")
     line[i] = substr(line[i], 1, p) "\"" path "\", " substr(line[i], p + 1)
 }
-# The disabled tables, in the form of the version of the file, unless the file has them again. A file into which a tool
-# copied the entries of the main file gets those that they stood for there.
+# The disabled tables, in the form of the version of the file, unless the file has them again. If a tool copied the managed
+# entries of the main file into this file, the disabled tables of the main file are restored here.
 function restored_block(    i, table, block) {
     for (i in added) block = tables[ENVIRON["E_MAIN"]]
     if (ENVIRON["E_LOST"] in tables) block = tables[ENVIRON["E_LOST"]]
@@ -153,7 +153,7 @@ function restored_block(    i, table, block) {
 
 # originals FILE OUT: OUT gets the file without the managed edits, also if a tool has rewritten it without their marks. Then
 # a runtime is managed if its ConfigPath is a managed file, and a SystemdCgroup if it has the value in $STATE_DIR/edits,
-# which also tells what others had written and is disabled; such files are listed in $WORK_DIR/stripped.
+# which also records the disabled entries of others; such files are listed in $WORK_DIR/stripped.
 originals() {
     local lost=""
     require_marks "$1"
@@ -214,11 +214,11 @@ choose_form() {
     fi
     config_version=$(toml_get "$main" "" version)
     if needs_version "$main"; then config_version=$(newest_version); fi
-    [ "${config_version:-1}" != 1 ] || fail "$CONTAINERD_CONFIG has configuration version 1" "$(
+    [ "${config_version:-1}" != 1 ] || fail "$CONTAINERD_CONFIG has configuration version 1, which is the default without a version line" "$(
         if [ "$CONTAINERD_MAJOR" = 1 ]; then
-            echo "rewrite it as version 2: begin it with \`version = 2\`, and write plugins.\"io.containerd.grpc.v1.cri\" instead of plugins.cri"
+            echo "rewrite it as version 2: begin it with \`version = 2\`, and write plugins.\"io.containerd.grpc.v1.cri\" instead of plugins.cri; restart $CONTAINERD_UNIT, then run pulumi again"
         else
-            echo "replace it with the output of: containerd --config $CONTAINERD_CONFIG config migrate; restart containerd, then run pulumi up again"
+            echo "replace it with the output of: containerd --config $CONTAINERD_CONFIG config migrate; restart $CONTAINERD_UNIT, then run pulumi again"
         fi
     )"
     case $config_version in
@@ -260,8 +260,8 @@ is_writable() {
 # --- The configuration to write ---
 
 # prepare_containerd: in $WORK_DIR: main, drop-in (with a drop-in folder), and imported, the other files of that folder;
-# and edits, the driver of each runc runtime before and after the change and what is disabled, to undo the edits if their
-# marks are lost.
+# and edits, the driver of each runc runtime before and after the change and the disabled entries, to undo the edits if
+# their marks are lost.
 prepare_containerd() {
     local main="$WORK_DIR/main.unmarked" cgroup default version_line=""
     step "containerd configuration"
@@ -274,7 +274,7 @@ prepare_containerd() {
     default=$(default_runtime "$WORK_DIR/dump.without")
     case " $HANDLERS " in
         *" $default "*) fail "$default is containerd's default runtime (default_runtime_name), so every pod would become a Kata pod" \
-            "choose another handler, or another default runtime" ;;
+            "set default_runtime_name in containerd's configuration to another runtime, usually runc, and restart $CONTAINERD_UNIT; or set another handler in runtimeClasses; then run pulumi again" ;;
     esac
     runc_drivers "$WORK_DIR/dump.without" >"$WORK_DIR/runc"
     record_drivers "$cgroup" >>"$WORK_DIR/edits"
@@ -287,7 +287,7 @@ prepare_containerd() {
         } >"$WORK_DIR/drop-in"
     else
         if needs_version "$main"; then version_line="version = $(newest_version)"; fi
-        # containerd 1.x takes no runtime as runc that its file does not name.
+        # containerd 1.x treats a runtime as runc only if its file names it.
         if [ "$CONTAINERD_MAJOR" = 1 ]; then : >"$WORK_DIR/runc"; fi
         mark "$main" "$CONTAINERD_CONFIG" "$WORK_DIR/main" "$cgroup" "$(runtime_tables)" "$version_line" "$(cut -f 1 "$WORK_DIR/runc")"
         mark_replacing "$cgroup"
@@ -304,7 +304,8 @@ mark_replacing() {
     originals "$IMPORTED/$last" "$WORK_DIR/unmarked"
     mark "$WORK_DIR/unmarked" "$IMPORTED/$last" "$WORK_DIR/imported/$last" "$1" "$(runtime_tables)" ""
 }
-# record_drivers CGROUP: a runtime that was added since the driver was changed, with that driver, has copied it.
+# record_drivers CGROUP: prints the driver of each runc runtime before and after the change. A runtime that was added
+# after the driver changed, and has the new one, is left out, because it copied that driver.
 record_drivers() {
     [ -n "$1" ] || return 0
     { cat "$STATE_DIR/edits" 2>/dev/null || :; } | awk -F '\t' -v new="$1" '
@@ -375,7 +376,7 @@ disable_foreign() {
     fi
 }
 
-# record_disabled FILE NAME: what disable_foreign disables, one entry or line per line: NAME, tab, its kind, tab, itself.
+# record_disabled FILE NAME: prints the entries that disable_foreign disables, one per line: NAME, tab, kind, tab, entry.
 record_disabled() {
     E_NAME=$2 E_RUNTIMES="plugins.\"$CRI_PLUGIN\".containerd.runtimes" E_HANDLERS=$HANDLERS E_KATA=$KATA_LINK/ awk "$TOML_AWK"'
         END {
@@ -405,7 +406,7 @@ mark() {
     shift 3
     mark_containerd "$file" "$@" >"$out" 2>"$WORK_DIR/refused" ||
         fail "$name cannot be edited safely: $(head -n 1 "$WORK_DIR/refused")" \
-            "$(tail -n 1 "$WORK_DIR/refused"), then run pulumi up again"
+            "$(tail -n 1 "$WORK_DIR/refused"), then run pulumi again"
 }
 
 # awk functions of mark_containerd.
@@ -560,8 +561,8 @@ understand() {
         mv "$WORK_DIR/candidate" "$candidate"
     fi
     dump "$candidate" >"$3" 2>"$WORK_DIR/dump.err" ||
-        fail "containerd does not accept the prepared configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" \
-            "correct $CONTAINERD_CONFIG and the files that it imports until this succeeds: containerd --config $CONTAINERD_CONFIG config dump"
+        fail "containerd rejects the new configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" \
+            "correct $CONTAINERD_CONFIG and the files that it imports until this succeeds: containerd --config $CONTAINERD_CONFIG config dump; then run pulumi again; if it succeeds already, report this as a bug"
 }
 
 # require_cri: Docker's package disables CRI.
@@ -571,7 +572,7 @@ require_cri() {
     toml_get "$WORK_DIR/dump.now" "" disabled_plugins | grep -qE "$ids" || return 0
     if toml_get "$CONTAINERD_CONFIG" "" disabled_plugins | grep -qE "$ids"; then file=$CONTAINERD_CONFIG; fi
     fail "containerd's CRI is disabled: disabled_plugins in $file names it" \
-        "remove it from that list, restart $CONTAINERD_UNIT, then run pulumi up again"
+        "remove it from that list, restart $CONTAINERD_UNIT, then run pulumi again"
 }
 
 # importing TABLE: the last imported file with a table whose name contains TABLE, for errors.
@@ -592,9 +593,9 @@ require_runtimes() {
         if [ -n "$(runtime_entry "$WORK_DIR/dump" "$runtime" runtime_type)" ]; then continue; fi
         file=$(importing "\"$CRI_PLUGIN\"")
         if [ "$CONTAINERD_MAJOR" = 1 ]; then
-            remedy="containerd $CONTAINERD_VERSION uses only the CRI tables of the file that it reads last: move those of $file into $CONTAINERD_CONFIG, then run pulumi up again"
+            remedy="containerd $CONTAINERD_VERSION uses only the CRI tables of the file that it reads last: move those of $file into $CONTAINERD_CONFIG, then run pulumi again"
         fi
-        fail "with the prepared configuration containerd would have no runtime $runtime, because $file replaces the runtimes" "$remedy"
+        fail "with the new configuration containerd would have no runtime $runtime, because $file replaces the runtimes" "$remedy"
     done
 }
 
@@ -606,7 +607,7 @@ require_handlers() {
         path=$(toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$handler\".options" ConfigPath)
         [ "$path" = "$(config_of "$handler")" ] ||
             fail "$2 the runtime $handler is not the managed one: $(importing ".runtimes.$handler") sets its ConfigPath to \"$path\"" \
-                "remove it from that file, or choose another handler"
+                "remove the table of that runtime from that file, or set another handler in runtimeClasses; then run pulumi again"
     done
 }
 
@@ -616,7 +617,7 @@ require_driver() {
     cgroup=$(systemd_cgroup)
     [ -n "$cgroup" ] || return 0
     runc_drivers "$1" >"$WORK_DIR/runc"
-    [ -s "$WORK_DIR/runc" ] || fail "$2 containerd has no runc runtime whose cgroup driver could be set" \
+    [ -s "$WORK_DIR/runc" ] || fail "$2 no runc runtime exists whose cgroup driver could be set" \
         "define one in $CONTAINERD_CONFIG, or remove kubelet.cgroupDriver"
     wrong=$(awk -F '\t' -v new="$cgroup" '($2 == "" ? "false" : $2) != new { print $1; exit }' "$WORK_DIR/runc")
     [ -z "$wrong" ] || fail "$2 the cgroup driver of the runtime $wrong is not $CGROUP_DRIVER, because of $(importing ".runtimes.$wrong")" \
@@ -634,14 +635,14 @@ prove_containerd() {
     fi
     for handler in $HANDLERS; do
         grep -qE "\"ConfigPath\": *\"$(config_of "$handler")\"" "$info" ||
-            fail "$running CRI has no runtime with $(config_of "$handler")" \
-                "make $CONTAINERD_UNIT read $CONTAINERD_CONFIG; crictl info shows what it runs with"
+            fail "the CRI of the running containerd has no runtime with $(config_of "$handler")" \
+                "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT), until crictl info shows the same runtimes as containerd config dump; then run pulumi again"
     done
     case $(systemd_cgroup) in
         true) ! grep -qE '"SystemdCgroup": *false' "$info" ;;
         false) ! grep -qE '"SystemdCgroup": *true' "$info" ;;
-    esac || fail "$running CRI has a runtime whose cgroup driver is not $CGROUP_DRIVER" \
-        "make $CONTAINERD_UNIT read $CONTAINERD_CONFIG; crictl info shows what it runs with"
+    esac || fail "the CRI of the running containerd has a runtime whose cgroup driver is not $CGROUP_DRIVER" \
+        "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT), until crictl info shows the same runtimes as containerd config dump; then run pulumi again"
 }
 
 # require_reported_handlers: the kubelet reports the runtimes of containerd 2.x in the status of its Node, a while after
@@ -652,7 +653,7 @@ require_reported_handlers() {
     interval=$(kubelet_status_interval "$(kubelet_pid)")
     within $((30 + ${interval:-0})) handlers_are_reported ||
         fail "the kubelet does not see the runtime $(head -n 1 "$WORK_DIR/unreported") of containerd: status.runtimeHandlers of the Node $NODE lists\
- $(tr '\n' ' ' <"$WORK_DIR/handlers"); rolling back" "restart the kubelet (systemctl restart $KUBELET_UNIT), then run pulumi up again"
+ $(tr '\n' ' ' <"$WORK_DIR/handlers"); rolling back" "restart the kubelet (systemctl restart $KUBELET_UNIT), then run pulumi again"
 }
 handlers_are_reported() {
     ask_cluster ""
@@ -670,7 +671,7 @@ require_removed() {
     grep '/configuration\.toml$' "$STATE_DIR/managed" 2>/dev/null >"$WORK_DIR/configs" || :
     while IFS= read -r path; do
         if exists "$(displaced_of "$path")" || ! grep -qF "$path" "$WORK_DIR/dump"; then continue; fi
-        fail "with the prepared configuration containerd would still have the runtime of this package with ConfigPath $path" \
+        fail "with the new configuration containerd would still have the runtime of this package with ConfigPath $path" \
             "remove it from $(importing ".runtimes.$(basename "${path%/*}")")"
     done <"$WORK_DIR/configs"
 }
@@ -681,10 +682,11 @@ prepare_runtime() {
     check_containerd
     # shellcheck disable=SC2086 # a list
     require_runtimes $HANDLERS
-    require_handlers "$WORK_DIR/dump" "with the prepared configuration"
-    require_driver "$WORK_DIR/dump" "with the prepared configuration"
+    require_handlers "$WORK_DIR/dump" "with the new configuration"
+    require_driver "$WORK_DIR/dump" "with the new configuration"
 }
 prepare_removal() {
+    step "containerd configuration"
     choose_form
     cp "$WORK_DIR/main.unmarked" "$WORK_DIR/main"
     rm -f "$WORK_DIR/drop-in"
@@ -693,7 +695,7 @@ prepare_removal() {
         check_containerd
         require_runtimes
     else
-        # Without containerd's program nobody tells the driver, so it counts as changed.
+        # Without containerd's program the driver is unknown, so it counts as changed.
         { echo "# prepared"; cat "$WORK_DIR/main" "$WORK_DIR"/imported/*; } >"$WORK_DIR/dump" 2>/dev/null || :
         : >"$WORK_DIR/dump.now"
     fi
@@ -711,7 +713,7 @@ refuse_running_containers() {
         running=$(shims | wc -l)
     fi
     [ "$running" -eq 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
-        "set rollout.drain, or drain the node and set kubelet.changeUnderRunningPods to true; then run pulumi up again (before a removal, run pulumi up with it first)"
+        "set rollout.drain, or drain the node and set kubelet.changeUnderRunningPods to true; then run pulumi again; to remove Kata, run pulumi up with that setting first"
 }
 
 # shims: those of every runtime, one process per line. A pod without containerd still has its own.
@@ -770,7 +772,7 @@ check_removed_runtimes() {
         list_running_on "$(runtime_entry "$WORK_DIR/dump.now" "$runtime" runtime_type)"
         pods=$(pod_names <"$WORK_DIR/running")
         [ -z "$pods" ] || fail "runtime $runtime is still in use by $pods" \
-            "delete these pods, then run pulumi up again"
+            "delete these pods, then run pulumi again"
         say "removing runtime $runtime from containerd"
     done
 }
@@ -782,8 +784,8 @@ list_running_on() {
         "$WORK_DIR/tasks" "$WORK_DIR/containers" >"$WORK_DIR/running"
 }
 
-# runtimes_of DUMP, default_runtime DUMP, runtime_entry DUMP RUNTIME KEY, dumped_driver DUMP: the cgroup driver of the
-# default runtime.
+# runtimes_of DUMP, default_runtime DUMP and runtime_entry DUMP RUNTIME KEY read a dump; dumped_driver DUMP prints the
+# cgroup driver of its default runtime.
 runtimes_of() { toml_tables "$1" | sed -n 's/^.*\.containerd\.runtimes\.\([A-Za-z0-9_-]*\)$/\1/p'; }
 default_runtime() {
     local name
@@ -855,7 +857,7 @@ describe_containerd_drift() {
 # gate_containerd: waits until CRI serves. containerd can be `active` while its CRI is dead, so its plugins are asked
 # instead of the unit. Even after the plugin reports `ok`, containerd still recovers existing pods and may crash doing
 # so; it opens its streaming server, on a port of its own, after that. The gate writes only to memory, because it also
-# judges a node that was rolled back because its disk is full. A service at rest stays so.
+# judges a node that was rolled back because its disk is full. A stopped service is not checked.
 gate_containerd() {
     if [ -z "$CONTAINERD_PID" ]; then return 0; fi
     within "$(time_limit "$CONTAINERD_UNIT")" containerd_answers && cri_is_ok && within 60 cri_serves

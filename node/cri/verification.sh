@@ -2,7 +2,7 @@
 # node has and whose program never ends, and neither CRI nor the kubelet sees it. $STATE_DIR/verification exists as
 # long as the container may, so that the next run removes one that an interrupted run left; it holds the snapshotter.
 
-# guest_sum HANDLER: a sum over everything that a verification is about.
+# guest_sum HANDLER: a hash over everything that a verification is about.
 guest_sum() {
     { printf '%s\n' "$1" "$(tree_of "$1")" "$(given "$1" shim-path)"; cat "$(config_of "$1")"; } | sha256sum | cut -c 1-64
 }
@@ -28,7 +28,7 @@ image_snapshotter() {
     esac
 }
 
-# verify_once: verifies what no record is about.
+# verify_once: verifies the active release and configuration of each class, unless `verified` has a result.
 verify_once() {
     local handler
     if [ "$VERIFY" != true ]; then return; fi
@@ -43,10 +43,10 @@ verify() { # HANDLER...
     step "verification"
     if journal_open; then rolling_back="; rolling back"; fi
     in_k8s images ls -q >"$WORK_DIR/images" || fail "containerd does not list its images$rolling_back" \
-        "repair $CONTAINERD_UNIT until this command answers: ctr -n k8s.io images ls -q; then run pulumi up again"
+        "repair $CONTAINERD_UNIT until this command answers: ctr -n k8s.io images ls -q; then run pulumi again"
     image=$(pause_image "$WORK_DIR/images")
     if [ -z "$image" ]; then
-        echo "not verified: containerd has no pause image from which to boot a guest" | tee "$WORK_DIR/unverified"
+        echo "not verified: containerd has no pause image for the test container" | tee "$WORK_DIR/unverified"
         return
     fi
     for handler; do verify_handler "$handler" "$image" "$rolling_back"; done
@@ -54,18 +54,18 @@ verify() { # HANDLER...
 verify_handler() { # HANDLER IMAGE ROLLING_BACK
     local since words version
     version=$(given "$1" version)
-    say "booting a guest of $1 from $2"
+    say "booting a guest with the handler $1 and a test container ($2)"
     since=$(date '+%Y-%m-%d %H:%M:%S')
     image_snapshotter >"$STATE_DIR/verification"
     flush "$STATE_DIR/verification"
     if ! boot_guest "$1" "$2" "$(cat "$STATE_DIR/verification")"; then
         words="$(grep -v level=warning "$WORK_DIR/ctr.err" | tail -n 5 | excerpt)$3$NEWLINE$(log_excerpt "$CONTAINERD_UNIT" "$since")"
         end_guest || :
-        fail "Kata Containers $version boots no guest through the handler $1: $words" \
-            "fix the cause that the lines above name, then run pulumi up again; or set rollout.verify to false to install without this check"
+        fail "Kata Containers $version could not boot a guest with the handler $1: $words" \
+            "fix the cause that the lines above name, then run pulumi again; or set rollout.verify to false to install without this check"
     fi
     end_guest || fail "the guest of the container $VERIFICATION boots but does not end within 30 s$3" \
-        "kill its shim and hypervisor on this node (pkill -9 -f $VERIFICATION), then run pulumi up again"
+        "kill its shim and hypervisor on this node (pkill -9 -f $VERIFICATION), then run pulumi again"
     {
         grep -v "^$1$TAB" "$STATE_DIR/verified" 2>/dev/null || :
         printf '%s\t%s\t%s\n' "$1" "$(guest_sum "$1")" "Kata $version booted a guest at $(date -u +%Y-%m-%dT%H:%M:%SZ)"
@@ -83,13 +83,13 @@ boot_guest() {
         >/dev/null 2>"$WORK_DIR/ctr.err" || status=$?
     case $status in
         0) in_k8s tasks ls | grep -qE "^$VERIFICATION +[0-9]+ +RUNNING" && return
-            echo "its program has ended" >>"$WORK_DIR/ctr.err" ;;
-        124) echo "not within 120 s" >>"$WORK_DIR/ctr.err" ;;
+            echo "the test container has exited" >>"$WORK_DIR/ctr.err" ;;
+        124) echo "timed out after 120 s" >>"$WORK_DIR/ctr.err" ;;
     esac
     return 1
 }
 
-# end_guest: removes the container, or what there is of it, in any state.
+# end_guest: removes the container, or any part of it that exists, in any state.
 end_guest() {
     [ -e "$STATE_DIR/verification" ] || return 0
     within 30 guest_is_gone || return 1

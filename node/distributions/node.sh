@@ -23,8 +23,8 @@ ask_cluster() {
     done | paste -s -d , - | sed 's/.*/{&}/' >"$WORK_DIR/runtime-classes"
 }
 
-# check_node_name: refuses a machine that is another node than the one that it was given for. Without a kubelet there is
-# no node yet, and activate refuses it.
+# check_node_name: refuses a machine whose node name differs from the requested one. Without a kubelet there is no node
+# yet, and activate refuses it.
 check_node_name() {
     local name
     step "name of the node"
@@ -34,8 +34,8 @@ check_node_name() {
         "correct the name or the connection of $NODE in \`nodes\`"
 }
 
-# check_node_exists: refuses a Node that was deleted, because the label would create it again. It cannot tell if the
-# kubelet's credentials come from a plugin; the kubelet, which registers its Node when it starts, is healthy then.
+# check_node_exists: refuses a Node that was deleted, because the label would create it again. If the
+# kubelet's credentials come from a plugin, this is not checked; a healthy kubelet registered its Node when it started.
 check_node_exists() {
     ask_cluster
     if grep -q '"code": *404' "$WORK_DIR/node"; then

@@ -5,7 +5,7 @@ recorded() { sed -n "s/^$1=//p" "$STATE_DIR/services" 2>/dev/null; }
 # may_rest: on a node that has left the cluster, deactivate restores the files of services that do not run any longer.
 may_rest() { [ "$ACTION" = deactivate ] && [ -s "$STATE_DIR/services" ]; }
 
-# at_rest UNIT: it does not run, and is not being started. It is at rest between two automatic restarts, too.
+# at_rest UNIT: it is stopped, and not being started, or waits for an automatic restart.
 at_rest() {
     systemctl show -p ActiveState -p SubState "$1" 2>/dev/null | grep -qE '^(ActiveState=(inactive|failed)|SubState=.*auto-restart.*)$'
 }
@@ -24,13 +24,13 @@ find_kubelet() {
 find_running_kubelet() {
     if ! kubelet_runs; then
         refuse_other_distributions
-        detect_kubeadm || fail "the kubelet does not run on this node, and there is no kubelet.service" "$(supported_nodes)"
+        detect_kubeadm || fail "the kubelet is not running on this node, and there is no kubelet.service" "$(supported_nodes)"
         if ! within 15 kubelet_runs; then
             refuse_own_mounts "$(kubelet_main_pid)"
-            fail "the kubelet does not run on this node" "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
+            fail "the kubelet is not running on this node" "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
         fi
     fi
-    KUBELET=$(program_of "$KUBELET_PID") || fail "the kubelet has just exited" "run pulumi up again"
+    KUBELET=$(program_of "$KUBELET_PID") || fail "the kubelet has just exited" "run pulumi again"
     KUBELET_UNIT=$(unit_of "$KUBELET_PID")
     [ "$KUBELET_UNIT" = kubelet.service ] || refuse_other_distributions
     KUBELET_CONFIG=$(kubelet_config "$KUBELET_PID")
@@ -59,7 +59,7 @@ refuse_own_mounts() {
     if ! runs_as_root "$1" || is_system_process "$1"; then return 0; fi
     unit=$(unit_of "$1")
     [ -z "$unit" ] || fail "$unit runs in a mount namespace of its own" "remove the options that give it one from its unit, for example\
- PrivateMounts, PrivateTmp or ProtectSystem (see: systemctl cat $unit), restart it, then run pulumi up again"
+ PrivateMounts, PrivateTmp or ProtectSystem (see: systemctl cat $unit), restart it, then run pulumi again"
 }
 
 refuse_other_distributions() {

@@ -12,7 +12,8 @@ export async function requireCli(name: string): Promise<void> {
         await requirePulumiVersion(`>=${oldestCli}`);
     } catch (error) {
         const { details, message } = error as Error & { details?: string };
-        const required = `the Pulumi CLI ${oldestCli} or later, see https://www.pulumi.com/docs/install`;
-        throw runError(`KataContainers ${JSON.stringify(name)} requires ${required}: ${details ?? message}`);
+        const found = (details ?? message).replace(/\.$/, "");
+        const required = `requires the Pulumi CLI ${oldestCli} or later: ${found}; install it from https://www.pulumi.com/docs/install`;
+        throw runError(`KataContainers ${JSON.stringify(name)} ${required}`);
     }
 }

@@ -80,7 +80,7 @@ const quantity = text(
     'a Kubernetes quantity, such as "250m" or "320Mi"',
     /^\+?(\d+\.?\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/,
 );
-const sha256 = text("a sha256 sum, 64 hexadecimal digits", /^[0-9a-fA-F]{64}$/);
+const sha256 = text("a SHA-256 checksum, 64 hexadecimal digits", /^[0-9a-fA-F]{64}$/);
 const nonEmptyLine = text("text without control characters, and not empty", /^[^\p{Cc}]+$/u);
 const nonEmptyText = leaf("text, and not empty", (value) => typeof value === "string" && value !== "");
 
@@ -140,7 +140,7 @@ function authentication({ sshAgent }: Environment): Check {
         const given = Object.entries(value ?? {}).some(
             ([name, way]) => ways.includes(name) && way !== undefined && way !== null,
         );
-        const reason = `has no way to log in: set ${ways.join(", ")}, or run Pulumi with an SSH agent ($SSH_AUTH_SOCK)`;
+        const reason = `has no way to log in: set privateKey, password or agentSocketPath, or run Pulumi with an SSH agent ($SSH_AUTH_SOCK)`;
         return given || sshAgent || typeof value !== "object" || isLater(value) ? [] : [{ path, reason }];
     };
 }
@@ -392,7 +392,7 @@ function rolloutContradictions({ nodes, rollout }: Partial<KataContainersArgs>):
     const ways = [drain?.kubeconfig, drain?.controlPlane].filter((way) => way !== undefined && way !== null);
     const rules: [valid: boolean, path: string, reason: string][] = [
         [!isText(canary) || Object.hasOwn(nodes ?? {}, canary), "rollout.canary", "must be the name of one of `nodes`"],
-        [!drain || ways.length === 1, "rollout.drain", "requires either kubeconfig or controlPlane"],
+        [!drain || ways.length === 1, "rollout.drain", "must set exactly one of kubeconfig and controlPlane"],
     ];
     return rules.filter(([valid]) => !valid).map(([, path, reason]) => ({ path, reason }));
 }

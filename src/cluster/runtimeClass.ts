@@ -23,9 +23,9 @@ export interface RuntimeClassContext {
 }
 
 /**
- * Creates the RuntimeClass before any node is activated, so that an existing one of that name is an error before any node is
- * activated. This is safe because it selects only labelled nodes. `confirmed` fails if its handler is not that of an adopted
- * RuntimeClass.
+ * Creates the RuntimeClass before any node is activated, so that an existing one of that name is an error while no node has
+ * changed. This is safe because it selects only labelled nodes. `confirmed` fails if it adopts a RuntimeClass with another
+ * handler.
  */
 export function createRuntimeClass(context: RuntimeClassContext): { resource: Resource; confirmed: Output<unknown> } {
     const { name, runtimeClassName, given, plan, owner, drift, refuseExisting, parent } = context;
@@ -40,7 +40,7 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
         metadata: {
             name: runtimeClassName,
             labels: given.labels,
-            // If a provider would overwrite an existing object, two owners are still a conflict.
+            // Even if a provider overwrites existing objects, two owners conflict.
             annotations: annotations.then((repaired) => ({
                 ...given.annotations,
                 [ownerAnnotation]: owner,

@@ -1,14 +1,14 @@
-// The SHA-256 sums of the archives of Kata's releases, data only. The Kata project publishes no sums of its own, so these were
+// The SHA-256 checksums of the archives of Kata's releases, data only. The Kata project does not publish any, so these were
 // read in public places: Kubespray (checksums.yml), siderolabs/extensions (container-runtime/vars.yaml), the AUR package
 // kata-all-bin, and packages and scripts of other projects. They were not compared with a download of the archives.
 //
-// Two independent sources agree on each sum, except on those with a trailing "?", for which only one source is known. Such a
-// sum may be outdated if the project replaced the archive later; the download then fails with a checksum error.
+// Two independent sources agree on each checksum, except on those with a trailing "?", for which only one source is known. Such a
+// checksum may be outdated if the project replaced the archive later; the download then fails with a checksum error.
 
 /** The archives of a release that contain a shim. */
 export type ArchiveName = "kata-static" | "kata-go-static";
 
-/** The sum of the archive for each architecture; with a trailing "?" if only one source is known. */
+/** The checksum of the archive for each architecture; with a trailing "?" if only one source is known. */
 type Sums = { amd64?: string; arm64?: string };
 
 export const checksums: Record<ArchiveName, { [version: string]: Sums }> = {

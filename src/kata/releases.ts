@@ -75,7 +75,7 @@ export function firstWith(wanted: (traits: Traits) => boolean): string {
     return history.map(([since]) => since).find((since) => wanted(traits(since)))!;
 }
 
-/** The newest of the tested releases whose sums two sources confirm for both architectures. */
+/** The newest of the tested releases whose checksums two sources confirm for both architectures. */
 export const defaultVersion = tested
     .filter((version) =>
         architectures.every((architecture) => {

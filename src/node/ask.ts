@@ -1,4 +1,4 @@
-// Asks a node: runs the action `probe` of the node program there and parses its answer.
+// Probes one node: runs the action `probe` of the node program there and parses its answer.
 
 import type { Metadata } from "../cluster/drift";
 import type { Connections, Endpoint } from "./ssh";

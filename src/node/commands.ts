@@ -50,7 +50,7 @@ exec sh ${folder}/new.$$ "$@"`;
 /** Runs the node program that `stage` installed. */
 const runStored = `
 [ -e ${folder}/node.sh ] && exec sh ${folder}/node.sh "$@"
-echo "error: the node program is missing on $(uname -n): run pulumi up with --replace for the -stage and -activate resources of this node" >&2
+echo "error: the node program is missing on $(uname -n): replace the -stage and -activate resources of this node: pulumi up --replace URN (pulumi stack --show-urns lists the URNs)" >&2
 exit 1`;
 
 /** Like `runStored`, but a reinstalled node has nothing to undo. */

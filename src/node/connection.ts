@@ -66,7 +66,7 @@ export function publicArgs({ nodes, rollout, release, ...settings }: KataContain
     };
 }
 
-/** Makes a text secret, if it is one. */
+/** Marks a text as secret if it contains a credential. */
 function hideIf(isSecret: (known: string) => boolean, text: pulumi.Input<string> | undefined) {
     const hide = (known: string) => (isSecret(known) ? pulumi.secret(known) : known);
     if (!text) return text;

@@ -57,7 +57,7 @@ if [ "$(of_node 'jsonpath={.spec.unschedulable}')" != true ]; then
 fi
 kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout="\${timeout}s" || {
     echo "error: node $node could not be drained (timeout: $timeout s); it stays cordoned" >&2
-    echo "  what to do: delete the pods that kubectl names above, then run pulumi up again; or give up the change: kubectl uncordon $node; kubectl annotate node $node kata-containers/cordoned-" >&2
+    echo "  what to do: delete the pods that kubectl names above, then run pulumi again; or give up the change: kubectl uncordon $node; kubectl annotate node $node kata-containers/cordoned-" >&2
     exit 1; }`;
 
 /** The command that drains or uncordons the node, after `dependsOn`. */

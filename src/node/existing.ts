@@ -22,7 +22,7 @@ interface Request {
     component: Resource;
 }
 
-/** How many nodes to ask: one of them may be unreachable, or its API server outdated. */
+/** How many nodes to probe: one of them may be unreachable, or its API server outdated. */
 const nodesToAsk = 3;
 /** The time that they have to answer, in ms. */
 const defaultTimeout = 60_000;

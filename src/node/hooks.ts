@@ -41,7 +41,7 @@ export function beforeCreate(name: string, check: () => void | Promise<void>): H
     return { hooks: { beforeCreate: [withoutOwnError(hook)] } };
 }
 
-/** Explains the error of the command provider for a machine that is lost in the middle of a command, which does not name it. */
+/** Explains the error of the command provider when a machine is lost during a command, because it does not name the machine. */
 export function explainLostMachines(component: string, resource: Resource): Hooks {
     if (!hasEngine()) return {};
     const explain = async ({ name, errors }: ErrorHookArgs) => {

@@ -60,14 +60,14 @@ export async function probeNodes(request: ProbeRequest, timeouts: Timeouts = def
             classes[node] = answer.runtimeClasses;
 
             if (!answer.isInstalled) notInstalled.push(node);
-            if (drift.length > 0) pulumi.log.warn(`${node}: ${drift.join("; ")}`, component);
+            if (drift.length > 0) pulumi.log.warn(`${node} has drifted: ${drift.join("; ")}`, component);
             for (const sandboxes of answer.oldSandboxes) pulumi.log.info(`${node}: ${sandboxes}`, component);
             return { ...answer.revisions, unlabeled: labels.length > 0 };
         } catch (error) {
             const { message } = error as Error;
             const reason = error instanceof UnreachableError ? `unreachable: ${message}` : message;
             if (mode === Drift.Enforce || error instanceof HostKeyError) errors[node] = error as Error;
-            else pulumi.log.warn(`${node}: its drift is unknown: ${reason}`, component);
+            else pulumi.log.warn(`could not probe ${node}, so its drift is not repaired now: ${reason}`, component);
             return {};
         }
     };
@@ -87,8 +87,8 @@ export async function probeNodes(request: ProbeRequest, timeouts: Timeouts = def
             return answer ? [[node, answer]] : [];
         });
         const { drift, disagreement } = agreedDrift(answers, applied);
-        const found =
-            drift?.reason ?? (disagreement && `its drift is unknown, because the nodes disagree: ${disagreement}`);
+        const differs = `not repaired, because the nodes report different states (${disagreement}): check that all belong to one cluster`;
+        const found = drift?.reason ?? (disagreement && differs);
         if (found) pulumi.log.warn(`RuntimeClass ${name}: ${found}`, component);
         return [name, drift];
     });
@@ -100,7 +100,7 @@ export function knownValue<T>(output: pulumi.Output<T>): Promise<T | undefined> 
     return (output as unknown as { promise(): Promise<T | undefined> }).promise();
 }
 
-/** Asks a node. In an update, waits for a machine that is starting. */
+/** Probes one node. In an update, waits for a machine that is starting. */
 async function askAgain(
     connections: Connections,
     endpoint: Endpoint,

@@ -69,7 +69,7 @@ export function rollOut(
             if (!gone) statuses[node] = activated.stdout.apply((stdout) => parseNodeStatus(node, stdout));
             const labeled = label(context, activated, drain && driverNote(context));
             if (!drain || !drained) return [activated, labeled];
-            // The dependencies are those of the deletes too: drain, restore, uncordon.
+            // The dependencies are those of the deletes too: drain, deactivate, uncordon.
             return [drainCommand("uncordon", context, drain, environment, [drained, activated, labeled])];
         });
         ready = [new Stash(`${shared.name}-wave-${index + 1}`, { input: true }, { parent, dependsOn })];

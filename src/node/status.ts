@@ -7,7 +7,7 @@ export function parseNodeStatus(node: string, stdout: string): NodeStatus {
     const status: NodeStatus | undefined = parse(line);
     if (status === undefined) {
         throw new Error(
-            `node ${node}: the output of its -activate resource must end with its status in JSON, but ends with: ${line.slice(0, 200)}; remove what prints it, such as a logout file of the login shell, then run pulumi up with --replace for that resource`,
+            `node ${node}: the output of its -activate resource must end with its status in JSON, but ends with: ${line.slice(0, 200)}; remove what prints it, such as a logout file of the login shell, then replace that resource: pulumi up --replace URN (pulumi stack --show-urns lists the URNs)`,
         );
     }
     const { kataVersions, containerRuntimeVersion, cgroupDriver, kvm, sandboxes, verified } = status;

@@ -142,7 +142,8 @@ describe("drift", function () {
     it("repairs a runtime table that Kubespray overwrote", async () => {
         everywhere(`find /etc/containerd -name kata-containers.toml -delete
             cp -a /root/containerd.before/. /etc/containerd; systemctl restart containerd`);
-        const reason = (node: string) => `${node}: runtime table kata-qemu is missing from /etc/containerd/`;
+        const reason = (node: string) =>
+            `${node} has drifted: runtime table kata-qemu is missing from /etc/containerd/`;
         await repaired(updates("activate"), ...names().map(reason));
         expect(runtimeTables()).to.deep.equal(["1", "1"]);
     });
@@ -177,12 +178,14 @@ describe("drift", function () {
         onNode(second, "echo >>$(ls -d /opt/kata-releases/3.32.0-*)/bin/containerd-shim-kata-v2");
         await repaired(
             updates("stage"),
-            ...names().map((node) => `${node}: release tree /opt/kata-releases/3.32.0-[0-9a-f]{12} has been modified`),
+            ...names().map(
+                (node) => `${node} has drifted: release tree /opt/kata-releases/3.32.0-[0-9a-f]{12} has been modified`,
+            ),
         );
         onNode(first, "rm -r /opt/kata-releases");
         await repaired(
             { ...updates("stage", [first]), ...updates("activate", [first]) },
-            "worker-1: release tree /opt/kata-releases/3.32.0-[0-9a-f]{12} is missing",
+            "worker-1 has drifted: release tree /opt/kata-releases/3.32.0-[0-9a-f]{12} is missing",
         );
         expect(everywhere("ls -A /opt/kata-releases | wc -l")).to.deep.equal(["1", "1"]);
     });
@@ -194,7 +197,7 @@ describe("drift", function () {
         );
         await repaired(
             updates("activate", [first]),
-            "worker-1: cgroupDriver is systemd in /var/lib/kubelet/config.yaml, was cgroupfs",
+            "worker-1 has drifted: cgroupDriver is systemd in /var/lib/kubelet/config.yaml, was cgroupfs",
         );
     });
 
@@ -213,8 +216,8 @@ describe("drift", function () {
         kubectl("patch", "runtimeclass", "kata-qemu", "--type=merge", "-p", '{"overhead":{"podFixed":{"cpu":"1"}}}');
         await repaired(
             { ...updates("label"), "kata-kata-qemu": "update" },
-            "worker-1: label katacontainers.io/kata-runtime is missing; label handler.kata-containers/kata-qemu is missing",
-            'worker-2: label katacontainers.io/kata-runtime is "false", was "true"',
+            "worker-1 has drifted: label katacontainers.io/kata-runtime is missing; label handler.kata-containers/kata-qemu is missing",
+            'worker-2 has drifted: label katacontainers.io/kata-runtime is "false", was "true"',
             "RuntimeClass kata-qemu: overhead.podFixed.cpu was changed by kubectl-patch",
         );
         kubectl("delete", "runtimeclass", "kata-qemu");
@@ -308,7 +311,7 @@ describe("drift", function () {
             const up = await withoutSecond(() => stack.up(given()));
             expect(changes(up)).to.deep.equal(updates("activate", [first]));
             expect(said(up)).to.match(
-                /warning: worker-2: its drift is unknown: unreachable: connect ECONNREFUSED \S+:\d+/,
+                /warning: could not probe worker-2, so its drift is not repaired now: unreachable: connect ECONNREFUSED \S+:\d+/,
             );
             expect(changes(await stack.up(given()))).to.deep.equal(updates("activate", [second]));
             await clean(given());
@@ -320,7 +323,9 @@ describe("drift", function () {
             await withoutSecond(async () => {
                 const preview = await stack.preview(given({ version, release }));
                 expect(changes(preview)).to.deep.include({ ...updates("stage"), ...updates("activate") });
-                expect(said(preview)).to.contain("worker-2: its drift is unknown: unreachable: connect ECONNREFUSED");
+                expect(said(preview)).to.contain(
+                    "could not probe worker-2, so its drift is not repaired now: unreachable: connect ECONNREFUSED",
+                );
                 expect(await stack.fail(next)).to.match(/kata-worker-2-activate[\s\S]*connection refused/);
             });
             const [one, two] = debugged();
@@ -336,7 +341,7 @@ describe("drift", function () {
                 const unchanged = await stack.preview(given());
                 expect(changes(unchanged)).to.deep.equal({});
                 expect(said(unchanged)).to.match(
-                    /worker-2: its drift is unknown: the probe failed with exit status 127: .*mktemp/,
+                    /could not probe worker-2, so its drift is not repaired now: the probe failed with exit status 127: .*mktemp/,
                 );
                 expect(changes(await stack.up(given({ debug: true })))).to.deep.equal(updates("activate"));
                 expect(debugged()).to.not.include("0");
@@ -384,7 +389,7 @@ describe("drift", function () {
                 const preview = await stack.preview(given({ debug: true }));
                 expect(changes(preview)).to.deep.equal(updates("activate"));
                 expect(said(preview)).to.contain(
-                    "worker-2: its drift is unknown: unreachable: Timed out while waiting for handshake",
+                    "could not probe worker-2, so its drift is not repaired now: unreachable: Timed out while waiting for handshake",
                 );
             } finally {
                 // The test's open connection still works.

@@ -68,7 +68,7 @@ describe("failures", function () {
         refuses(
             release({ url: "http://127.0.0.1:1/{archive}" }),
             "release",
-            /download of \S+ incomplete: curl: \(7\)/,
+            /could not download \S+: curl: \(7\)/,
             /a mirror or to a path on the node/,
         ));
 
@@ -85,7 +85,7 @@ describe("failures", function () {
         try {
             const error = await stack.fail(wrong({}));
             expect(error).to.contain("the disk is full");
-            expect(error).to.contain("free space in /opt/kata-releases");
+            expect(error).to.contain("free space on the filesystem of /opt/kata-releases");
         } finally {
             onNode(node, "umount /opt");
         }
@@ -135,7 +135,7 @@ describe("failures", function () {
                 await activateRefuses(
                     wrong({}),
                     "containerd",
-                    /the container runtime of the kubelet does not run: .* listens on \/run\/containerd\/containerd\.sock/,
+                    /the kubelet's container runtime is not running: .* listens on \/run\/containerd\/containerd\.sock/,
                     /start it/,
                 );
             } finally {
@@ -270,7 +270,7 @@ END
                     wrong({}),
                     "the restart of containerd.service rewrote /etc/containerd/config.toml; rolling back",
                     "systemctl cat containerd.service",
-                    "proof",
+                    "check after the change",
                 ),
             );
         });
@@ -307,7 +307,7 @@ END
             expect(outputs.nodeStatuses[node]!.kataVersions).to.deep.equal({ "kata-qemu": "3.32.0" });
         });
 
-        it("neither takes nor runs a program that an ordinary user calls containerd (kubelet's runtime)", async () => {
+        it("ignores an unprivileged user's process that is named containerd, and does not run its program (kubelet's runtime)", async () => {
             // The kernel calls a program that was replaced while it runs `PATH (deleted)`.
             onNode(
                 node,
@@ -320,7 +320,7 @@ END
             );
             try {
                 const { log } = await stack.preview(wrong({}));
-                expect(log).to.contain("the container runtime of the kubelet does not run");
+                expect(log).to.contain("the kubelet's container runtime is not running");
                 await activateRefuses(
                     wrong({}),
                     "containerd",

@@ -74,7 +74,7 @@ describe("nodes in the field", function () {
     after(() => stack.remove());
 
     changed(
-        "runc-options-only, runc-not-named, version-2-only, kubelet health: the driver is in force in the running services",
+        "runc-options-only, runc-not-named, version-2-only, kubelet health: the running services use the requested cgroup driver",
         [newer],
         async () => {
             // Containers of a lab that may not lower an OOM score do not start without this setting.
@@ -105,7 +105,7 @@ describe("nodes in the field", function () {
         const before = files(newer);
         const error = await stack.fail(given("systemd", [newer]));
         expect(error).to.match(/config\.yaml cannot be edited safely: line \d+ begins or ends a document/);
-        expect(error).to.contain("write it as plain YAML");
+        expect(error).to.contain("rewrite it as one plain YAML document");
         await stack.destroy();
         expect(files(newer)).to.equal(before);
     });
@@ -181,7 +181,7 @@ runtime_type = "io.containerd.runc.v2"
         expect(files(older)).to.equal(before);
     });
 
-    it("opt-link: sees sandboxes where /opt is a link, keeps their release, and refuses removal under them", async () => {
+    it("opt-link: finds sandboxes if /opt is a link, keeps their release, and refuses removal while they run", async () => {
         onNode(newer, "mv /opt /srv/opt && ln -s srv/opt /opt");
         const before = files(newer);
         const release = (version: string) => args(version, {}, [newer]);

@@ -97,7 +97,7 @@ SystemdCgroup = false`;
         runs("nvidia");
     };
 
-    it("gpu-toolkit: repairs what nvidia-ctk rewrote, and leaves only its entries after destroy", async () => {
+    it("gpu-toolkit: repairs the files that nvidia-ctk rewrote, and leaves only the entries of nvidia-ctk after destroy", async () => {
         await stack.up(given);
         configure();
         const { log } = await stack.preview(given);
@@ -106,7 +106,7 @@ SystemdCgroup = false`;
         await destroyed();
     });
 
-    it("gpu-toolkit: removes its entries from what nvidia-ctk rewrote, without an update in between", async () => {
+    it("gpu-toolkit: removes the managed entries from files that nvidia-ctk rewrote, without an update in between", async () => {
         for (const node of names())
             onNode(node, "rm -r /etc/containerd && cp -a /root/containerd-site /etc/containerd");
         await stack.up(given);

@@ -29,11 +29,13 @@ describe("the verification of a node", function () {
     });
     after(() => stack.remove());
 
-    it("rolls back a first install with a configuration that boots no guest, with the words of the shim", async () => {
+    it("rolls back a first install with a configuration that boots no guest, and reports the shim's error", async () => {
         const before = names().map(files);
         const error = await stack.fail(broken());
         for (const [i, node] of names().entries()) {
-            expect(error).to.contain(`error: node ${node}, step "verification": Kata Containers 3.32.0 boots no guest`);
+            expect(error).to.contain(
+                `error: node ${node}, step "verification": Kata Containers 3.32.0 could not boot a guest`,
+            );
             expect(left(node)).to.equal("");
             // The stage command succeeded, and its files stay.
             expect(files(node).replace(/^.*(kata-containers-node|kata-releases).*\n?/gm, "")).to.equal(before[i]);
@@ -62,7 +64,7 @@ describe("the verification of a node", function () {
         }
     });
 
-    it("the kubelet of containerd 2.x reports the handler when activate has ended", () => {
+    it("waits in activate until the kubelet reports the handler, with containerd 2.x", () => {
         const node = names().find((name) => !nodes()[name]!.containerd.startsWith("1"))!;
         const handlers = kubectl("get", "node", node, "-o", "jsonpath={.status.runtimeHandlers[*].name}");
         expect(handlers.split(" ")).to.include("kata-qemu");
@@ -97,12 +99,12 @@ describe("the verification of a node", function () {
         kubectl("delete", "pods", "--all", "--wait=true", "--timeout=60s");
     });
 
-    it("installs what boots no guest without the verification, and does not report an earlier one", async () => {
+    it("installs a configuration that boots no guest with rollout.verify: false, and does not report an earlier verification", async () => {
         const { outputs } = await stack.up({ ...broken(), rollout: { verify: false, maxUnavailable: 2 } });
         for (const node of names()) expect(outputs.nodeStatuses[node]!.verified).to.deep.equal({});
     });
 
-    it("fails without a rollback if it is asked for and nothing else changes", async () => {
+    it("fails without a rollback if rollout.verify is the only change and no guest boots", async () => {
         const untouched = names().map(times);
         const error = await stack.fail(broken());
         expect(error).to.contain("stat /missing/kernel: no such file or directory");
@@ -112,7 +114,7 @@ describe("the verification of a node", function () {
     });
 
     for (const kind of ["program", "power"] as const) {
-        it(`the next run removes the guest of one that was interrupted (${kind})`, async () => {
+        it(`removes the guest of an interrupted run in the next run (${kind})`, async () => {
             await Promise.all(
                 names().map(async (name) => {
                     const node = new FaultyNode(name, { rollout: { verify: true } });

@@ -132,7 +132,7 @@ for (const name of Object.keys(languages) as LanguageName[]) {
             const changes = ({ did }: { did: object }) => Object.entries(did).filter(([, op]) => op !== "same");
             onNode("worker-1", "rm /etc/modules-load.d/kata-containers.conf");
             const preview = await project.preview();
-            expect(preview.log).to.contain("worker-1: /etc/modules-load.d/kata-containers.conf is missing");
+            expect(preview.log).to.contain("worker-1 has drifted: /etc/modules-load.d/kata-containers.conf is missing");
             expect(changes(preview)).to.deep.equal([["kata-worker-1-activate", "update"]]);
             await project.up();
             expect(changes(await project.preview())).to.deep.equal([]);

@@ -95,7 +95,7 @@ inEveryShell("several classes", (sandbox) => {
         const { stderr } = await sandbox().run(
             `${parsed("stage", ...release("4.1.0", "a"), "--release=2.2.2", `--sha256-arm64=${sum("a")}`)}; require_archives`,
         );
-        expect(stderr).to.contain("no archive of Kata Containers 2.2.2 is known for amd64");
+        expect(stderr).to.contain("no checksum for the amd64 archive of Kata Containers 2.2.2");
     });
 
     it("gives each class its own configuration, debug and link, also from another release", async () => {

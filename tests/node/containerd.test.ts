@@ -181,10 +181,11 @@ inEveryShell("containerd", (sandbox) => {
     it("version-1: advises config migrate only if that containerd has it", async function () {
         need(this, "1.6.20", "2.3.7");
         const files = { "etc/config.toml": text("version-1") };
-        const older = await refused("1.6.20", "", files, "to_change");
+        const older = await refused("1.6.20", "", files, "CONTAINERD_UNIT=containerd.service; to_change");
         expect(older).to.contain("has configuration version 1").and.contain("begin it with `version = 2`");
         expect(older).to.not.contain("migrate");
-        expect(await refused("2.3.7", "", files, "to_change")).to.contain("config.toml config migrate");
+        const newer = await refused("2.3.7", "", files, "CONTAINERD_UNIT=containerd.service; to_change");
+        expect(newer).to.contain("config.toml config migrate");
     });
 
     it("cri-disabled: says that CRI is disabled, and in which file", async function () {
@@ -238,7 +239,7 @@ inEveryShell("containerd", (sandbox) => {
         const nvidia = `[${plugin}]\ndefault_runtime_name = "nvidia"\n[${plugin}.runtimes.nvidia]\nruntime_type = "io.containerd.runc.v2"\n`;
         for (const version of ["1.6.20", "2.3.7"]) {
             const files = { "etc/config.toml": `version = 2\n${nvidia}` };
-            const error = await run(version, "", files, "HANDLERS=nvidia; to_change");
+            const error = await run(version, "", files, "HANDLERS=nvidia CONTAINERD_UNIT=containerd.service; to_change");
             expect(error.stderr).to.contain("nvidia is containerd's default runtime (default_runtime_name)");
         }
     });
@@ -361,7 +362,7 @@ inEveryShell("containerd", (sandbox) => {
         expect(stdout).to.equal("yes\n");
     });
 
-    it("says for each form that it refuses what to write instead", async () => {
+    it("names a replacement for each form that it refuses", async () => {
         const plugin = 'plugins."io.containerd.grpc.v1.cri"';
         const runc = `[${plugin}.containerd.runtimes.runc]\n`;
         const cases = {
@@ -377,7 +378,7 @@ inEveryShell("containerd", (sandbox) => {
                 mark main /etc/main out true "" ""`,
             );
             expect(stderr).to.contain("/etc/main cannot be edited safely: line ");
-            expect(stderr).to.contain(`  what to do: ${remedy}, then run pulumi up again\n`);
+            expect(stderr).to.contain(`  what to do: ${remedy}, then run pulumi again\n`);
         }
     });
 
@@ -414,7 +415,7 @@ inEveryShell("containerd", (sandbox) => {
         const fromDump = `ctk --config-source=command --executable-path="$PWD/containerd"`;
         const program = `printf '#!/bin/sh\\nexec %s --config %s "$@"\\n' "${programs[version]}" "$PWD/etc/config.toml" >containerd; chmod +x containerd`;
 
-        it(`gpu-toolkit: keeps both runtimes when nvidia-ctk rewrites the configuration, and removes its own entries after an update (containerd ${version})`, async function () {
+        it(`gpu-toolkit: keeps both runtimes when nvidia-ctk rewrites the configuration, and removes the managed entries after an update (containerd ${version})`, async function () {
             this.timeout(120000);
             need(this, version, "nvidia-ctk");
             await ok(version, "systemd", { "etc/config.toml": given }, `${dropIns}; activate; ${fromFile}`);
@@ -431,7 +432,7 @@ inEveryShell("containerd", (sandbox) => {
             await onlyTheirs();
         });
         for (const command of [fromFile, fromDump]) {
-            it(`gpu-toolkit: removes its own entries after ${command === fromFile ? "nvidia-ctk" : "nvidia-ctk --config-source=command"} has rewritten the configuration (containerd ${version})`, async function () {
+            it(`gpu-toolkit: removes the managed entries after ${command === fromFile ? "nvidia-ctk" : "nvidia-ctk --config-source=command"} has rewritten the configuration (containerd ${version})`, async function () {
                 this.timeout(120000);
                 need(this, version, "nvidia-ctk");
                 await ok(
@@ -577,7 +578,7 @@ inEveryShell("containerd", (sandbox) => {
             expect(readdirSync(sandbox().path("etc"))).to.deep.equal([]);
         });
 
-        it(`refuses to leave an entry that it does not find without the program of containerd ${version}`, async function () {
+        it(`without the program of containerd ${version}, fails if a managed entry would be left behind`, async function () {
             need(this, version);
             const script = `activate; printf '[x]\\ny = "%s"\\n' "$(config_of kata-qemu)" >>etc/config.toml; ${gone}`;
             expect(await refused(version, "", { "etc/config.toml": "version = 2\n" }, script)).to.contain(
@@ -599,7 +600,7 @@ inEveryShell("containerd", (sandbox) => {
         expect(await prove(cri("/etc/kata-containers/kata/configuration.toml", true))).to.include({ status: 0 });
         expect(await prove("{}")).to.include({ status: 0 });
         expect((await prove(cri("/other", true))).stderr).to.contain(
-            "CRI has no runtime with /etc/kata-containers/kata/configuration.toml",
+            "the CRI of the running containerd has no runtime with /etc/kata-containers/kata/configuration.toml",
         );
         expect((await prove(cri("/etc/kata-containers/kata/configuration.toml", false))).stderr).to.contain(
             "cgroup driver is not systemd",
@@ -622,7 +623,7 @@ inEveryShell("the proof after a change", (sandbox) => {
                 prove planner`,
             );
             expect(status, stderr).to.equal(path ? 1 : 0);
-            if (path) expect(stderr).to.contain(`step "proof": ${by} rewrote ${path}; rolling back`);
+            if (path) expect(stderr).to.contain(`step "check after the change": ${by} rewrote ${path}; rolling back`);
             await sandbox().run("rm -r state");
         }
     });

@@ -151,7 +151,7 @@ inEveryShell("probing", (sandbox) => {
         expect(output).to.deep.equal(Object.fromEntries(wanted));
     });
 
-    it("reports a kept runtime that nothing runs on, and nothing while it is in use", async () => {
+    it("reports an earlier runtime that nothing runs on, and nothing while it is in use", async () => {
         await staged();
         const handlers = ["kata-qemu", "old", "kata"].map((handler) => `/etc/k/${handler}/configuration.toml`);
         sandbox().write("state/managed", `${handlers.join("\n")}\n`);
@@ -175,7 +175,7 @@ inEveryShell("probing", (sandbox) => {
         expect(await stdout(`json_list ""`)).to.equal("[]");
     });
 
-    it("ignores what others write around our edits, and reports changes of the edits", async () => {
+    it("ignores what others write around managed edits, and reports changes of managed edits", async () => {
         const ours = "#kata-containers:begin\ncgroupDriver: cgroupfs\n#kata-containers:end\n";
         const line = "#kata-containers:was(a = 1)# a = 0\n  a = 1\n";
         const planned = async (current: string, wanted: string) => {

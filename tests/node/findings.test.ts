@@ -46,7 +46,7 @@ inEveryShell("checking a node", (sandbox) => {
         sandbox().write("config.toml", "[plugins.cri.containerd]\n");
         return refusal(
             "CONTAINERD_VERSION=1.6.20 CONTAINERD_MAJOR=1 CONTAINERD_CONFIG=$PWD/config.toml; choose_form",
-            "config.toml has configuration version 1",
+            "config.toml has configuration version 1, which is the default without a version line",
         );
     });
 

@@ -38,7 +38,7 @@ inEveryShell("guards fail closed", (sandbox) => {
     it("refuses to change the cgroup driver while containers run, or if containerd does not say whether any do", async () => {
         await passed(`${nothing}; refuse_running_containers`);
         await refused(`${ctr()}; refuse_running_containers`, "1 containers run on this node");
-        await refused(`${ctr("tasks ls")}; refuse_running_containers`, "containerd does not say which containers run");
+        await refused(`${ctr("tasks ls")}; refuse_running_containers`, "containerd does not list its containers");
     });
 
     it("refuses to remove a runtime in use, or if containerd does not say whether it is in use", async () => {
@@ -46,7 +46,7 @@ inEveryShell("guards fail closed", (sandbox) => {
         sandbox().write("work/dump.now", runtime("runc") + runtime("kata-qemu") + runtime("old"));
         await refused(`${ctr()}; check_removed_runtimes`, "runtime kata-qemu is still in use by abc");
         for (const silent of ["tasks ls", "containers ls"]) {
-            await refused(`${ctr(silent)}; check_removed_runtimes`, "containerd does not say which containers run");
+            await refused(`${ctr(silent)}; check_removed_runtimes`, "containerd does not list its containers");
         }
         await passed(`${nothing}; check_removed_runtimes`);
         sandbox().write("work/dump", runtime("runc") + runtime("kata-qemu") + runtime("old"));
@@ -64,7 +64,7 @@ inEveryShell("guards fail closed", (sandbox) => {
         const find = `${parsed("activate", ...classArguments("kata", { "runtime-class": "k" }))}; find_handlers; echo "handlers: $HANDLERS"`;
         expect((await run(`${ctr()}; ${find}`)).stdout).to.equal("handlers: kata kata-qemu\npassed\n");
         expect((await run(`${nothing}; ${find}`)).stdout).to.equal("handlers: kata\npassed\n");
-        await refused(`${ctr("tasks ls")}; ${find}`, "containerd does not say which containers run");
+        await refused(`${ctr("tasks ls")}; ${find}`, "containerd does not list its containers");
         // The handler of a class that is removed.
         sandbox().write("state/classes", "kata-qemu\truntime-class\tother\n");
         expect((await run(`${ctr()}; ${find}`)).stdout).to.equal("handlers: kata\npassed\n");
@@ -84,13 +84,13 @@ inEveryShell("guards fail closed", (sandbox) => {
         expect(stdout).to.equal("cgroupfs\nunknown\npassed\n");
     });
 
-    it("kills no sandbox if containerd does not say which containers run", () =>
+    it("kills no sandbox if containerd does not list its containers", () =>
         refused(
             `${ctr("tasks ls")}; sandboxes() { printf 'tree\\tabc\\n'; }; kill_sandboxes`,
-            "containerd does not say which containers run",
+            "containerd does not list its containers",
         ));
 
-    it("starts no action if its lock cannot be taken, and does not take it for another run", async () => {
+    it("starts no action if its lock cannot be taken, and does not report this as another run", async () => {
         for (const status of [66, 127]) {
             const { stdout, stderr } = await sandbox().run(`flock() { return ${status}; }; work a.service recover`);
             expect(stdout).to.equal("");
@@ -99,7 +99,7 @@ inEveryShell("guards fail closed", (sandbox) => {
         }
     });
 
-    it("reports a lock that cannot be taken, and does not take it for another run", async () => {
+    it("reports a lock that cannot be taken, and does not report this as another run", async () => {
         sandbox().write("run/lock", "");
         const probe = (flock: string) =>
             sandbox().run(`flock() { ${flock}; }

@@ -51,7 +51,7 @@ inEveryShell("the name of the node", (sandbox) => {
         expect((await check("Machine")).stderr).to.contain("is the node machine in Kubernetes, not Machine");
     });
 
-    it("wrong name: a machine without a kubelet is left to activate, which refuses it", async () => {
+    it("wrong name: the check accepts a machine without a kubelet, which activate refuses later", async () => {
         expect((await check("worker-9", "", "missing", false)).stdout).to.equal("changed\n");
     });
 

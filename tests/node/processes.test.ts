@@ -170,10 +170,10 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
                 sockets: [500],
                 ...fake,
             });
-            await refused("the kubelet does not run on this node", "systemctl start kubelet");
+            await refused("the kubelet is not running on this node", "systemctl start kubelet");
             machine.add(30, { name: "kubelet", arguments: [`--container-runtime-endpoint=unix://${socket}`] });
             await refused(
-                "the container runtime of the kubelet does not run: no process of root outside of containers listens on run/containerd.sock",
+                "the kubelet's container runtime is not running: no root process outside of containers listens on run/containerd.sock",
                 "start it",
                 { "containerd.service": {} },
             );
@@ -185,14 +185,14 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
 
     it("takes no kubelet of an ordinary user or of a login session, even as the main process of kubelet.service", async () => {
         await usual({ uids: "1000 1000 1000 1000" });
-        await refused("the kubelet does not run on this node", "what to do", { "kubelet.service": { main: 30 } });
+        await refused("the kubelet is not running on this node", "what to do", { "kubelet.service": { main: 30 } });
         machine.add(31, { name: "kubelet", cgroup: "/user.slice/user-0.slice/session-1.scope" });
-        await refused("the kubelet does not run on this node", "what to do");
+        await refused("the kubelet is not running on this node", "what to do");
         machine.add(32, {
             name: "kubelet",
             cgroup: "/user.slice/user-0.slice/user@0.service/app.slice/kubelet.service",
         });
-        await refused("the kubelet does not run on this node", "what to do");
+        await refused("the kubelet is not running on this node", "what to do");
     });
 
     it("finds the service of a kubelet that left its cgroup (kubelet cgroup)", async () => {
@@ -334,7 +334,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
 
     it("does not advise to start a kubelet.service that does not exist", async () => {
         const error = await refused(
-            "the kubelet does not run on this node, and there is no kubelet.service",
+            "the kubelet is not running on this node, and there is no kubelet.service",
             "as set up by kubeadm",
             { "kubelet.service": { state: "not-found" } },
         );
@@ -455,7 +455,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         });
 
         it("does not take a service that is being started, or that systemd does not know about, for one that does not run", async () => {
-            const words = "the kubelet does not run on this node";
+            const words = "the kubelet is not running on this node";
             for (const kubelet of [
                 { state: "activating", detail: "start" },
                 { state: "deactivating" },
@@ -469,7 +469,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         });
 
         it("deactivate needs a record, and activate does not use it", async () => {
-            const words = "the kubelet does not run on this node";
+            const words = "the kubelet is not running on this node";
             expect((await deactivate(inactive, "activate"))[0]).to.contain(words);
             execFileSync("rm", [sandbox().path("state/services")]);
             expect((await deactivate(inactive))[0]).to.contain(words);

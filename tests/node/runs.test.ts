@@ -124,7 +124,7 @@ inEveryShell("a run of an action", (sandbox) => {
         expect(stderr).to.match(
             /^error: node \S+, step "start": the unit kata-containers-activate-\S+ did not start or was killed\n/,
         );
-        expect(stderr).to.contain("then run pulumi up again");
+        expect(stderr).to.contain("then run pulumi again");
     });
 
     it("fails with an error if its unit is killed", async () => {

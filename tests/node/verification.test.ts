@@ -82,7 +82,7 @@ inEveryShell("the verification of a node", (sandbox) => {
         const two = parsed("activate", "--verify=true", ...classes);
         const boots = () => calls().flatMap((call) => / --runtime io\.containerd\.(\S+)\.v2/.exec(call)?.[1] ?? []);
         const failing = `${two}; boot() { case $* in *clh*) return 1 ;; esac; }; change_nothing`;
-        expect((await run(failing)).stderr).to.contain("boots no guest through the handler kata-clh");
+        expect((await run(failing)).stderr).to.contain("could not boot a guest with the handler kata-clh");
         expect(boots()).to.deep.equal(["kata-qemu", "kata-clh"]);
         const { stdout } = await run(`${two}; change_nothing; verified kata-qemu; verified kata-clh`);
         expect(stdout.match(new RegExp(time, "g"))).to.have.length(2);
@@ -91,7 +91,7 @@ inEveryShell("the verification of a node", (sandbox) => {
         expect(boots()).to.have.length(3);
     });
 
-    it("does nothing if it is off", async () => {
+    it("boots no guest if rollout.verify is false", async () => {
         const { status, stdout } = await run("VERIFY=false; verify kata-qemu; verify_once; verified kata-qemu");
         expect({ status, stdout }).to.deep.equal({ status: 0, stdout: "" });
         expect(existsSync(sandbox().path("calls"))).to.equal(false);
@@ -103,7 +103,7 @@ inEveryShell("the verification of a node", (sandbox) => {
         expect(status).to.equal(1);
         expect(stdout).to.not.contain("committed");
         expect(stderr).to.contain(
-            'step "verification": Kata Containers 3.32.0 boots no guest through the handler kata-qemu: ' +
+            'step "verification": Kata Containers 3.32.0 could not boot a guest with the handler kata-qemu: ' +
                 "ctr: no kernel; rolling back\n  | words of the shim\n",
         );
         expect(stderr).to.contain("what to do: fix the cause").and.contain("rollout.verify");
@@ -114,12 +114,12 @@ inEveryShell("the verification of a node", (sandbox) => {
     it("fails without a rollback if nothing was changed", async () => {
         const { status, stderr } = await run("boot() { return 124; }; change_nothing");
         expect(status).to.equal(1);
-        expect(stderr).to.contain("not within 120 s").and.not.contain("rolling back");
+        expect(stderr).to.contain("timed out after 120 s").and.not.contain("rolling back");
     });
 
     it("fails if the program of the container has ended, or if the container cannot be removed", async () => {
         const ended = `ctr() { case "$*" in *"images ls"*) cat images ;; *) : ;; esac; }`;
-        expect((await run(`${ended}; verify kata-qemu`)).stderr).to.contain("its program has ended");
+        expect((await run(`${ended}; verify kata-qemu`)).stderr).to.contain("the test container has exited");
         const { status, stderr } = await run(
             'rm() { case $1 in container) return 1 ;; *) command rm "$@" ;; esac; }; verify kata-qemu',
         );

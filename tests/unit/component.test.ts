@@ -330,7 +330,7 @@ describe("KataContainers", () => {
     it("reports the node whose activate command does not end with its status", async () => {
         const { message } = await rejection(deploy({ nodes: oneNode }, { stdout: "all is fine" }));
         expect(message).to.contain(
-            "node worker-1: the output of its -activate resource must end with its status in JSON, but ends with: all is fine; remove what prints it, such as a logout file of the login shell, then run pulumi up with --replace for that resource",
+            "node worker-1: the output of its -activate resource must end with its status in JSON, but ends with: all is fine; remove what prints it, such as a logout file of the login shell, then replace that resource: pulumi up --replace URN (pulumi stack --show-urns lists the URNs)",
         );
     });
 

@@ -289,13 +289,13 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
         "an empty rollout.drain",
         { ...driver, rollout: { drain: {} } },
         "rollout.drain",
-        /either kubeconfig or controlPlane/,
+        /exactly one of kubeconfig and controlPlane/,
     ],
     [
         "rollout.drain with both kubeconfig and controlPlane",
         { ...driver, rollout: { drain: { kubeconfig: "x", controlPlane: { host: "a", password: "p" } } } },
         "rollout.drain",
-        /either kubeconfig or controlPlane/,
+        /exactly one of kubeconfig and controlPlane/,
     ],
     [
         "a drain timeout of 0",
@@ -554,7 +554,7 @@ describe("validation", () => {
     it("requires a way to log in, for which an SSH agent is enough", () => {
         const args = { nodes: { a: { connection: { host: "a" } } } };
         expect(described(args)[0]).to.match(
-            /no way to log in: set privateKey, password, agentSocketPath, or run Pulumi with/,
+            /no way to log in: set privateKey, password or agentSocketPath, or run Pulumi with/,
         );
         expect(problems("kata", args, { sshAgent: true })).to.deep.equal([]);
         for (const way of [

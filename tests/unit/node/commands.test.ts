@@ -270,7 +270,7 @@ describe("the commands for a node", () => {
         const activated = run(activate(plan, claim, program));
         expect(activated.status).to.equal(1);
         expect(activated.stderr).to.match(
-            /the node program is missing on .*: run pulumi up with --replace for the -stage and -activate resources/,
+            /the node program is missing on .*: replace the -stage and -activate resources of this node: pulumi up --replace URN/,
         );
         for (const undo of [deactivate(plan, claim), unstage(claim)]) {
             const { status, stdout } = run(undo);

@@ -78,7 +78,7 @@ describe("a probe", function () {
         const drift = ["runtime table kata-qemu is missing from config.toml", "cgroupDriver is systemd, was cgroupfs"];
         const node = await start(answer({ activate: { revision: "0123456789ab", drift } }));
         const deployment = await deployNodes({ a: node.connection });
-        expect(deployment.warnings.join()).to.contain(`a: ${drift.join("; ")}`);
+        expect(deployment.warnings.join()).to.contain(`a has drifted: ${drift.join("; ")}`);
         expect(revisions(deployment, "a")).to.deep.equal({ stage: "ignored", activate: "0123456789ab" });
     });
 
@@ -105,7 +105,7 @@ describe("a probe", function () {
             expect(children[name]!.opts.ignoreChanges).to.equal(undefined);
         }
         expect(children["kata-kata-qemu"]!.opts.replaceOnChanges).to.include(`metadata.annotations["${repaired}"]`);
-        expect(warnings.join()).to.contain("b: label katacontainers.io/kata-runtime is missing");
+        expect(warnings.join()).to.contain("b has drifted: label katacontainers.io/kata-runtime is missing");
         expect(warnings.join()).to.contain("RuntimeClass kata-qemu: is missing");
     });
 
@@ -117,7 +117,7 @@ describe("a probe", function () {
         ];
         const { children, warnings } = await deployNodes({ a: a.connection, b: b.connection });
         expect(warnings.join()).to.match(
-            /RuntimeClass kata-qemu: its drift is unknown, because the nodes disagree: a: is missing; b: .*is missing/,
+            /RuntimeClass kata-qemu: not repaired, because the nodes report different states \(a: is missing; b: .*is missing.*\)/,
         );
         expect(children["kata-kata-qemu"]!.inputs.metadata.annotations).to.not.have.property(
             "kata-containers/repaired",
@@ -144,7 +144,9 @@ describe("a probe", function () {
         ];
         const { children, warnings } = await deployNodes({ a: a.connection, b: b.connection });
         const repaired = (name: string) => children[name]!.inputs.metadata.annotations["kata-containers/repaired"];
-        expect(warnings.join()).to.contain("b: label handler.kata-containers/old is missing").and.not.contain("a: ");
+        expect(warnings.join())
+            .to.contain("b has drifted: label handler.kata-containers/old is missing")
+            .and.not.contain("a: ");
         expect([repaired("kata-a-label"), typeof repaired("kata-b-label")]).to.deep.equal([undefined, "string"]);
     });
 
@@ -162,7 +164,7 @@ describe("a probe", function () {
         down.stop();
         const deployment = await deployNodes({ a: down.connection, b: up.connection });
         expect(deployment.warnings.join()).to.match(
-            /a: its drift is unknown: unreachable: connect ECONNREFUSED 127\.0\.0\.1:\d+/,
+            /could not probe a, so its drift is not repaired now: unreachable: connect ECONNREFUSED 127\.0\.0\.1:\d+/,
         );
         expect(revisions(deployment, "a")).to.deep.equal(unchanged);
         expect(revisions(deployment, "b")).to.deep.equal({ stage: "0123456789ab", activate: "ignored" });
@@ -234,9 +236,11 @@ describe("a probe", function () {
         });
         const strange = await start({ stdout: "Last login: today" });
         const { warnings } = await deployNodes({ a: refusing.connection, b: strange.connection });
-        expect(warnings.join()).to.contain("a: its drift is unknown: on worker-1, admin is not root: log in as root");
         expect(warnings.join()).to.contain(
-            "b: its drift is unknown: the last line of output must be the result of the probe in JSON, but is: Last login: today; remove what prints it",
+            "could not probe a, so its drift is not repaired now: on worker-1, admin is not root: log in as root",
+        );
+        expect(warnings.join()).to.contain(
+            "could not probe b, so its drift is not repaired now: the last line of output must be the result of the probe in JSON, but is: Last login: today; remove what prints it",
         );
     });
 
@@ -245,7 +249,7 @@ describe("a probe", function () {
         const refusing = await start({ stderr, code: 1 });
         const { warnings } = await deployNodes({ a: refusing.connection });
         expect(warnings.join()).to.contain(
-            'a: its drift is unknown: node a, step "probe": the lock cannot be taken; install flock',
+            'could not probe a, so its drift is not repaired now: node a, step "probe": the lock cannot be taken; install flock',
         );
     });
 
@@ -254,7 +258,7 @@ describe("a probe", function () {
         const refusing = await start({ stdout, code: 142 });
         const { warnings } = await deployNodes({ a: refusing.connection });
         expect(warnings.join()).to.contain(
-            'a: its drift is unknown: the probe failed with exit status 142: Please login as the user "ubuntu" rather than the user "root".',
+            'could not probe a, so its drift is not repaired now: the probe failed with exit status 142: Please login as the user "ubuntu" rather than the user "root".',
         );
     });
 
