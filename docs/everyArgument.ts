@@ -34,6 +34,8 @@ export const everyArgument: KataContainersArgs = {
     runtimeClasses: {
         "kata-qemu": {
             shim: "qemu-runtime-rs",
+            version: "4.1.0",
+            sha256: { amd64: "3dc6b69c4acb787b967b04b64599a20d02a8beb1a8eaab3084110df9d0b08c96" },
             overhead: { enabled: true, cpu: "250m", memory: "320Mi" },
             settings: { "hypervisor.qemu.default_memory": 4096 },
             debug: true,

@@ -1,9 +1,10 @@
 // Generates the reference of arguments and outputs, and the table of Kubespray's variables, from the doc comments in the schema
-// and from one example of each argument. `npm run schema` writes both.
+// and from one example of each argument. `npm run schema` writes both, and the tables of the shims.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { everyArgument } from "./everyArgument";
+import { shimsFile, shimTables } from "./shims";
 
 interface Type {
     type?: string;
@@ -122,7 +123,8 @@ export function parts(description: string): { text: string; default?: string; ku
     const found: { default?: string; kubespray?: string } = {};
     const paragraphs = description.split("\n\n").map((paragraph) =>
         paragraph
-            .replace(/\n/g, " ")
+            // The items of a list stay on lines of their own.
+            .replace(/\n(?!- ) */g, " ")
             .split(/(?<=\.) (?=[A-Z`])/)
             .filter((sentence) => {
                 const [, value] = /^Defaults to (.*)\.$/.exec(sentence) ?? [];
@@ -184,12 +186,19 @@ export function variables(schema: Schema): string {
     return ["| argument | default | Kubespray variable |", "|---|---|---|", ...rows].join("\n");
 }
 
-/** The page with the table between its markers. */
-export function withVariables(page: string, schema: Schema): string {
-    const [begin, end] = ["<!-- begin: variables -->\n", "<!-- end: variables -->"];
+/** The page with a table between its markers. */
+export function withTable(page: string, name: string, table: string): string {
+    const [begin, end] = [`<!-- begin: ${name} -->\n`, `<!-- end: ${name} -->`];
     const [before, after] = [page.indexOf(begin) + begin.length, page.indexOf(end)];
-    return `${page.slice(0, before)}${variables(schema)}\n${page.slice(after)}`;
+    return `${page.slice(0, before)}${table}\n${page.slice(after)}`;
 }
+
+/** The page with the table of the arguments with a Kubespray variable. */
+export const withVariables = (page: string, schema: Schema) => withTable(page, "variables", variables(schema));
+
+/** The page with the tables of the shims. */
+export const withShims = (page: string) =>
+    Object.entries(shimTables).reduce((page, [name, table]) => withTable(page, name, table), page);
 
 const folder = join(__dirname, "..");
 export const schema = (): Schema => JSON.parse(readFileSync(join(folder, "schema.json"), "utf8"));
@@ -199,4 +208,5 @@ export const kubesprayFile = join(folder, "docs/kubespray.md");
 if (require.main === module) {
     writeFileSync(file, markdown(schema()));
     writeFileSync(kubesprayFile, withVariables(readFileSync(kubesprayFile, "utf8"), schema()));
+    writeFileSync(shimsFile, withShims(readFileSync(shimsFile, "utf8")));
 }

@@ -23,8 +23,8 @@ import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { parseArgs } from "node:util";
 import type { ArchiveName } from "../src/kata/checksums";
-import { archives, compareVersions, defaultUrl, isVersion, traits } from "../src/kata/releases";
-import { isShim, paths, shims } from "../src/kata/shims";
+import { type Architecture, archives, compareVersions, defaultUrl, isVersion, traits } from "../src/kata/releases";
+import { architecturesOf, engineOf, isReleased, isShim, paths, shims } from "../src/kata/shims";
 
 type Sums = { [name: string]: string };
 
@@ -48,13 +48,13 @@ async function sumsOf(version: string, name: ArchiveName, url: string, known: Su
     const sums: Sums = {};
     try {
         for (const [architecture, { url: from, query }] of Object.entries(archives(version, engine, url))) {
-            const archive = archives(version, engine, "{archive}")[architecture as "amd64"]!.url;
+            const archive = archives(version, engine, "{archive}")[architecture as Architecture]!.url;
             const file = join(folder, archive);
             if (!(await fetched(from + query, file))) {
                 console.log(`${from} does not exist`);
                 continue;
             }
-            checkLayout(file, version, name);
+            checkLayout(file, version, name, architecture as Architecture);
             const sum = await sha256(file);
             if (known[archive] && known[archive] !== sum)
                 throw new Error(`the sha256 of ${from} is ${sum}, not ${known[archive]}`);
@@ -87,17 +87,17 @@ async function sha256(file: string): Promise<string> {
 }
 
 /** Fails unless the archive has the shims that this package installs from it, and nothing outside of opt/kata. */
-function checkLayout(file: string, version: string, name: ArchiveName): void {
+function checkLayout(file: string, version: string, name: ArchiveName, architecture: Architecture): void {
     const list = execFileSync("tar", ["-tf", file], { encoding: "utf8", maxBuffer: 1 << 26 });
     const entries = list.split("\n").map((entry) => entry.replace(/^\.\//, ""));
     const outside = entries.find((entry) => !/^(opt\/(kata\/.*)?)?$/.test(entry));
     if (outside !== undefined) throw new Error(`${basename(file)} has an entry outside of opt/kata: ${outside}`);
     const expected = Object.keys(shims)
         .filter(isShim)
-        .filter((shim) => compareVersions(shims[shim].since, version) <= 0)
-        .filter((shim) => traits(version).archives[shims[shim].engine] === name)
-        .flatMap((shim) => Object.values(paths(shim)));
-    const missing = expected.filter((path) => !entries.includes(`opt/kata/${path}`));
+        .filter((shim) => isReleased(shim, version) && architecturesOf(shim, version).includes(architecture))
+        .filter((shim) => traits(version).archives[engineOf(shim)] === name)
+        .flatMap((shim) => Object.values(paths(shim, version)));
+    const missing = [...new Set(expected)].filter((path) => !entries.includes(`opt/kata/${path}`));
     if (missing.length > 0) throw new Error(`${basename(file)} lacks ${missing.join(", ")} in opt/kata`);
 }
 

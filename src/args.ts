@@ -10,6 +10,42 @@ export const Shim = {
     Qemu: "qemu",
     /** QEMU with Kata's Rust implementation (runtime-rs). Requires Kata 3.4.0 or later. */
     QemuRuntimeRs: "qemu-runtime-rs",
+    /** Cloud Hypervisor with Kata's Go implementation. */
+    Clh: "clh",
+    /** Cloud Hypervisor with Kata's Rust implementation. Requires Kata 3.30.0 or later, and amd64. */
+    ClhRuntimeRs: "clh-runtime-rs",
+    /** The name of `clh-runtime-rs` in Kata 3.3.0 to 3.29.0. */
+    CloudHypervisor: "cloud-hypervisor",
+    /** Dragonball, the hypervisor built into Kata's Rust implementation. Requires Kata 3.0.0 or later; amd64 from 3.26.0 on. */
+    Dragonball: "dragonball",
+    /** Firecracker. Requires containerd's `devmapper` snapshotter as its default snapshotter. */
+    Fc: "fc",
+    /** QEMU with the guest of confidential containers, without their protection, for development. Requires Kata 3.5.0 or later. */
+    QemuCocoDev: "qemu-coco-dev",
+    /** `qemu-coco-dev` with Kata's Rust implementation. Requires Kata 3.23.0 or later. */
+    QemuCocoDevRuntimeRs: "qemu-coco-dev-runtime-rs",
+    /** Confidential containers on AMD SEV-SNP. Requires Kata 3.2.0 or later. */
+    QemuSnp: "qemu-snp",
+    /** `qemu-snp` with Kata's Rust implementation. Requires Kata 3.25.0 or later. */
+    QemuSnpRuntimeRs: "qemu-snp-runtime-rs",
+    /** Confidential containers on Intel TDX. Requires Kata 3.2.0 or later; Kata 3.5.0 to 3.26.0 lack a QEMU for it. */
+    QemuTdx: "qemu-tdx",
+    /** `qemu-tdx` with Kata's Rust implementation. Requires Kata 3.25.0 or later. */
+    QemuTdxRuntimeRs: "qemu-tdx-runtime-rs",
+    /** QEMU with NVIDIA GPUs. Requires Kata 3.2.0 or later; Kata 3.5.0 to 3.13.0 lack a guest for it. */
+    QemuNvidiaGpu: "qemu-nvidia-gpu",
+    /** `qemu-nvidia-gpu` with Kata's Rust implementation. Requires Kata 3.31.0 or later. */
+    QemuNvidiaGpuRuntimeRs: "qemu-nvidia-gpu-runtime-rs",
+    /** Confidential containers with NVIDIA GPUs on AMD SEV-SNP. Requires Kata 3.5.0 or later; 3.5.0 to 3.13.0 lack a guest. */
+    QemuNvidiaGpuSnp: "qemu-nvidia-gpu-snp",
+    /** `qemu-nvidia-gpu-snp` with Kata's Rust implementation. Requires Kata 3.31.0 or later. */
+    QemuNvidiaGpuSnpRuntimeRs: "qemu-nvidia-gpu-snp-runtime-rs",
+    /** Confidential containers with NVIDIA GPUs on Intel TDX. Requires Kata 3.5.0 or later; 3.5.0 to 3.18.0 lack a QEMU. */
+    QemuNvidiaGpuTdx: "qemu-nvidia-gpu-tdx",
+    /** `qemu-nvidia-gpu-tdx` with Kata's Rust implementation. Requires Kata 3.31.0 or later. */
+    QemuNvidiaGpuTdxRuntimeRs: "qemu-nvidia-gpu-tdx-runtime-rs",
+    /** Virtual machines elsewhere, such as in a cloud, started by cloud-api-adaptor. Requires Kata 3.3.0 or later. */
+    Remote: "remote",
 } as const;
 export type Shim = (typeof Shim)[keyof typeof Shim];
 
@@ -148,9 +184,11 @@ export interface Release {
      */
     proxy?: Input<string>;
     /**
-     * The checksums of the archives. Defaults to the checksums in this package; required for a version without one. If
-     * any is set, only the given checksums are used. A node whose architecture has no checksum is rejected. Kubespray:
-     * `kata_containers_binary_checksum`.
+     * The checksums of the archives of `version`. Defaults to the checksums in this package; required for a version
+     * without one. If any is set, only the given checksums are used. A node whose architecture has no checksum is
+     * rejected. Kubespray: `kata_containers_binary_checksum`.
+     *
+     * They are those of one archive: if the RuntimeClasses use several, see `runtimeClasses.NAME.sha256`.
      */
     sha256?: Checksums;
 }
@@ -163,19 +201,19 @@ export interface Overhead {
     /** Whether the RuntimeClass has an overhead. Defaults to `true`. Kubespray: `kata_containers_qemu_overhead`. */
     enabled?: Input<boolean>;
     /**
-     * The CPU time, as a Kubernetes quantity. Defaults to `250m`, or `10m` before Kata 4.0.0. Kubespray:
-     * `kata_containers_qemu_overhead_fixed_cpu`.
+     * The CPU time, as a Kubernetes quantity. Defaults to kata-deploy's value for the shim, such as `250m`, or `10m` for
+     * QEMU before Kata 4.0.0. Kubespray: `kata_containers_qemu_overhead_fixed_cpu`.
      *
-     * From Kata 4.0.0 on, the default is Kata's own; before, it is the value that Kubespray's documentation recommends, which
-     * differs from the default of its role.
+     * `10m` is the value that Kubespray's documentation recommends, which differs from the default of its role. The table in
+     * `docs/shims.md` has all values.
      */
     cpu?: Input<string>;
     /**
-     * The memory, as a Kubernetes quantity. Defaults to `320Mi`, or `290Mi` before Kata 4.0.0. Kubespray:
-     * `kata_containers_qemu_overhead_fixed_memory`.
+     * The memory, as a Kubernetes quantity. Defaults to kata-deploy's value for the shim, such as `320Mi`, or `290Mi` for QEMU
+     * before Kata 4.0.0. Kubespray: `kata_containers_qemu_overhead_fixed_memory`.
      *
-     * From Kata 4.0.0 on, the default is Kata's own; before, it is the value that Kubespray's documentation recommends, which
-     * differs from the default of its role.
+     * `290Mi` is the value that Kubespray's documentation recommends, which differs from the default of its role. The table in
+     * `docs/shims.md` has all values.
      */
     memory?: Input<string>;
 }
@@ -219,14 +257,27 @@ export interface Toleration {
  */
 export interface RuntimeClass {
     /**
-     * The shim of Kata Containers. Defaults to `SHIM` for a RuntimeClass named `kata-SHIM`; required for any other name.
+     * The shim of Kata Containers. Defaults to `SHIM` for a RuntimeClass named `kata-SHIM`; required for any other name. The
+     * table in `docs/shims.md` has the releases, architectures and needs of each.
      *
      * From Kata 4.1.0 on, the name `kata-qemu` means `qemu-runtime-rs`, because the Kata project deprecates the Go
      * shim. Set `shim` to `qemu` to keep it.
      */
     shim?: Input<Shim>;
-    /** The Kata release of this RuntimeClass, such as `4.2.0`. Defaults to the `version` of the component. */
+    /**
+     * The Kata release of this RuntimeClass, such as `4.2.0`. Defaults to the `version` of the component.
+     *
+     * Use it to try a release before all pods get it. Its archive must have a checksum in this package, or in `sha256`.
+     */
     version?: Input<string>;
+    /**
+     * The checksums of the archive that contains the shim. Defaults to `release.sha256` for the `version` of the
+     * component, and to the checksums in this package for another one.
+     *
+     * Required in addition to `release.sha256` if the RuntimeClasses use both archives of the same release: one contains the
+     * Rust shims, the other the Go shims (`kata-go-static`, Kata 4.1.0 and later).
+     */
+    sha256?: Checksums;
     /**
      * Resources each Kata pod uses in addition to its containers' requests (Pod Overhead). Defaults to the overhead of
      * the shim.
@@ -238,9 +289,30 @@ export interface RuntimeClass {
      * `kata_containers_qemu_default_memory`, `kata_containers_qemu_sandbox_cgroup_only`,
      * `kata_containers_qemu_enable_mem_prealloc`, `kata_containers_virtio_fs_cache`.
      *
-     * A value is a string, a boolean, a number or a list of those. The table must exist in the release's own file, such
-     * as `hypervisor.qemu`, `agent.kata` or `runtime`; the key is not checked. Use `debug` instead of
-     * `enable_debug`. Previews show the values and every user of the node can read them, so a secret is rejected.
+     * A value is a string, a boolean, a number or a list of those, and replaces that of the release. The table and the key
+     * must be in the release's own file for the shim. Use `debug` instead of `enable_debug`. Previews show the values and
+     * every user of the node can read them, so a secret is rejected.
+     *
+     * Common settings, with the table of QEMU:
+     *
+     * - memory (MiB) and CPUs of the virtual machine of a pod without limits: `"hypervisor.qemu.default_memory": 4096`,
+     *   `"hypervisor.qemu.default_vcpus": 2`
+     * - limits for both: `"hypervisor.qemu.default_maxmemory": 16384`, `"hypervisor.qemu.default_maxvcpus": 8`
+     * - virtual machines sized at their start, without hotplug: `"runtime.static_sandbox_resource_mgmt": true`
+     * - annotations of pods that override the file:
+     *   `"hypervisor.qemu.enable_annotations": ["enable_iommu", "default_memory", "default_vcpus"]`
+     * - huge pages: `"hypervisor.qemu.enable_hugepages": true`
+     * - shared files: `"hypervisor.qemu.virtio_fs_cache": "always"`,
+     *   `"hypervisor.qemu.virtio_fs_extra_args": ["--thread-pool-size=4", "--announce-submounts"]`
+     * - parameters of the guest's kernel, which replace those of the release, here with a proxy for the services in the guest:
+     *   `"hypervisor.qemu.kernel_params": "cgroup_no_v1=all systemd.unified_cgroup_hierarchy=1 agent.https_proxy=http://192.0.2.3:3128"`
+     * - devices: `"hypervisor.qemu.enable_iommu": true`, `"hypervisor.qemu.cold_plug_vfio": "root-port"`,
+     *   `"hypervisor.qemu.pcie_root_port": 2`
+     * - SELinux in the guest: `"hypervisor.qemu.disable_guest_selinux": false`
+     * - all processes of a pod in its cgroup: `"runtime.sandbox_cgroup_only": true`
+     * - a shell in the guest, with `kata-runtime exec`: `"agent.kata.debug_console_enabled": true`
+     * - images pulled by the guest, for the shims of confidential containers: `"runtime.experimental_force_guest_pull": true`
+     *   (Go), `"runtime.experimental": ["force_guest_pull"]` (Rust)
      */
     // biome-ignore lint/suspicious/noExplicitAny: the schema has no union types and no `unknown`
     settings?: { [key: string]: Input<any> };
@@ -270,6 +342,8 @@ export interface RuntimeClass {
     /**
      * Labels of the nodes on which pods of the RuntimeClass may run, in addition to
      * `katacontainers.io/kata-runtime=true` and `handler.kata-containers/HANDLER=true`. Defaults to no additional labels.
+     *
+     * The shims for NVIDIA GPUs also select `nvidia.com/cc.ready.state`, which NVIDIA's GPU operator sets, from Kata 3.29.0 on.
      */
     nodeSelector?: { [key: string]: Input<string> };
     /**
@@ -354,9 +428,9 @@ export interface KataContainersArgs {
     /** The source of the Kata release. Defaults to the release page of the Kata project. */
     release?: Release;
     /**
-     * The RuntimeClasses, by name. Defaults to `{ "kata-qemu": {} }`. Exactly one RuntimeClass is supported for now.
+     * The RuntimeClasses, by name. Defaults to `{ "kata-qemu": {} }`.
      *
-     * A name consists of lower-case letters, digits, `-` and `.`.
+     * A name consists of lower-case letters, digits, `-` and `.`. Every node gets all of them.
      */
     runtimeClasses?: { [name: string]: RuntimeClass };
     /**
@@ -369,9 +443,9 @@ export interface KataContainersArgs {
     /** How a change is rolled out to the nodes. Defaults to one node at a time. */
     rollout?: Rollout;
     /**
-     * What to do when a node does not meet Kata's requirements: hardware virtualization, the vhost kernel modules, free
-     * disk space, and cgroup v2 for the cgroup driver `systemd`. Defaults to `enforce`: the node is left unchanged, with an
-     * error.
+     * What to do when a node does not meet Kata's requirements: those of the shims, such as hardware virtualization, the vhost
+     * kernel modules or AMD SEV-SNP; free disk space, and cgroup v2 for the cgroup driver `systemd`. Defaults to `enforce`: the
+     * node is left unchanged, with an error.
      *
      * An unsupported version of containerd is an error with either value.
      */

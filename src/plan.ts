@@ -3,7 +3,7 @@
 import type { Unwrap } from "@pulumi/pulumi";
 import { CgroupDriver, HostChecks, type KataContainersArgs, type Rollout } from "./args";
 import { type Architecture, architectures, archives, defaultVersion, type Engine } from "./kata/releases";
-import { derivedShim, engineOf, type Need, needs, overhead, paths } from "./kata/shims";
+import { architecturesOf, derivedShim, engineOf, type Need, needs, nodeSelector, overhead, paths } from "./kata/shims";
 import { tomlLiteral } from "./kata/toml";
 
 /** The arguments that are the same for every node. */
@@ -26,6 +26,7 @@ export interface ClassPlan {
     shimPath: string;
     configuration: string;
     needs: Need[];
+    nodeSelector: { [label: string]: string };
     debug: boolean;
     /** Keys of Kata's configuration and TOML literals, in the order of the keys. */
     settings: [key: string, literal: string][];
@@ -93,10 +94,13 @@ function planClass(name: string, given: Partial<RuntimeClass>, args: Unwrap<Sett
         name,
         handler: given.handler ?? name,
         version,
-        archives: plannedArchives(version, engineOf(shim), args.release),
+        archives: plannedArchives(version, engineOf(shim), given, args).filter(([architecture]) =>
+            architecturesOf(shim, version).includes(architecture),
+        ),
         shimPath: program,
         configuration,
         needs: needs(shim, version),
+        nodeSelector: nodeSelector(shim, version),
         debug: given.debug ?? args.debug ?? false,
         settings: Object.keys(settings)
             .sort()
@@ -105,12 +109,17 @@ function planClass(name: string, given: Partial<RuntimeClass>, args: Unwrap<Sett
     };
 }
 
-function plannedArchives(version: string, engine: Engine, release: Unwrap<Settings>["release"]): Archives {
+function plannedArchives(
+    version: string,
+    engine: Engine,
+    { sha256: own }: Partial<RuntimeClass>,
+    { version: main, release }: Unwrap<Settings>,
+): Archives {
     const published = archives(version, engine, release?.url ?? undefined);
-    const given = release?.sha256;
+    const given = [own, version === (main ?? defaultVersion) ? release?.sha256 : undefined].find(hasChecksums);
     return architectures.flatMap((architecture): Archives => {
         const archive = published[architecture];
-        const sha256 = hasChecksums(given) ? given[architecture]?.toLowerCase() : archive?.sha256;
+        const sha256 = given ? given[architecture]?.toLowerCase() : archive?.sha256;
         return archive && sha256 ? [[architecture, { url: archive.url, query: archive.query, sha256 }]] : [];
     });
 }

@@ -12,12 +12,21 @@ import { promisify } from "node:util";
 import { expect } from "chai";
 import { addRelease } from "../scripts/addRelease";
 import { Shim } from "../src";
-import { paths } from "../src/kata/shims";
+import type { Architecture, Engine } from "../src/kata/releases";
+import { architecturesOf, engineOf, isReleased, paths } from "../src/kata/shims";
 import { errorOf } from "./support/lab";
 
 const checkout = join(__dirname, "..");
-const rust = Object.values(paths(Shim.QemuRuntimeRs));
-const go = Object.values(paths(Shim.Qemu));
+const filesOf = (engine: Engine, architecture: Architecture) => {
+    const shims = Object.values(Shim)
+        .filter((shim) => engineOf(shim) === engine && isReleased(shim, "9.8.7"))
+        .filter((shim) => architecturesOf(shim, "9.8.7").includes(architecture));
+    return [...new Set(shims.flatMap((shim) => Object.values(paths(shim, "9.8.7"))))];
+};
+const go = filesOf("go", "amd64");
+const rust = filesOf("rust", "amd64");
+/** The archive for arm64 lacks the shims that work on amd64 only. */
+const rustOnArm64 = filesOf("rust", "arm64");
 
 describe("npm run add-release", () => {
     let root: string;
@@ -46,7 +55,7 @@ describe("npm run add-release", () => {
             copyFileSync(join(checkout, file), join(root, file));
         published = {
             "kata-static-9.8.7-amd64.tar.zst": archive(rust),
-            "kata-static-9.8.7-arm64.tar.zst": archive([...rust, "VERSION"]),
+            "kata-static-9.8.7-arm64.tar.zst": archive([...rustOnArm64, "VERSION"]),
             "kata-go-static-9.8.7-amd64.tar.zst": archive(go),
         };
         server = createServer(({ url }, response) => {
@@ -102,7 +111,7 @@ describe("npm run add-release", () => {
     refused(
         "an archive without a shim",
         () => {
-            published["kata-static-9.8.7-arm64.tar.zst"] = archive(rust.slice(1));
+            published["kata-static-9.8.7-arm64.tar.zst"] = archive(rustOnArm64.slice(1));
         },
         /arm64\.tar\.zst lacks runtime-rs\/bin\/containerd-shim-kata-v2 in opt\/kata$/,
     );

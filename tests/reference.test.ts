@@ -1,11 +1,25 @@
-// The reference in docs/reference.md and the table of variables in docs/kubespray.md are complete and up to date.
+// The reference in docs/reference.md, the table of variables in docs/kubespray.md and those of shims in docs/shims.md are
+// complete and up to date.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { everyArgument } from "../docs/everyArgument";
-import { file, kubesprayFile, markdown, parts, Reference, schema, variables, withVariables } from "../docs/reference";
+import {
+    file,
+    kubesprayFile,
+    markdown,
+    parts,
+    Reference,
+    schema,
+    variables,
+    withShims,
+    withVariables,
+} from "../docs/reference";
+import { shimsFile } from "../docs/shims";
+import { Shim } from "../src";
 import { problems } from "../src/check/validate";
+import { shims, unsupported } from "../src/kata/shims";
 
 describe("the reference", () => {
     const reference = new Reference(schema());
@@ -53,6 +67,20 @@ describe("the reference", () => {
         }
     });
 
+    it("the settings in the reference exist in the configuration file of Kata 4.1.0 and are valid", () => {
+        const { description } = reference.arguments().find(({ path }) => path === "runtimeClasses.NAME.settings")!;
+        const pairs = [...description.matchAll(/`("[\w.]+": [^`]+)`/g)].map(([, pair]) => pair);
+        const settings = JSON.parse(`{${pairs.join(",")}}`);
+        expect(Object.keys(settings)).to.have.length.at.least(18);
+        const args = { nodes: everyArgument.nodes, runtimeClasses: { "kata-qemu": { settings } } };
+        expect(found(args)).to.deep.equal([]);
+        const file = readFileSync(join(__dirname, "fixtures/kata-config/configuration-qemu-4.1.0.toml"), "utf8");
+        const keys = Object.keys(settings).map((setting) => setting.split(".").at(-1)!);
+        const unknown = keys.filter((key) => !new RegExp(`^#? ?${key} =`, "m").test(file));
+        // Only the files of the shims for confidential containers have this key.
+        expect(unknown).to.deep.equal(["experimental_force_guest_pull"]);
+    });
+
     it("the reference names the Kubespray variables", () => {
         const named = reference.arguments().flatMap(({ description }) => parts(description).kubespray ?? []);
         for (const variable of [
@@ -86,5 +114,27 @@ describe("the table of Kubespray variables", () => {
         expect(read).to.include.members(["ansible_host", "kata_containers_version", "kubelet_cgroup_driver"]);
         const table = variables(schema());
         expect(read.filter((name) => !table.includes(`\`${name}\``))).to.deep.equal([]);
+    });
+});
+
+describe("the tables of shims", () => {
+    it("the reference states the first release of each shim that Kata 2.0.0 does not have", () => {
+        const { values } = new Reference(schema()).arguments().find(({ path }) => path.endsWith(".shim"))!;
+        for (const { value, description } of values) {
+            const { since } = shims[value as Shim];
+            expect(description.includes(`Kata ${since}`), `${value}: ${since}`).to.equal(since !== "2.0.0");
+        }
+    });
+
+    it("docs/shims.md has the generated tables of shims", () => {
+        const page = readFileSync(shimsFile, "utf8");
+        expect(page, "update it with: npm run schema").to.equal(withShims(page));
+        const rows = page.split("\n").filter((line) => line.startsWith("| `"));
+        const name = (row: string) => /`([^`]+)`/.exec(row)![1];
+        expect(rows.map(name)).to.deep.equal([...Object.values(Shim), ...Object.keys(unsupported)]);
+        expect(rows).to.include(
+            "| `dragonball` | Rust | `hypervisor.dragonball` | 3.0.0 and later | amd64, arm64; from 3.26.0 amd64 " +
+                "| KVM; from 3.3.0 KVM, `vhost_net` | 250m, 130Mi | any | `kata-dragonball` |",
+        );
     });
 });

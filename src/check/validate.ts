@@ -12,18 +12,28 @@ import {
     Shim,
 } from "../args";
 import {
+    type Architecture,
     architectures,
     archives,
     compareVersions,
     defaultUrl,
     defaultVersion,
-    type Engine,
     firstWith,
     isVersion,
     splitQuery,
     traits,
 } from "../kata/releases";
-import { agent, derivedShim, isShim, shims } from "../kata/shims";
+import {
+    agent,
+    architecturesOf,
+    derivedName,
+    engineOf,
+    isReleased,
+    isShim,
+    missingParts,
+    shims,
+    unsupported,
+} from "../kata/shims";
 import { isTomlValue } from "../kata/toml";
 import { defaultRuntimeClasses, hasChecksums, type Settings } from "../plan";
 import {
@@ -228,9 +238,19 @@ const toleration = object({
     tolerationSeconds: optional(leaf("a whole number", (value) => Number.isSafeInteger(value))),
 });
 
+/** A shim that this package can install. The reason names a shim of Kata that it refuses. */
+const shim: Check = (value, path) =>
+    typeof value === "string" && Object.hasOwn(unsupported, value)
+        ? [{ path, reason: `cannot be "${value}", which ${unsupported[value]}` }]
+        : oneOf(Shim)(value, path);
+
+const version = leaf(`a Kata release such as "${defaultVersion}", 2.0.0 or later`, isVersion);
+const checksums = object({ amd64: optional(sha256), arm64: optional(sha256) });
+
 const runtimeClass = object({
-    shim: optional(oneOf(Shim)),
-    version: optional(leaf(`a Kata release such as "${defaultVersion}", 2.0.0 or later`, isVersion)),
+    shim: optional(shim),
+    version: optional(version),
+    sha256: optional(checksums),
     overhead: optional(object({ enabled: optional(boolean), cpu: optional(quantity), memory: optional(quantity) })),
     settings: optional(map(settingKey, optional(settingValue))),
     debug: optional(boolean),
@@ -242,20 +262,21 @@ const runtimeClass = object({
     adopt: optional(immediate(boolean)),
 });
 
-function notEmpty(value: unknown, path: string): Problem[] {
-    return isObject(value) && Object.keys(value).length === 0 ? [{ path, reason: "must have an entry" }] : [];
+function atLeastOne(value: unknown, path: string): Problem[] {
+    const isEmpty = isObject(value) && Object.keys(value).length === 0;
+    return isEmpty ? [{ path, reason: "must have at least one entry" }] : [];
 }
 
 const settingsShape: { [name in keyof Required<Settings>]: Check } = {
-    version: optional(leaf(`a Kata release such as "${defaultVersion}", 2.0.0 or later`, isVersion)),
+    version: optional(version),
     release: optional(
         object({
             url: optional(secret(releaseUrl)),
             proxy: optional(secret(releaseProxy)),
-            sha256: optional(object({ amd64: optional(sha256), arm64: optional(sha256) })),
+            sha256: optional(checksums),
         }),
     ),
-    runtimeClasses: optional(all(map(subdomain, optional(runtimeClass)), notEmpty)),
+    runtimeClasses: optional(all(map(subdomain, optional(runtimeClass)), atLeastOne)),
     debug: optional(boolean),
     kubelet: optional(
         object({ cgroupDriver: optional(oneOf(CgroupDriver)), changeUnderRunningPods: optional(boolean) }),
@@ -270,57 +291,92 @@ function isText(value: unknown): value is string {
     return typeof value === "string";
 }
 
-/** Arguments that contradict each other. Values that are not known yet, or invalid by themselves, are skipped. */
-function contradictions(args: Partial<Settings>): Problem[] {
-    const version = ifValid(args.version ?? defaultVersion, isVersion);
-    const classes = ifValid(args.runtimeClasses ?? defaultRuntimeClasses, isObject) ?? {};
-    return [
-        ...Object.entries(classes)
-            .filter(([name, given]) => subdomain(name, "").length === 0 && isObject(given ?? {}))
-            .flatMap(([name, given]) => runtimeClassContradictions(name, given ?? {}, version, args.release ?? {})),
-        ...(version === undefined ? [] : cgroupDriverContradictions(args.kubelet ?? {}, version)),
-    ];
+/** A RuntimeClass; its version and shim are undefined if they are not known yet or invalid by themselves. */
+interface Class {
+    name: string;
+    path: string;
+    given: RuntimeClass;
+    version: string | undefined;
+    /** The argument that sets the version. */
+    versionPath: string;
+    shim: Shim | undefined;
 }
 
-function runtimeClassContradictions(
-    name: string,
-    given: RuntimeClass,
-    version: string | undefined,
-    release: Release,
-): Problem[] {
-    const path = entryPath("runtimeClasses", name);
-    const names = Object.values(Shim).join(" or ");
-    const shim = ifValid(given.shim ?? derivedShim(name, version ?? defaultVersion), isShim);
-    const isUsable = version !== undefined && shim !== undefined;
-    const rules: [valid: boolean, property: string, reason: string][] = [
-        [
-            !isAbsent(given.handler) || handler(name, "").length === 0,
-            "handler",
-            `is required, because ${JSON.stringify(name)} cannot be the name of a handler`,
-        ],
-        [
-            !isAbsent(given.shim) || shim !== undefined,
-            "shim",
-            `is required, because the name of the RuntimeClass is not kata-SHIM with a supported shim: set it to ${names}`,
-        ],
-        [
-            !isUsable || compareVersions(shims[shim].since, version) <= 0,
-            "shim",
-            `"${shim}" requires Kata ${shim && shims[shim].since} or later (version is ${version})`,
-        ],
+/** A RuntimeClass whose release contains its shim. */
+type Installable = Class & { version: string; shim: Shim };
+
+/** Arguments that contradict each other. Values that are not known yet, or invalid by themselves, are skipped. */
+function contradictions(args: Partial<Settings>): Problem[] {
+    const classes = Object.entries(ifValid(args.runtimeClasses ?? defaultRuntimeClasses, isObject) ?? {})
+        .filter(([name, given]) => subdomain(name, "").length === 0 && isObject(given ?? {}))
+        .map(([name, given]) => resolved(name, given ?? {}, args.version));
+    const installable = classes.filter(
+        (each): each is Installable => !!each.version && !!each.shim && isReleased(each.shim, each.version),
+    );
+    const problems = [
+        ...handlerProblems(classes),
+        ...classes.flatMap(shimProblems),
+        ...installable.flatMap(settingProblems),
+        ...releaseProblems(installable, args),
+        ...classes.flatMap((each) => cgroupDriverProblems(each, args.kubelet ?? {})),
     ];
-    const broken = rules
-        .filter(([valid]) => !valid)
-        .map(([, property, reason]) => ({ path: `${path}.${property}`, reason }));
-    if (!isUsable || broken.length > 0) {
-        return broken;
-    }
-    return [
-        ...settingTableProblems(given.settings ?? {}, shims[shim].hypervisor, `${path}.settings`),
-        ...checksumProblems(version, shims[shim].engine, release),
-    ];
+    // Several RuntimeClasses may have the same problem with an argument for all of them.
+    return [...new Map(problems.map((problem) => [problem.path + problem.reason, problem])).values()];
 }
-type Release = NonNullable<Settings["release"]>;
+
+function resolved(name: string, given: RuntimeClass, general: unknown): Class {
+    const path = entryPath("runtimeClasses", name);
+    const version = ifValid(given.version ?? general ?? defaultVersion, isVersion);
+    const versionPath = isAbsent(given.version) ? "version" : `${path}.version`;
+    const shim = ifValid(given.shim ?? derivedName(name, version ?? defaultVersion), isShim);
+    return { name, path, given, version, versionPath, shim };
+}
+
+function handlerProblems(classes: Class[]): Problem[] {
+    const owners = new Map<string, string>();
+    return classes.flatMap(({ name, path, given }) => {
+        const own = given.handler ?? name;
+        if (isAbsent(given.handler) && handler(name, "").length > 0) {
+            const reason = `is required, because ${JSON.stringify(name)} cannot be the name of a handler`;
+            return [{ path: `${path}.handler`, reason }];
+        }
+        if (!isText(own)) return [];
+        const other = owners.get(own);
+        owners.set(own, path);
+        const reason = `must be a name of its own: ${JSON.stringify(own)} is also the handler of ${other}`;
+        return other === undefined ? [] : [{ path: `${path}.handler`, reason }];
+    });
+}
+
+function shimProblems({ name, path, given, version, versionPath, shim }: Class): Problem[] {
+    const problem = (reason: string) => [{ path: `${path}.shim`, reason }];
+    if (shim === undefined) {
+        const derived = derivedName(name, version ?? defaultVersion) ?? "";
+        const why = Object.hasOwn(unsupported, derived)
+            ? `"${derived}" ${unsupported[derived]}`
+            : `the name of the RuntimeClass is not kata-SHIM with a supported shim: set it to one of ${Object.values(Shim).join(", ")}`;
+        return isAbsent(given.shim) ? problem(`is required, because ${why}`) : [];
+    }
+    if (version === undefined || isReleased(shim, version)) return [];
+    const { since, until } = shims[shim];
+    const found = `(${versionPath} is ${version})`;
+    return problem(
+        compareVersions(version, since) < 0
+            ? `"${shim}" requires Kata ${since} or later ${found}`
+            : `"${shim}" is named "${until?.[1]}" from Kata ${until?.[0]} on ${found}`,
+    );
+}
+
+function settingProblems({ path, given, version, shim }: Installable): Problem[] {
+    const settings: { [key: string]: unknown } = given.settings ?? {};
+    const missing = missingParts(shim, version)
+        .filter(({ setting }) => isAbsent(settings[setting]))
+        .map(({ part, setting }) => ({
+            path: entryPath(`${path}.settings`, setting),
+            reason: `is required for "${shim}": Kata ${version} does not contain ${part}, so set it to the path of one on the nodes`,
+        }));
+    return [...settingTableProblems(settings, shims[shim].hypervisor, `${path}.settings`), ...missing];
+}
 
 /** Settings in the tables of another hypervisor or agent. */
 function settingTableProblems(settings: object, hypervisor: string, path: string): Problem[] {
@@ -337,29 +393,76 @@ function settingTableProblems(settings: object, hypervisor: string, path: string
     });
 }
 
-function cgroupDriverContradictions({ cgroupDriver }: NonNullable<Settings["kubelet"]>, version: string): Problem[] {
-    const supported = cgroupDriver !== CgroupDriver.Systemd || traits(version).cgroupDrivers.includes("systemd");
+function cgroupDriverProblems(
+    { version, versionPath }: Class,
+    { cgroupDriver }: NonNullable<Settings["kubelet"]>,
+): Problem[] {
+    const isSupported = version === undefined || traits(version).cgroupDrivers.includes("systemd");
     const since = firstWith((traits) => traits.cgroupDrivers.includes("systemd"));
-    const reason = `"systemd" requires Kata ${since} or later (version is ${version})`;
-    return supported ? [] : [{ path: "kubelet.cgroupDriver", reason }];
+    const reason = `"systemd" requires Kata ${since} or later (${versionPath} is ${version})`;
+    return isSupported || cgroupDriver !== CgroupDriver.Systemd ? [] : [{ path: "kubelet.cgroupDriver", reason }];
 }
 
-function checksumProblems(version: string, engine: Engine, release: Release): Problem[] {
-    const url = release.url ?? defaultUrl;
-    const published = archives(version, engine, ifValid(url, isText) ?? defaultUrl);
-    if (hasChecksums(release.sha256)) {
-        return architectures
-            .filter((architecture) => release.sha256?.[architecture] && !published[architecture])
-            .map((architecture) => ({
-                path: `release.sha256.${architecture}`,
-                reason: `cannot be set: Kata ${version} is published for ${Object.keys(published).join(", ")} only`,
-            }));
-    }
-    const [architecture, archive] = Object.entries(published)[0]!;
-    const command = archive.url.startsWith("/") ? `sha256sum ${archive.url}` : `curl -L ${archive.url} | sha256sum`;
-    const reason = `is required: this package has no checksum for that archive of Kata ${version}; compute it with: ${command}`;
-    return archive.sha256 === undefined ? [{ path: `release.sha256.${architecture}`, reason }] : [];
+const archivesOf = ({ version, shim }: Installable, url: string) => archives(version, engineOf(shim), url);
+/** The name of the archive for amd64, which all releases have. */
+const fileOf = (runtimeClass: Installable) => archivesOf(runtimeClass, "{archive}").amd64!.url;
+
+/** One URL for several archives. */
+function urlProblems(classes: Installable[], url: string): Problem[] {
+    const urls = new Map(classes.map((each) => [fileOf(each), archivesOf(each, url).amd64!.url]));
+    const reason = `must contain {archive}, because the RuntimeClasses need several archives: ${[...urls.keys()].join(", ")}`;
+    return new Set(urls.values()).size < urls.size ? [{ path: "release.url", reason }] : [];
 }
+
+/** `release.sha256` has the checksums of one archive of the component's version. Other archives have their own. */
+function releaseProblems(classes: Installable[], args: Partial<Settings>): Problem[] {
+    if (isLater(args.version)) return [];
+    const release = args.release ?? {};
+    const url = ifValid(release.url ?? defaultUrl, isText) ?? defaultUrl;
+    const isGeneral = ({ version, given }: Installable) =>
+        version === (args.version ?? defaultVersion) && !hasChecksums(given.sha256);
+    const general = classes.filter(isGeneral).map(fileOf)[0];
+    const checksums = classes.flatMap((runtimeClass) => {
+        if (isGeneral(runtimeClass) && fileOf(runtimeClass) === general) {
+            return checksumProblems(runtimeClass, url, "release.sha256", release.sha256 ?? {});
+        }
+        const isOmitted = isGeneral(runtimeClass) && hasChecksums(release.sha256);
+        const why = isOmitted ? `release.sha256 is that of ${general}` : undefined;
+        return checksumProblems(runtimeClass, url, `${runtimeClass.path}.sha256`, runtimeClass.given.sha256 ?? {}, why);
+    });
+    return [...urlProblems(classes, url), ...checksums];
+}
+
+/** `missing`: why the checksum is required although this package may have one. */
+function checksumProblems(
+    runtimeClass: Installable,
+    url: string,
+    path: string,
+    given: Sums,
+    missing?: string,
+): Problem[] {
+    const { version, shim } = runtimeClass;
+    const published = archivesOf(runtimeClass, url);
+    const isGiven = (architecture: Architecture) => !isAbsent(given[architecture]);
+    const unpublished = architectures.filter((architecture) => isGiven(architecture) && !published[architecture]);
+    if (unpublished.length > 0) {
+        const reason = `cannot be set: Kata ${version} is published for ${Object.keys(published).join(", ")} only`;
+        return unpublished.map((architecture) => ({ path: `${path}.${architecture}`, reason }));
+    }
+    const isAnyGiven = architectures.some(isGiven);
+    const usable = architecturesOf(shim, version);
+    const isKnown = isAnyGiven ? usable.some(isGiven) : usable.some((each) => published[each]!.sha256 !== undefined);
+    if (isKnown && missing === undefined) return [];
+    const archive = published[usable[0]!]!.url;
+    const command = archive.startsWith("/") ? `sha256sum ${archive}` : `curl -L ${archive} | sha256sum`;
+    const why =
+        missing ??
+        (isAnyGiven
+            ? `"${shim}" runs on ${usable.join(" and ")} only`
+            : `this package has no checksum for that archive of Kata ${version}`);
+    return [{ path: `${path}.${usable[0]}`, reason: `is required: ${why}; compute it with: ${command}` }];
+}
+type Sums = { [architecture in Architecture]?: unknown };
 
 /** The problems of the arguments that are the same for every node. */
 export function settingsProblems(args: Partial<Settings>): Problem[] {

@@ -50,7 +50,11 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
         },
         overhead: plan.apply(({ overhead }) => overhead && { podFixed: overhead }),
         scheduling: {
-            nodeSelector: handler.apply((handler) => ({ ...given.nodeSelector, ...nodeLabels([handler]) })),
+            nodeSelector: all([handler, plan.nodeSelector]).apply(([handler, nodeSelector]) => ({
+                ...nodeSelector,
+                ...given.nodeSelector,
+                ...nodeLabels([handler]),
+            })),
             tolerations: given.tolerations,
         },
     };

@@ -66,6 +66,11 @@ export function until<T>(values: ByRelease<T>, version: string): T[] {
     return values.filter(([since]) => compareVersions(since, version) <= 0).map(([, value]) => value);
 }
 
+/** The value that applies to a release. */
+export function latest<T>(values: ByRelease<T>, version: string): T | undefined {
+    return until(values, version).at(-1);
+}
+
 export function traits(version: string): Traits {
     return Object.assign({}, ...until(history, version));
 }

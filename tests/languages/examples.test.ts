@@ -18,6 +18,19 @@ describe("examples", function () {
         );
     });
 
+    it("previews the example with three RuntimeClasses, each with its handler and its archive", async () => {
+        project = await Project.other("runtime-classes");
+        const { did, inputs } = await project.preview();
+        for (const name of ["kata-qemu", "kata-clh", "kata-qemu-next"]) {
+            expect(did).to.include({ [`kata-${name}`]: "create" });
+            expect(inputs[`kata-${name}`].handler).to.equal(name);
+        }
+        const { create } = inputs["kata-worker-1-stage"];
+        for (const archive of ["kata-static-4.1.0", "kata-go-static-4.1.0", "kata-static-4.2.0"]) {
+            expect(create).to.contain(`/${archive}-amd64.tar.zst`);
+        }
+    });
+
     it("previews the bastion example without showing a private key", async () => {
         project = await Project.other("bastion");
         await project.setSecret("bastionKey", privateKey());

@@ -239,7 +239,12 @@ inEveryShell("containerd", (sandbox) => {
         const nvidia = `[${plugin}]\ndefault_runtime_name = "nvidia"\n[${plugin}.runtimes.nvidia]\nruntime_type = "io.containerd.runc.v2"\n`;
         for (const version of ["1.6.20", "2.3.7"]) {
             const files = { "etc/config.toml": `version = 2\n${nvidia}` };
-            const error = await run(version, "", files, "HANDLERS=nvidia CONTAINERD_UNIT=containerd.service; to_change");
+            const error = await run(
+                version,
+                "",
+                files,
+                "HANDLERS=nvidia CONTAINERD_UNIT=containerd.service; to_change",
+            );
             expect(error.stderr).to.contain("nvidia is containerd's default runtime (default_runtime_name)");
         }
     });

@@ -64,7 +64,10 @@ inEveryShell("host checks", (sandbox) => {
             (await run(`${machine([], [], flags)}; ${script}; host_findings | cut -f 1`)).stdout;
         expect((await run(`${machine([])}; ${other("kvm")}; check_host; cat loaded`)).stdout).to.equal("kvm\n");
         expect((await run(`${machine([])}; ${other("kvm")}; wanted_modules`)).stdout).to.equal("kvm_amd\n");
-        expect((await run(`${machine([])}; ${other("")}; rm loaded; wanted_modules; check_host; find . -name loaded`)).stdout).to.equal("");
+        expect(
+            (await run(`${machine([])}; ${other("")}; rm loaded; wanted_modules; check_host; find . -name loaded`))
+                .stdout,
+        ).to.equal("");
         expect(await findings(other("kvm", ...classArguments("kata-qemu", { needs: "kvm,vhost_net" })))).to.equal(
             "/dev/kvm does not exist\n/dev/vhost-net does not exist\n",
         );

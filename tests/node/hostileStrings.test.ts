@@ -326,6 +326,7 @@ function wantedCall(each: Case): Call {
         shimPath: "bin/containerd-shim-kata-v2",
         configuration: "share/defaults/kata-containers/configuration-qemu.toml",
         needs: ["kvm", "vhost_vsock", "vhost_net"],
+        nodeSelector: {},
         debug: false,
         settings: settingsOf(each)
             .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -413,6 +414,7 @@ const hostileClass = fc.record({
     shimPath: argument,
     configuration: argument,
     handler: argument,
+    nodeSelector: fc.constant({}),
     needs: fc.array(argument, { maxLength: 3 }) as unknown as fc.Arbitrary<ClassPlan["needs"]>,
     debug: fc.boolean(),
     settings: fc.array(fc.tuple(argument, argument), { maxLength: 3 }),

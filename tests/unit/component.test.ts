@@ -361,7 +361,9 @@ describe("KataContainers", () => {
             const { inputs, children } = await deploy({ nodes: oneNode, version: "3.32.0", release: { url: given } });
             const stage = children["kata-worker-1-stage"]!.inputs;
             expect(secretValue(inputs.release).url).to.equal(url);
-            expect(secretValue(stage.stdin)).to.contain("\namd64-1=?X-Amz-Signature=0123 arm64-1=?X-Amz-Signature=0123\n");
+            expect(secretValue(stage.stdin)).to.contain(
+                "\namd64-1=?X-Amz-Signature=0123 arm64-1=?X-Amz-Signature=0123\n",
+            );
             expect(secretValue(stage.create) ?? stage.create).to.contain(
                 "--url-amd64=https://bucket.example.com/kata-static",
             );

@@ -14,7 +14,7 @@ import {
     tested,
     traits,
 } from "../../src/kata/releases";
-import { derivedShim, overhead, paths, shims } from "../../src/kata/shims";
+import { derivedShim, paths } from "../../src/kata/shims";
 import { type ClassPlan, makePlan, type Settings } from "../../src/plan";
 
 type KnownSettings = Unwrap<Settings>;
@@ -131,17 +131,6 @@ describe("the table of releases", () => {
 });
 
 describe("the table of shims", () => {
-    it("the table of shims has the paths of the Go and the Rust shim with QEMU", () => {
-        expect(paths(Shim.Qemu)).to.deep.equal({
-            program: "bin/containerd-shim-kata-v2",
-            configuration: "share/defaults/kata-containers/configuration-qemu.toml",
-        });
-        expect(paths(Shim.QemuRuntimeRs)).to.deep.equal({
-            program: "runtime-rs/bin/containerd-shim-kata-v2",
-            configuration: "share/defaults/kata-containers/runtime-rs/configuration-qemu-runtime-rs.toml",
-        });
-    });
-
     it("derives the shim of kata-qemu from the release: qemu before 4.1.0, qemu-runtime-rs from then on", () => {
         for (const version of ["2.0.0", "3.32.0", "4.0.0"]) {
             expect(derivedShim("kata-qemu", version), version).to.equal("qemu");
@@ -163,31 +152,34 @@ describe("the table of shims", () => {
     });
 
     it("derives no shim from other names", () => {
-        for (const name of ["custom", "qemu", "kata", "kata-", "kata-clh", "Kata-qemu", "kata-qemu ", "my-kata-qemu"]) {
+        for (const name of [
+            "custom",
+            "qemu",
+            "kata",
+            "kata-",
+            "kata-acrn",
+            "Kata-qemu",
+            "kata-qemu ",
+            "my-kata-qemu",
+        ]) {
             expect(derivedShim(name, "4.1.0"), name).to.equal(undefined);
         }
         fc.assert(
             fc.property(fc.string(), (text) => {
-                const isShim = text === "qemu" || text === "qemu-runtime-rs";
+                const isShim = Object.values(Shim).some((shim) => shim === text);
                 expect(derivedShim(`kata-${text}`, "3.32.0")).to.equal(isShim ? text : undefined);
             }),
         );
     });
 
     it("prefers a given shim to the derived one", () => {
-        expect(plan({ version: "4.1.0", ...withClass({ shim: "qemu" }) }).shimPath).to.equal(paths("qemu").program);
+        expect(plan({ version: "4.1.0", ...withClass({ shim: "qemu" }) }).shimPath).to.equal(
+            paths("qemu", "4.1.0").program,
+        );
         expect(plan({ version: "3.32.0", ...withClass({ shim: "qemu-runtime-rs" }) }).shimPath).to.equal(
-            paths("qemu-runtime-rs").program,
+            paths("qemu-runtime-rs", "3.32.0").program,
         );
         expect(plan(withClass({ shim: "qemu" }, "custom")).handler).to.equal("custom");
-    });
-
-    it("every shim has a first release, and a default overhead from that release on", () => {
-        expect(shims["qemu-runtime-rs"].since).to.equal("3.4.0");
-        for (const [shim, { since }] of Object.entries(shims)) {
-            expect(isVersion(since), shim).to.equal(true);
-            expect(overhead(shim as Shim, since), shim).to.have.all.keys("cpu", "memory");
-        }
     });
 
     it("the default overhead of a shim depends on the release", () => {
@@ -221,6 +213,26 @@ describe("the plan", () => {
         expect(given({ arm64: sum.toUpperCase() })).to.deep.equal([["arm64", sum]]);
         expect(given({ amd64: sum, arm64: null })).to.deep.equal([["amd64", sum]]);
         expect(given({}).map(([architecture]) => architecture)).to.deep.equal(["amd64", "arm64"]);
+    });
+
+    it("uses the release of the RuntimeClass, with its own checksums or the known ones", () => {
+        const release = { sha256: { amd64: sum, arm64: sum } };
+        const planned = (runtimeClass: object) => {
+            const { version, archives } = plan({ version: "3.32.0", release, ...withClass(runtimeClass) });
+            return [version, ...archives.map(([architecture, { sha256 }]) => `${architecture} ${sha256}`)];
+        };
+        const { amd64, arm64 } = checksums["kata-static"]["4.1.0"]!;
+        expect(planned({ version: "4.1.0" })).to.deep.equal(["4.1.0", `amd64 ${amd64}`, `arm64 ${arm64}`]);
+        expect(planned({ version: "3.32.0" })).to.deep.equal(["3.32.0", `amd64 ${sum}`, `arm64 ${sum}`]);
+        const own = "cd".repeat(32);
+        expect(planned({ version: "4.1.0", sha256: { amd64: own } })).to.deep.equal(["4.1.0", `amd64 ${own}`]);
+        expect(planned({ sha256: { arm64: own } })).to.deep.equal(["3.32.0", `arm64 ${own}`]);
+    });
+
+    it("plans archives only for the architectures on which the shim works", () => {
+        const planned = (shim: Shim) => plan(withClass({ shim })).archives.map(([architecture]) => architecture);
+        expect(planned("qemu-runtime-rs")).to.deep.equal(["amd64", "arm64"]);
+        expect(planned("qemu-snp-runtime-rs")).to.deep.equal(["amd64"]);
     });
 
     it("enables debug for a RuntimeClass if it is set there, or for all classes", () => {

@@ -145,24 +145,41 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
     ],
     ["debug of a RuntimeClass as text", withClass({ debug: "false" }), `${classPath}.debug`, /true or false/],
     ["debug as text", { debug: "false" }, "debug", /true or false/],
-    ["an unknown shim", withClass({ shim: "java" }), `${classPath}.shim`, /must be "qemu" or "qemu-runtime-rs"/],
     [
-        "an unknown shim even if the name implies a valid one",
-        withClass({ shim: "clh" }),
+        "an unknown shim",
+        withClass({ shim: "java" }),
         `${classPath}.shim`,
-        /must be "qemu" or "qemu-runtime-rs"/,
+        /must be "qemu" or "qemu-runtime-rs" or "clh"/,
+    ],
+    [
+        "a shim of Kata that cannot work, even if the name implies a valid one",
+        withClass({ shim: "acrn" }),
+        `${classPath}.shim`,
+        /cannot be "acrn", which requires the ACRN hypervisor, which no Kata release contains: use qemu or clh/,
+    ],
+    [
+        "a shim for another architecture",
+        withClass({ shim: "qemu-se" }),
+        `${classPath}.shim`,
+        /cannot be "qemu-se", which runs on s390x only/,
     ],
     [
         "a RuntimeClass whose name implies no shim",
         withClass({}, "custom"),
         'runtimeClasses["custom"].shim',
-        /is required, because the name .* is not kata-SHIM with a supported shim: set it to qemu or qemu-runtime-rs/,
+        /is required, because the name .* is not kata-SHIM with a supported shim: set it to one of qemu, qemu-runtime-rs, clh,/,
     ],
     [
         "a RuntimeClass whose name implies an unknown shim",
-        withClass({}, "kata-clh"),
-        'runtimeClasses["kata-clh"].shim',
+        withClass({}, "kata-java"),
+        'runtimeClasses["kata-java"].shim',
         /is required/,
+    ],
+    [
+        "a RuntimeClass whose name implies a shim that cannot work",
+        withClass({}, "kata-stratovirt"),
+        'runtimeClasses["kata-stratovirt"].shim',
+        /is required, because "stratovirt" has no hypervisor in the archives since Kata 3\.23\.0: use clh/,
     ],
     [
         "a RuntimeClass whose name implies a member of Object",
@@ -170,12 +187,91 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
         'runtimeClasses["kata-constructor"].shim',
         /is required/,
     ],
-    ["an empty map of RuntimeClasses", { runtimeClasses: {} }, "runtimeClasses", /must have exactly one entry/],
+    ["an empty map of RuntimeClasses", { runtimeClasses: {} }, "runtimeClasses", /must have at least one entry/],
     [
-        "two RuntimeClasses",
-        { runtimeClasses: { "kata-qemu": {}, "kata-qemu-runtime-rs": {} } },
-        "runtimeClasses",
-        /must have exactly one entry: several RuntimeClasses in one component are not supported yet/,
+        "two RuntimeClasses with one handler",
+        { runtimeClasses: { "kata-clh": { handler: "kata-qemu" }, "kata-qemu": {} }, version: "3.32.0" },
+        `${classPath}.handler`,
+        /must be a name of its own: "kata-qemu" is also the handler of runtimeClasses\["kata-clh"\]/,
+    ],
+    [
+        "a version of a RuntimeClass that is no number",
+        withClass({ version: "next" }),
+        `${classPath}.version`,
+        /a Kata rel/,
+    ],
+    [
+        "a shim that the release of its RuntimeClass lacks",
+        withClass({ version: "3.3.0", shim: "qemu-runtime-rs" }),
+        `${classPath}.shim`,
+        /requires Kata 3\.4\.0 or later \(runtimeClasses\["kata-qemu"\]\.version is 3\.3\.0\)/,
+    ],
+    [
+        "a shim that has another name in the release",
+        withClass({ shim: "cloud-hypervisor" }),
+        `${classPath}.shim`,
+        /"cloud-hypervisor" is named "clh-runtime-rs" from Kata 3\.30\.0 on \(version is 4\.1\.0\)/,
+    ],
+    [
+        "a shim of Kata 3.30.0 in an earlier release",
+        { version: "3.29.0", ...withClass({ shim: "clh-runtime-rs" }) },
+        `${classPath}.shim`,
+        /"clh-runtime-rs" requires Kata 3\.30\.0 or later \(version is 3\.29\.0\)/,
+    ],
+    [
+        "the cgroup driver systemd for a RuntimeClass with a release without it",
+        { kubelet: { cgroupDriver: "systemd" }, ...withClass({ version: "2.2.2" }) },
+        "kubelet.cgroupDriver",
+        /requires Kata 2\.3\.0 or later \(runtimeClasses\["kata-qemu"\]\.version is 2\.2\.2\)/,
+    ],
+    [
+        "a version of a RuntimeClass without a known checksum, even if the component has one",
+        { version: "4.99.0", release: { sha256: { amd64: sum } }, ...withClass({ version: "4.98.0" }) },
+        `${classPath}.sha256.amd64`,
+        /this package has no checksum for that archive of Kata 4\.98\.0; compute it with: curl .*4\.98\.0-amd64/,
+    ],
+    [
+        "one checksum for the two archives of a release",
+        {
+            version: "4.99.0",
+            release: { sha256: { amd64: sum } },
+            runtimeClasses: { "kata-qemu": {}, "kata-clh": {} },
+        },
+        'runtimeClasses["kata-clh"].sha256.amd64',
+        /is required: release\.sha256 is that of kata-static-4\.99\.0-amd64\.tar\.zst; compute it with: .*kata-go-static/,
+    ],
+    [
+        "a checksum only for an architecture on which the shim does not run",
+        { ...withClass({ shim: "qemu-snp-runtime-rs", sha256: { arm64: sum } }) },
+        `${classPath}.sha256.amd64`,
+        /is required: "qemu-snp-runtime-rs" runs on amd64 only/,
+    ],
+    [
+        "a checksum for arm64 of a RuntimeClass whose release is published for amd64 only",
+        withClass({ version: "2.2.2", sha256: { arm64: sum } }),
+        `${classPath}.sha256.arm64`,
+        /cannot be set: Kata 2\.2\.2 is published for amd64 only/,
+    ],
+    [
+        "one URL for several archives",
+        {
+            release: { url: "https://mirror/kata-{version}.tar.zst" },
+            runtimeClasses: { "kata-qemu": {}, "kata-clh": {} },
+        },
+        "release.url",
+        /must contain \{archive\}, because .* several archives: kata-static-4\.1\.0-\S+, kata-go-static-4\.1\.0-\S+$/,
+    ],
+    [
+        "a shim whose release lacks the hypervisor",
+        { version: "3.20.0", ...withClass({ shim: "qemu-tdx" }) },
+        `${classPath}.settings["hypervisor.qemu.path"]`,
+        /is required for "qemu-tdx": Kata 3\.20\.0 does not contain QEMU with TDX, so set it to the path of one/,
+    ],
+    [
+        "a setting in the table of a later release",
+        { version: "3.29.0", ...withClass({ shim: "cloud-hypervisor", settings: { "hypervisor.clh.path": "/x" } }) },
+        `${classPath}.settings["hypervisor.clh.path"]`,
+        /"hypervisor\.cloud-hypervisor\.KEY"/,
     ],
     ["RuntimeClasses that are not known yet", { runtimeClasses: pulumi.output({}) }, "runtimeClasses", /be an Output/],
     [
@@ -493,6 +589,25 @@ describe("validation", () => {
         ).to.deep.equal([]);
     });
 
+    it("accepts several RuntimeClasses, each with its own shim, release and checksums", () => {
+        const runtimeClasses = {
+            "kata-qemu": {},
+            "kata-qemu-runtime-rs": {},
+            "kata-clh": { version: "3.32.0" },
+            "kata-next": { shim: "qemu-runtime-rs", version: "4.2.0" },
+            "kata-own": { shim: "fc", version: "4.99.0", sha256: { arm64: sum } },
+            "kata-tdx": { shim: "qemu-tdx", version: "3.20.0", settings: { "hypervisor.qemu.path": "/usr/bin/qemu" } },
+        };
+        expect(described({ nodes: oneNode, runtimeClasses })).to.deep.equal([]);
+        const own = {
+            "kata-qemu": {},
+            "kata-clh": { sha256: { amd64: sum } },
+            "kata-next": runtimeClasses["kata-next"],
+        };
+        const args = { nodes: oneNode, version: "4.99.0", release: { sha256: { amd64: sum } }, runtimeClasses: own };
+        expect(described(args)).to.deep.equal([]);
+    });
+
     it("accepts null for omitted values, which some languages pass", () => {
         const nothing = { version: null, release: null, rollout: null, debug: null };
         const runtimeClass = { settings: null, shim: null, handler: null };
@@ -617,6 +732,8 @@ describe("validation", () => {
             ...withClass({
                 shim: later,
                 handler: later,
+                version: later,
+                sha256: { amd64: later },
                 overhead: { cpu: Promise.resolve("x") },
                 settings: { "runtime.a": later, "runtime.b": ["x", later] },
                 debug: later,
@@ -692,7 +809,10 @@ const anyArguments = fc.oneof(
                 anyValue,
                 fc.dictionary(
                     fc.oneof(fc.constantFrom("kata-qemu", "kata-clh", "custom"), fc.string()),
-                    fc.oneof(anyValue, anyOf("shim", "settings", "handler", "overhead", "labels", "tolerations")),
+                    fc.oneof(
+                        anyValue,
+                        anyOf("shim", "version", "sha256", "settings", "handler", "overhead", "labels", "tolerations"),
+                    ),
                 ),
             ),
             kubelet: fc.oneof(anyValue, anyOf("cgroupDriver")),
