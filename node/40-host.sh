@@ -51,8 +51,6 @@ host_findings() {
     fi
 }
 unmet() { # NEED
-    local device
-    device=/dev/$(echo "$1" | tr _ -)
     case $1 in
         kvm)
             [ "$(architecture)" != amd64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo ||
@@ -64,8 +62,8 @@ unmet() { # NEED
         vhost_*)
             if ! module_available "$1"; then
                 finding "the kernel module $1 is missing" "install the package with the kernel's additional modules (on Ubuntu: linux-modules-extra-$(uname -r)), or a kernel that has it"
-            elif ! has_device "${device#/dev/}"; then
-                finding "$device does not exist$(load_failure "$1")" \
+            elif ! has_device "vhost-${1#vhost_}"; then
+                finding "/dev/vhost-${1#vhost_} does not exist$(load_failure "$1")" \
                     "fix the cause that dmesg or modprobe $1 names; on VMware, unload vmw_vsock_vmci_transport, which conflicts with vhost_vsock"
             fi
             ;;

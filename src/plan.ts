@@ -50,9 +50,13 @@ export interface Plan {
 /** `drained`: the nodes are drained before a change, so that only pods of DaemonSets are running on them. */
 export function makePlan(args: Unwrap<Settings>, drained = false): Plan {
     const classes = planClasses(args);
-    const releases = new Map(
-        classes.map(({ version, archives }) => [JSON.stringify([version, archives]), { version, archives }]),
-    );
+    const releases = new Map<string, Plan["releases"][number]>();
+    for (const { version, archives } of classes) {
+        const key = JSON.stringify([version, archives[0]]);
+        // Another class of the same archive may work on one architecture only.
+        const found = releases.get(key)?.archives ?? [];
+        releases.set(key, { version, archives: archives.length > found.length ? archives : found });
+    }
     const hostChecks = args.hostChecks ?? HostChecks.Enforce;
     return {
         classes,

@@ -75,7 +75,7 @@ inEveryShell("downloading through a proxy", (sandbox) => {
         );
         expect(status).to.equal(1);
         expect(stderr)
-            .to.match(/incomplete: .*407/)
+            .to.match(/could not download .*.*407/)
             .and.contain("release.proxy");
         expect(proxy.asked).to.have.length(1);
     });
@@ -85,6 +85,6 @@ inEveryShell("downloading through a proxy", (sandbox) => {
         proxy = await HttpProxy.start(sandbox().folder, data);
         const { status, stderr } = await download(sandbox(), tools[0]!, `https://${mirrorHost}/kata.tar.zst`, data, "");
         expect(status).to.equal(1);
-        expect(stderr).to.contain("incomplete").and.contain("set release.proxy to an HTTP proxy");
+        expect(stderr).to.contain("could not download").and.contain("set release.proxy to an HTTP proxy");
     });
 });

@@ -325,6 +325,7 @@ describe("the plan", () => {
                     go: { shim: "qemu" },
                     "go-too": { shim: "qemu", debug: true },
                     rust: { shim: "qemu-runtime-rs" },
+                    "amd64-only": { shim: "dragonball" },
                     old: { shim: "qemu", version: "3.7.0" },
                 },
             }).releases.map(({ archives }) => archives[0]![1].url.split("/").at(-1));
