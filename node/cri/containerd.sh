@@ -716,12 +716,17 @@ refuse_running_containers() {
         "set rollout.drain, or drain the node and set kubelet.changeUnderRunningPods to true; then run pulumi again; to remove Kata, run pulumi up with that setting first"
 }
 
-# shims: those of every runtime, one process per line. A pod without containerd still has its own.
+# shims: those of every runtime, one process per line. A pod without containerd still has its own. containerd may leave one
+# behind that has no container, and so no child; Kata's hypervisor need not be a child.
 shims() {
-    local pid
+    local pid name
     # shellcheck disable=SC2012 # the names are plain
-    ls -ln /proc/[0-9]*/exe 2>/dev/null | sed -nE 's,^.* ([^ ]*)/exe -> .*/containerd-shim-[^/]*$,\1,p' | while read -r pid; do
-        if runs_as_root "${pid##*/}"; then echo "$pid"; fi
+    ls -ln /proc/[0-9]*/exe 2>/dev/null | sed -nE 's,^.* [^ ]*/([0-9]+)/exe -> .*/(containerd-shim-[^/]*)$,\1 \2,p' | while read -r pid name; do
+        runs_as_root "$pid" || continue
+        case $name in
+            containerd-shim-kata-*) echo "$pid" ;;
+            *) ! grep -qsx "PPid:$TAB$pid" /proc/[0-9]*/status || echo "$pid" ;;
+        esac
     done
 }
 

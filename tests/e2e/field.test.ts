@@ -174,7 +174,8 @@ runtime_type = "io.containerd.runc.v2"
             expect(drivers(older)).to.deep.equal(["cgroupfs", "cgroupfs", "cgroupfs"]);
         } finally {
             swap(
-                `cd /root/old; mv ${programs.join(" ")} /usr/bin; find /var/lib/containerd -mindepth 1 -delete
+                // The shims whose state is deleted would stay.
+                `pkill -9 -x containerd-shim || :; cd /root/old; mv ${programs.join(" ")} /usr/bin; find /var/lib/containerd -mindepth 1 -delete
                 cp -a state/. /var/lib/containerd; rm -r /root/old /root/new`,
             );
         }

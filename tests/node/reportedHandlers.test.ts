@@ -33,7 +33,7 @@ END
         expect((await reported(node("runc"), "CONTAINERD_MAJOR=1")).stdout).to.equal("passed\n");
     });
 
-    it("refuses a Node that reports others only", async () => {
+    it("refuses a Node that reports only other runtime handlers", async () => {
         const { status, stderr } = await reported(node("", "runc", "kata-qemu-2"));
         expect(status).to.equal(1);
         expect(stderr).to.contain("the kubelet does not see the runtime kata-qemu of containerd");

@@ -47,7 +47,7 @@ inEveryShell("a run of an action", (sandbox) => {
     const activate = "activate --owner=acme/shop/prod/kata --node=worker-1 --version=4.1.0";
     const folderOfRuns = () => execFileSync("find", ["run", "-type", "f"], { cwd: sandbox().folder, encoding: "utf8" });
 
-    it("passes the output and the exit status on, and begins with what it does", async () => {
+    it("a run prints its action first, and passes on the output and the exit status", async () => {
         const { status, stdout, stderr } = await run("echo out; echo err >&2; exit 7", `program ${activate}`);
         expect({ status, stderr }).to.deep.equal({ status: 7, stderr: "" });
         const [first, ...rest] = stdout.split("\n");

@@ -111,7 +111,7 @@ inEveryShell("the verification of a node", (sandbox) => {
         expect(marker()).to.equal(false);
     });
 
-    it("fails without a rollback if nothing was changed", async () => {
+    it("fails without a rollback if no guest boots and nothing was changed", async () => {
         const { status, stderr } = await run("boot() { return 124; }; change_nothing");
         expect(status).to.equal(1);
         expect(stderr).to.contain("timed out after 120 s").and.not.contain("rolling back");

@@ -151,7 +151,7 @@ describe("the table of shims", () => {
         }
     });
 
-    it("derives no shim from other names", () => {
+    it("derives no shim from a RuntimeClass name that is not kata-SHIM", () => {
         for (const name of [
             "custom",
             "qemu",

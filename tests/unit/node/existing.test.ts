@@ -73,7 +73,7 @@ describe("the check for an existing RuntimeClass", () => {
         }
     });
 
-    it("existing RuntimeClass: asks several nodes, because one of them may have no answer", async () => {
+    it("existing RuntimeClass: probes several nodes, because one of them may have no answer", async () => {
         const { error } = await check({ a: await start(null), b: await start(existing()) });
         expect(error).to.contain("already exists");
     });

@@ -14,7 +14,7 @@ describe("the explanation of a lost machine", () => {
         expect(lostMachine("kata", "kata-a.b-stage", lost)).to.match(/^a\.b: the connection was lost during stage\./);
     });
 
-    it("explains no other errors, and no errors of other resources", () => {
+    it("adds the explanation of a lost machine to no other error, and to no error of other resources", () => {
         const failed = 'Process exited with status 1: running "sh":\nexited without exit status or exit signal';
         expect(lostMachine("kata", "kata-worker-1-activate", failed)).to.equal(undefined);
         expect(lostMachine("kata", "kata-worker-1-drain", lost)).to.equal(undefined);
