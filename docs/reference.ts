@@ -50,7 +50,7 @@ const keys: { [path: string]: string } = {
     "runtimeClasses.NAME.annotations": "KEY",
     "runtimeClasses.NAME.nodeSelector": "KEY",
     "nodeStatuses.NAME.kataVersions": "HANDLER",
-    "nodeStatuses.NAME.sandboxes": "VERSION",
+    "nodeStatuses.NAME.sandboxes": "HANDLER",
     "nodeStatuses.NAME.verified": "HANDLER",
 };
 const kinds: { [type: string]: string } = { string: "string", number: "integer", boolean: "boolean" };

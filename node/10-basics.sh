@@ -2,8 +2,8 @@
 # The node program of the Pulumi package `kata-containers`: it installs Kata Containers on this Kubernetes node next to runc,
 # and removes it again.
 #
-#   stage       downloads a release and unpacks it next to the others; changes nothing that runs
-#   activate    switches the node to the release: Kata's configuration, containerd, the kubelet's cgroup driver
+#   stage       downloads releases and unpacks them next to the others; changes nothing that runs
+#   activate    switches the node to the releases: Kata's configuration, containerd, the kubelet's cgroup driver
 #   deactivate  restores the files of containerd and the kubelet and everything that was displaced
 #   unstage     removes the releases and this program
 #   probe       prints in one line of JSON how the node differs from what was applied; changes nothing
@@ -11,10 +11,10 @@
 #
 # Managed paths:
 #   /opt/kata-releases/<version>-<sha256>/   the releases, one folder each, never changed once unpacked
-#   /opt/kata                                a link to the active release
-#   /etc/kata-containers/<handler>/          a copy of the release's configuration with the user's settings
+#   /opt/kata                                a link to the release of the main class
+#   /etc/kata-containers/<handler>/          a copy of its release's configuration with the user's settings
 #   /etc/modules-load.d/kata-containers.conf the kernel modules that Kata needs
-#   /usr/local/bin/containerd-shim-<handler>-v2   a link by which containerd finds Kata's shim
+#   /usr/local/bin/containerd-shim-<handler>-v2   a link by which containerd finds its shim
 #   /etc/systemd/system/kata-containers-node.service   runs `recover` at boot, if a change was interrupted
 #   /var/lib/kata-containers-node/           this program, the names of its owners, the journal of a change in progress
 #   /run/kata-containers-node/               its lock and its logs
@@ -35,14 +35,13 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # All global variables. Everything else is a parameter or `local`. An assignment never precedes a function call
 # (NAME=value function): in bash before 5.1 run as sh, the variable keeps that value after the call.
 #
-# constants                TAB NEWLINE SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT KATA_MODULES
-#                          DISTRIBUTIONS TOML_AWK MARKS_AWK ORIGINALS_AWK CONTAINERD_AWK VERIFICATION
+# constants                TAB NEWLINE SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT DISTRIBUTIONS
+#                          TOML_AWK MARKS_AWK ORIGINALS_AWK CONTAINERD_AWK VERIFICATION
 # this run                 WORK_DIR STEP EXPLAINED PROBING
-# parse                    ACTION OWNER VERSION URL_AMD64 URL_ARM64 SHA256_AMD64 SHA256_ARM64 PROGRAM HANDLER SHIM_PATH
-#                          KATA_CONFIG SETTINGS DEBUG CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE NODE
-#                          RUNTIME_CLASS VERIFY, and KATA_CONFIG_PATH, the copy of KATA_CONFIG for HANDLER
-# find_handlers            HANDLERS, HANDLER and those that the node must keep
-# choose_release           TREE, the name of the release's folder
+# parse                    ACTION OWNER NODE PROGRAM CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE VERIFY;
+#                          REQUESTED, the handlers of the requested classes, the main one first; GROUPED, the arguments of
+#                          classes and releases
+# find_handlers            HANDLERS, the requested ones and those that the node must keep, which it adds to GROUPED
 # find_containerd          CONTAINERD CONTAINERD_PID CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR CONTAINERD_CONFIG
 #                          CONTAINERD_SOCKET; CONTAINERD_PID and KUBELET_PID are empty for a stopped service
 # choose_form              CRI_PLUGIN CRI_DUMP_TABLE IMPORTED DROP_IN
@@ -59,7 +58,6 @@ RELEASES_DIR=/opt/kata-releases
 KATA_LINK=/opt/kata
 RUN_DIR=/run/kata-containers-node
 BOOT_UNIT=/etc/systemd/system/kata-containers-node.service
-KATA_MODULES="vhost_vsock vhost_net"
 VERIFICATION=kata-containers-verification # the id of a container
 DISTRIBUTIONS="" # those that are recognized and not supported; their files add them
 

@@ -1,41 +1,50 @@
-# The arguments of an action. In --set=TABLE.KEY=LITERAL, the last dot before the value separates the table from the key.
+# The arguments of an action. Those after --class=HANDLER or --release=VERSION belong to that class or release; they are in
+# GROUPED, one per line: group, tab, name, tab, value. The group of a class is its handler, that of a release its number.
 
 parse() {
-    local argument value key
+    local argument name value group=""
     ACTION=$1
     shift
-    OWNER="" VERSION="" HANDLER="" SHIM_PATH="" KATA_CONFIG="" PROGRAM="" CGROUP_DRIVER="" SETTINGS=""
-    URL_AMD64="" URL_ARM64="" SHA256_AMD64="" SHA256_ARM64="" NODE="" RUNTIME_CLASS=""
-    DEBUG=false CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce FORCE=false VERIFY=false
+    OWNER="" NODE="" PROGRAM="" CGROUP_DRIVER="" REQUESTED="" GROUPED=""
+    CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce FORCE=false VERIFY=false
     for argument in "$@"; do
-        value=${argument#*=}
+        name=${argument%%=*} value=${argument#*=}
         case $argument in
             --owner=*) OWNER=$value ;;
-            --version=*) VERSION=$value ;;
-            --url-amd64=*) URL_AMD64=$value ;;
-            --url-arm64=*) URL_ARM64=$value ;;
-            --sha256-amd64=*) SHA256_AMD64=$value ;;
-            --sha256-arm64=*) SHA256_ARM64=$value ;;
-            --handler=*) HANDLER=$value ;;
-            --shim-path=*) SHIM_PATH=$value ;;
-            --kata-config=*) KATA_CONFIG=$value ;;
+            --node=*) NODE=$value ;;
             --program=*) PROGRAM=$value ;;
-            --debug=*) DEBUG=$value ;;
-            --set=*=*)
-                key=${value%%=*}
-                SETTINGS="$SETTINGS$NEWLINE${key%.*}$TAB${key##*.}$TAB${value#*=}"
-                ;;
             --cgroup-driver=*) CGROUP_DRIVER=$value ;;
             --change-under-running-pods=*) CHANGE_UNDER_RUNNING_PODS=$value ;;
             --host-checks=*) HOST_CHECKS=$value ;;
             --force=*) FORCE=$value ;;
             --verify=*) VERIFY=$value ;;
-            --node=*) NODE=$value ;;
-            --runtime-class=*) RUNTIME_CLASS=$value ;;
+            --handlers=*) REQUESTED=$(printf %s "$value" | tr , ' ') ;;
+            --class=*) group=$value REQUESTED="${REQUESTED:+$REQUESTED }$value" ;;
+            --release=*)
+                group=$((${group:-0} + 1))
+                GROUPED=$GROUPED$group${TAB}version$TAB$value$NEWLINE
+                ;;
+            --runtime-class=* | --version=* | --url-*=* | --sha256-*=* | --shim-path=* | --kata-config=* | --needs=* | --debug=* | --set=*=*)
+                GROUPED=$GROUPED$group$TAB${name#--}$TAB$value$NEWLINE
+                ;;
             # It only makes a command run again.
             --revision=*) ;;
             *) fail "unknown argument $argument" "run pulumi again, so that this node gets the current node program" ;;
         esac
     done
-    KATA_CONFIG_PATH=/etc/kata-containers/$HANDLER/configuration.toml
+}
+
+groups() { printf %s "$GROUPED" | cut -f 1 | unique; }
+# given GROUP NAME: the values of that argument of a class or a release.
+given() { printf %s "$GROUPED" | sed -n "s/^$1$TAB$2$TAB//p"; }
+# all_given NAME: its values in all groups.
+all_given() { given "[^$TAB]*" "$1" | unique; }
+
+# settings_of HANDLER: table, tab, key, tab, literal. The last dot before the value of --set separates the table from the key.
+settings_of() {
+    local setting name
+    given "$1" set | while IFS= read -r setting; do
+        name=${setting%%=*}
+        printf '%s\t%s\t%s\n' "${name%.*}" "${name##*.}" "${setting#*=}"
+    done
 }

@@ -98,6 +98,12 @@ function toml_index(    i, table, start, s, array) {
         }
     }
 }
+# The key of a line such as `#enable_debug = true`, or "".
+function commented(s) {
+    if (s !~ /^[ \t]*#[ \t]*[A-Za-z0-9_-]+[ \t]*=/) return ""
+    sub(/^[ \t]*#[ \t]*/, "", s)
+    return path_of(s)
+}
 # A value without the comment behind it. Strings lose their quotes.
 function plain(v,    c) {
     c = substr(v, 1, 1)
@@ -129,12 +135,6 @@ toml_get() {
 # table that has the key, commented or not. Exit status 3: a table does not exist; its name is on stderr.
 toml_set() {
     T_SETTINGS=$2 awk "$TOML_AWK"'
-        # The key of a line such as `#enable_debug = true`, or "".
-        function commented(s) {
-            if (s !~ /^[ \t]*#[ \t]*[A-Za-z0-9_-]+[ \t]*=/) return ""
-            sub(/^[ \t]*#[ \t]*/, "", s)
-            return path_of(s)
-        }
         function set_entry(table, name, v,    i, k, spot, found) {
             k = path_of(name)
             for (i = 1; i <= NR; i++) {
@@ -166,6 +166,19 @@ toml_set() {
                 }
             }
             for (i = 1; i <= NR; i++) if (!gone[i]) print (i in instead ? instead[i] : line[i]) after[i]
+        }' "$1"
+}
+
+# toml_keys FILE TABLE: the keys of the table, also the commented ones, one per line.
+toml_keys() {
+    T_TABLE=$2 awk "$TOML_AWK"'
+        END {
+            toml_index()
+            for (i = 1; i <= NR; i++) {
+                if (at[i] != path_of(ENVIRON["T_TABLE"])) continue
+                k = key[i] != "" ? key[i] : first[i] ? "" : commented(line[i])
+                if (k != "") print substr(k, 2)
+            }
         }' "$1"
 }
 

@@ -12,7 +12,7 @@ planned() { cut -f 2 "$WORK_DIR/plan" | grep -qxF -e "$1"; }
 # is_managed PATH: managed files carry the signature in their first line, managed links lead to a release.
 is_managed() {
     if [ -L "$1" ]; then
-        case $(readlink "$1") in kata-releases/* | /opt/kata/*) return 0 ;; *) return 1 ;; esac
+        case $(readlink "$1") in kata-releases/* | /opt/kata/* | "$RELEASES_DIR"/*) return 0 ;; *) return 1 ;; esac
     fi
     [ -f "$1" ] && [ "$(head -n 1 "$1")" = "$SIGNATURE" ]
 }

@@ -11,20 +11,17 @@ architecture() {
 
 # has_device NAME: the kernel knows it. A file in /dev alone proves nothing: udev makes one for a module that can be loaded.
 has_device() { [ -c "/dev/$1" ] && [ -e "/sys/class/misc/$1" ]; }
-# missing_devices: loads nothing.
-missing_devices() {
-    local name
-    for name in kvm $(echo "$KATA_MODULES" | tr _ -); do has_device "$name" || echo "/dev/$name does not exist"; done
-}
+# needs: what the shims of all classes need, one per line.
+needs() { all_given needs | tr , '\n' | unique; }
 
 # module_available NAME: loaded, built in or loadable, as far as can be told without loading it.
 module_available() { [ -d "/sys/module/$1" ] || modprobe -n -q "$1" 2>/dev/null; }
-# wanted_modules: those that Kata needs, and the one that this processor needs for KVM, one per line.
+# wanted_modules: those of the devices, for KVM that of this processor, one per line.
 wanted_modules() {
     local kvm
+    needs | grep '^vhost_' || :
     kvm=$(sed -nE 's/^flags.* vmx( .*)?$/kvm_intel/p; s/^flags.* svm( .*)?$/kvm_amd/p' /proc/cpuinfo | head -n 1)
-    if [ -n "$kvm" ] && ! module_available "$kvm"; then kvm=""; fi
-    echo "$KATA_MODULES $kvm" | tr -s ' ' '\n'
+    if needs | grep -qx kvm && [ -n "$kvm" ] && module_available "$kvm"; then echo "$kvm"; fi
 }
 
 check_host() {
@@ -43,30 +40,45 @@ check_host() {
     fi
 }
 
-# host_findings: the requirements that are not met, one per line: finding, tab, remedy.
+# host_findings: the requirements that are not met, one per line: finding, tab, remedy. It loads nothing.
 host_findings() {
-    local name
-    [ "$(architecture)" != amd64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo ||
-        finding "the processor shows no virtualization (vmx or svm)" \
-            "enable it in the firmware, or nested virtualization in the hypervisor"
-    has_device kvm || finding "/dev/kvm does not exist$(load_failure kvm)" \
-        "load kvm_intel or kvm_amd (on arm64, boot a kernel with KVM); in a virtual machine, enable nested virtualization"
-    for name in $KATA_MODULES; do
-        if ! module_available "$name"; then
-            finding "the kernel module $name is missing" "install the package with the kernel's additional modules (on Ubuntu: linux-modules-extra-$(uname -r)), or a kernel that has it"
-        elif ! has_device "$(echo "$name" | tr _ -)"; then
-            finding "/dev/$(echo "$name" | tr _ -) does not exist$(load_failure "$name")" \
-                "fix the cause that dmesg or modprobe $name names; on VMware, unload vmw_vsock_vmci_transport, which conflicts with vhost_vsock"
-        fi
-    done
+    local need
+    for need in $(needs); do unmet "$need"; done
     # On a hybrid machine, the controllers use version 1.
     if [ "$CGROUP_DRIVER" = systemd ] && [ ! -f /sys/fs/cgroup/cgroup.controllers ]; then
         finding "kubelet.cgroupDriver is systemd, but this machine uses cgroup v1" \
             "choose cgroupfs, or boot with systemd.unified_cgroup_hierarchy=1"
     fi
 }
+unmet() { # NEED
+    case $1 in
+        kvm)
+            [ "$(architecture)" != amd64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo ||
+                finding "the processor shows no virtualization (vmx or svm)" \
+                    "enable it in the firmware, or nested virtualization in the hypervisor"
+            has_device kvm || finding "/dev/kvm does not exist$(load_failure kvm)" \
+                "load kvm_intel or kvm_amd (on arm64, boot a kernel with KVM); in a virtual machine, enable nested virtualization"
+            ;;
+        vhost_*)
+            if ! module_available "$1"; then
+                finding "the kernel module $1 is missing" "install the package with the kernel's additional modules (on Ubuntu: linux-modules-extra-$(uname -r)), or a kernel that has it"
+            elif ! has_device "vhost-${1#vhost_}"; then
+                finding "/dev/vhost-${1#vhost_} does not exist$(load_failure "$1")" \
+                    "fix the cause that dmesg or modprobe $1 names; on VMware, unload vmw_vsock_vmci_transport, which conflicts with vhost_vsock"
+            fi
+            ;;
+        sev_snp) require_on "AMD SEV-SNP" /sys/module/kvm_amd/parameters/sev_snp ;;
+        tdx) require_on "Intel TDX" /sys/module/kvm_intel/parameters/tdx ;;
+        vfio) [ -n "$(ls /sys/kernel/iommu_groups 2>/dev/null)" ] ||
+            finding "the IOMMU is not active" "enable it in the firmware, and boot with intel_iommu=on or amd_iommu=on" ;;
+    esac
+}
+require_on() { # NAME FILE
+    grep -qx '[Y1]' "$2" 2>/dev/null ||
+        finding "$1 is not active ($2)" "enable it in the firmware and the kernel, or remove the RuntimeClass that needs it"
+}
 finding() { printf '%s\t%s\n' "$1" "$2"; }
-load_failure() { grep "$1" "$WORK_DIR/modprobe" | tail -n 1 | excerpt | sed 's/^/: /'; } # MODULE
+load_failure() { grep "$1" "$WORK_DIR/modprobe" 2>/dev/null | tail -n 1 | excerpt | sed 's/^/: /'; } # MODULE
 
 # free_space PATH: in KiB, where PATH is or will be.
 free_space() {

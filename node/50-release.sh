@@ -1,21 +1,27 @@
 # The release trees in /opt/kata-releases, one folder each: download, unpack, fingerprint, prune.
 
-# choose_release: sets TREE, the folder of the release for this machine's architecture.
-choose_release() {
-    local sha256
+# tree_of GROUP: the folder of its release for this machine's architecture.
+tree_of() { printf '%s-%.12s\n' "$(given "$1" version)" "$(given "$1" "sha256-$(architecture)")"; }
+# trees: those of all groups, each once.
+trees() {
+    local group
+    for group in $(groups); do tree_of "$group"; done | unique
+}
+# main_tree: that of the main class, to which $KATA_LINK leads.
+main_tree() { tree_of "${REQUESTED%% *}"; }
+
+# require_archives: each group has an archive for this machine.
+require_archives() {
+    local group
     case $(architecture) in
-        amd64 | arm64) sha256=$(by_architecture "$SHA256_AMD64" "$SHA256_ARM64") ;;
+        amd64 | arm64) ;;
         *) fail "this package does not support the architecture $(uname -m)" "remove this node from \`nodes\`" ;;
     esac
-    [ -n "$sha256" ] || fail "this package has no checksum for the $(architecture) archive of Kata Containers $VERSION" \
-        "set release.sha256.$(architecture), or version to a release for $(architecture), or remove this node from \`nodes\`"
-    TREE=$VERSION-$(printf %.12s "$sha256")
-}
-by_architecture() { # AMD64 ARM64
-    case $(architecture) in
-        amd64) printf '%s\n' "$1" ;;
-        arm64) printf '%s\n' "$2" ;;
-    esac
+    for group in $(groups); do
+        [ -n "$(given "$group" "sha256-$(architecture)")" ] ||
+            fail "this package has no checksum for the $(architecture) archive of Kata Containers $(given "$group" version)" \
+                "set release.sha256.$(architecture), or version to a release for $(architecture), or remove this node from \`nodes\`"
+    done
 }
 
 # check_program PROGRAM: it can be executed where it is, and /opt/kata can become a link.
@@ -33,16 +39,16 @@ check_program() {
             "unmount it, also in /etc/fstab; the disk can be mounted at $RELEASES_DIR instead"
 }
 
-# download_release URL SHA256: unpacks the archive as $RELEASES_DIR/$TREE. An archive may set the mode of the folder
-# that it is unpacked in, so that folder is inside a staging folder that only root can read.
+# download_release TREE URL SHA256 [QUERY]: unpacks the archive as $RELEASES_DIR/TREE. An archive may set the mode of the
+# folder that it is unpacked in, so that folder is inside a staging folder that only root can read.
 download_release() {
-    local url="$1" staging="$RELEASES_DIR/.staging" attempt=1 problem retry remedy finding
+    local tree="$1" url="$2" staging="$RELEASES_DIR/.staging" attempt=1 problem retry remedy finding
     step "release"
-    if tree_is_intact "$TREE"; then
-        say "Kata Containers $VERSION is already unpacked in $RELEASES_DIR/$TREE"
+    if tree_is_intact "$tree"; then
+        say "Kata Containers $(version_of "$tree") is already unpacked in $RELEASES_DIR/$tree"
         return
     fi
-    if [ -d "$RELEASES_DIR/$TREE" ]; then say "$RELEASES_DIR/$TREE has been modified; downloading it again"; fi
+    if [ -d "$RELEASES_DIR/$tree" ]; then say "$RELEASES_DIR/$tree has been modified; downloading it again"; fi
     require_tools "$url"
     # An unpacked release takes between 1 and 2 GiB.
     [ "$HOST_CHECKS" = warn ] || [ "$(free_space "$RELEASES_DIR")" -ge 2097152 ] ||
@@ -57,9 +63,9 @@ download_release() {
     chmod 0700 "$RELEASES_DIR/.try"
     check_program "$RELEASES_DIR/.try"
     while :; do
-        unpack_stream "$url" "$staging" || :
+        unpack_stream "$url" "$staging" "${4:-}" || :
         chown -hR 0:0 "$staging"
-        problem=$(archive_problem "$url" "$2" "$staging/content/opt")
+        problem=$(archive_problem "$url" "$3" "$staging/content/opt")
         if [ -z "$problem" ]; then break; fi
         rm -rf "$staging"
         retry=${problem%%"$TAB"*} problem=${problem#*"$TAB"}
@@ -69,8 +75,8 @@ download_release() {
         attempt=$((attempt + 1))
         sleep 2
     done
-    add_tree "$staging/content/opt/kata"
-    say "unpacked Kata Containers $VERSION to $RELEASES_DIR/$TREE"
+    add_tree "$tree" "$staging/content/opt/kata"
+    say "unpacked Kata Containers $(version_of "$tree") to $RELEASES_DIR/$tree"
 }
 
 decompressor() { case $1 in *.tar.xz) echo xz ;; *.tar.zst) echo zstd ;; esac; } # URL
@@ -91,7 +97,7 @@ require_tools() { # URL
     esac
 }
 
-# unpack_stream URL STAGING: downloads, hashes and unpacks in one pass. The checksum is known only at the end, so the amount is
+# unpack_stream URL STAGING QUERY: downloads, hashes and unpacks in one pass. The checksum is known only at the end, so the amount is
 # bounded, and the parts that read the content are unprivileged. Each part leaves its exit status and its errors in a
 # file, because a pipeline returns the status of its last part only.
 unpack_stream() {
@@ -108,7 +114,7 @@ unpack_stream() {
     summer=$!
     report_progress "$summer" 9>&- &
     reporter=$!
-    keep_status source source_stream "$url" | bounded archive 4 0 | tee "$WORK_DIR/pipe" |
+    keep_status source source_stream "$url" "$3" | bounded archive 4 0 | tee "$WORK_DIR/pipe" |
         { keep_status decompress unprivileged "$decompress" -dc; cat >/dev/null; } | bounded content 16 "$reserve" |
         (cd "$content" && keep_status tar unprivileged tar -xof - --no-same-permissions; cat >/dev/null)
     wait "$summer" || :
@@ -150,11 +156,10 @@ unprivileged() {
     if $drop true 2>/dev/null; then $drop "$@"; else "$@"; fi
 }
 
-# source_stream URL: prints the archive. The query of the URL may be a signature and the proxy have a password, so they are
+# source_stream URL QUERY: prints the archive. The query of the URL may be a signature and the proxy have a password, so they are
 # in no argument and no output.
 source_stream() {
-    local redirections="=http,https" query
-    query=$(by_architecture "${KATA_URL_QUERY_AMD64:-}" "${KATA_URL_QUERY_ARM64:-}")
+    local redirections="=http,https" query="$2"
     if [ -n "${KATA_URL_PROXY:-}" ]; then
         unset HTTPS_PROXY ALL_PROXY all_proxy NO_PROXY no_proxy
         export "http_proxy=$KATA_URL_PROXY" "https_proxy=$KATA_URL_PROXY"
@@ -184,7 +189,7 @@ keep_status() { # NAME COMMAND...
 # archive_problem URL SHA256 OPT: prints the problem of the unpacked archive in OPT, or nothing: whether to retry, tab,
 # remedy, tab, finding.
 archive_problem() {
-    local retry=no finding remedy="check release.url and release.sha256 for version $VERSION"
+    local retry=no finding remedy="check release.url and release.sha256 for this version"
     remedy="$remedy; compute the checksum of a correct archive with: curl -L URL | sha256sum"
     if grep -qi 'no space left' "$WORK_DIR/tar.err"; then
         finding="the disk is full: $(grep -i "no space left" "$WORK_DIR/tar.err" | head -n 1 | excerpt)"
@@ -235,18 +240,18 @@ stray_links() {
         done' sh "$1" {} +
 }
 
-# add_tree FOLDER: gives a checked tree its place. No release needs devices, pipes, setuid programs or files that anyone
+# add_tree TREE FOLDER: gives a checked tree its place. No release needs devices, pipes, setuid programs or files that anyone
 # can write.
 add_tree() {
     local folder
-    find "$1" ! -type f ! -type d ! -type l -exec rm -f {} + -o ! -type l -perm /6022 -exec chmod a-s,go-w {} +
-    label usr_t -R "$1"
-    find "$1" -type d \( -name bin -o -name libexec \) -prune | while IFS= read -r folder; do label bin_t -R "$folder"; done
-    flush -f "$1"
-    printf '%s\t%s\n' "$TREE" "$(tree_fingerprint "$1")" | add_lines "$STATE_DIR/trees"
+    find "$2" ! -type f ! -type d ! -type l -exec rm -f {} + -o ! -type l -perm /6022 -exec chmod a-s,go-w {} +
+    label usr_t -R "$2"
+    find "$2" -type d \( -name bin -o -name libexec \) -prune | while IFS= read -r folder; do label bin_t -R "$folder"; done
+    flush -f "$2"
+    printf '%s\t%s\n' "$1" "$(tree_fingerprint "$2")" | add_lines "$STATE_DIR/trees"
     # Sandboxes that run on a damaged tree keep the files that are left.
-    if [ -d "$RELEASES_DIR/$TREE" ]; then mv -T "$RELEASES_DIR/$TREE" "$RELEASES_DIR/.gone-$$-$TREE"; fi
-    mv -T "$1" "$RELEASES_DIR/$TREE"
+    if [ -d "$RELEASES_DIR/$1" ]; then mv -T "$RELEASES_DIR/$1" "$RELEASES_DIR/.gone-$$-$1"; fi
+    mv -T "$2" "$RELEASES_DIR/$1"
     sweep
     flush "$RELEASES_DIR"
 }
@@ -289,7 +294,17 @@ tree_is_intact() {
     grep -qxF -e "$1$TAB$(tree_fingerprint "$RELEASES_DIR/$1")" "$STATE_DIR/trees"
 }
 
-active_tree() { if [ -L "$KATA_LINK" ]; then basename "$(readlink "$KATA_LINK")"; fi; }
+# recorded_trees: those of the handlers that this node has.
+recorded_trees() { (GROUPED=$(cat "$STATE_DIR/classes" 2>/dev/null || :) && trees); }
+# require_trees: those of all groups are unpacked.
+require_trees() {
+    local tree
+    require_archives
+    for tree in $(trees); do
+        [ -d "$RELEASES_DIR/$tree" ] || fail "release tree $RELEASES_DIR/$tree is missing" \
+            "replace this node's -stage and -activate resources: pulumi up --replace URN (pulumi stack --show-urns lists the URNs)"
+    done
+}
 
 version_of() { printf '%s\n' "$1" | sed 's/^\.gone-[0-9]*-//; s/-[0-9a-f]*$//'; } # TREE
 

@@ -1,14 +1,40 @@
 # Kata's own configuration: a copy of the release's file with the user's settings.
 
-# prepare_kata: in $WORK_DIR/kata.
+# home_of HANDLER: the folder of its release; $KATA_LINK for that of the main class.
+home_of() {
+    local tree
+    tree=$(tree_of "$1")
+    if [ "$tree" = "$(main_tree)" ]; then echo /opt/kata; else echo "$RELEASES_DIR/$tree"; fi
+}
+
+# nearest KEY: of the lines on stdin, the three that have the longest text in common with KEY.
+nearest() {
+    E_KEY=$1 awk '
+        function common(a, b,    n, i) {
+            for (n = length(a); n > 0; n--) for (i = 1; i + n - 1 <= length(a); i++) if (index(b, substr(a, i, n))) return n
+        }
+        { print 4 * common($0, ENVIRON["E_KEY"]) - length, $0 }' | sort -rn | head -n 3 | cut -d ' ' -f 2 | tr '\n' ' '
+}
+
+# prepare_kata HANDLER: in $WORK_DIR/kata-HANDLER.
 prepare_kata() {
-    local shipped="$RELEASES_DIR/$TREE/$KATA_CONFIG"
+    local tree version file unknown table key shipped="$WORK_DIR/shipped"
     step "Kata configuration"
-    [ -f "$shipped" ] || fail "Kata $VERSION has no file $KATA_CONFIG" "set shim or version so that the release contains the shim"
-    [ -x "$RELEASES_DIR/$TREE/$SHIM_PATH" ] || fail "Kata $VERSION has no program $SHIM_PATH" "set shim or version so that the release contains the shim"
+    tree=$RELEASES_DIR/$(tree_of "$1") version=$(given "$1" version) file=$(given "$1" kata-config)
+    [ -f "$tree/$file" ] || fail "Kata $version has no file $file" "set shim or version so that the release contains the shim"
+    [ -x "$tree/$(given "$1" shim-path)" ] ||
+        fail "Kata $version has no program $(given "$1" shim-path)" "set shim or version so that the release contains the shim"
+    # QEMU finds its firmware from the place of its program.
+    sed "s,/opt/kata/,$(home_of "$1")/,g" "$tree/$file" >"$shipped"
     # One switch for all components: every table that has enable_debug gets it.
-    toml_set "$shipped" "*${TAB}enable_debug${TAB}$DEBUG$SETTINGS" >"$WORK_DIR/kata.set" 2>"$WORK_DIR/refused" ||
-        fail "the settings name the table \"$(cat "$WORK_DIR/refused")\", which does not exist in Kata $VERSION's configuration" \
+    toml_set "$shipped" "*${TAB}enable_debug$TAB$(given "$1" debug)$NEWLINE$(settings_of "$1")" >"$WORK_DIR/kata.set" 2>"$WORK_DIR/refused" ||
+        fail "the settings name the table \"$(cat "$WORK_DIR/refused")\", which does not exist in Kata $version's configuration" \
             "use one of its tables: $(toml_tables "$shipped" | tr '\n' ' ')"
-    { echo "$SIGNATURE"; cat "$WORK_DIR/kata.set"; } >"$WORK_DIR/kata"
+    unknown=$(settings_of "$1" | while IFS="$TAB" read -r table key _; do
+        toml_keys "$shipped" "$table" >"$WORK_DIR/keys"
+        grep -qxF -e "$key" "$WORK_DIR/keys" || printf '%s\t%s\n' "$table.$key" "$(nearest "$key" <"$WORK_DIR/keys")"
+    done | head -n 1)
+    [ -z "$unknown" ] || fail "the settings name the key \"${unknown%%"$TAB"*}\", which Kata $version's ${file##*/} does not have" \
+        "use one of its keys, such as: ${unknown#*"$TAB"}"
+    { echo "$SIGNATURE"; cat "$WORK_DIR/kata.set"; } >"$WORK_DIR/kata-$1"
 }

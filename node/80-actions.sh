@@ -1,29 +1,31 @@
 # The actions that change the node, and its owners. Each prints a line per step; the last line of activate is the node's
 # status in JSON.
 
-# A claim is a line of $STATE_DIR/owners: component (organization/project/stack/component), node, handler, with tabs. There
+# A claim is a line of $STATE_DIR/owners: component (organization/project/stack/component), node, handlers, with tabs. There
 # is one, except while a renamed component or a node with a corrected name takes the place of the earlier one: if one
 # of the two is deleted, in the update or when the rename is reverted, it only releases its claim. The last one deactivates
-# the node. Another stack, another handler, and a component whose place was taken are refused.
+# the node. Another stack, other handlers, and a component whose place was taken are refused.
 refuse_other_owners() {
-    local component runtime claimed="" reason
+    local component handlers claimed="" reason
     step "owner"
     [ -e "$STATE_DIR/owners" ] || return 0
-    while IFS="$TAB" read -r component _ runtime; do
+    while IFS="$TAB" read -r component _ handlers; do
         reason=""
         if [ "$component" = "$OWNER" ]; then
             claimed=yes
         elif [ "$(stack_of "$component")" != "$(stack_of "$OWNER")" ]; then
             reason="$OWNER cannot manage it too"
-        elif [ "$runtime" != "$HANDLER" ]; then
-            reason="$OWNER cannot add $HANDLER: two components on a node are not supported yet"
+        elif [ "$handlers" != "$(claimed_handlers)" ]; then
+            reason="$OWNER cannot add $(claimed_handlers): two components on a node are not supported yet"
         elif [ -n "$claimed" ]; then
             reason="it took the node over from $OWNER"
         fi
-        [ -z "$reason" ] || fail "this node is managed by $component with the handler $runtime; $reason" \
+        [ -z "$reason" ] || fail "this node is managed by $component with the handlers $handlers; $reason" \
             "remove the node from one of the two; if one no longer exists, remove its line from $STATE_DIR/owners on the node"
     done <"$STATE_DIR/owners"
 }
+# shellcheck disable=SC2086 # a list
+claimed_handlers() { printf '%s\n' $REQUESTED | sort | paste -s -d , -; }
 stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
 # claims_of_others: those of other components, and of this one for other names of this node.
 claims_of_others() {
@@ -38,7 +40,8 @@ replace_claim() {
     flush "$STATE_DIR"
 }
 claim() {
-    local line="$OWNER$TAB$NODE$TAB$HANDLER" other
+    local line other
+    line="$OWNER$TAB$NODE$TAB$(claimed_handlers)"
     if grep -qxF -e "$line" "$STATE_DIR/owners" 2>/dev/null; then return; fi
     other=$(claims_of_others | tail -n 1 | cut -f 1)
     [ "${other:-$OWNER}" = "$OWNER" ] || say "taking over this node from $other; if it still exists, remove this node from one of the two"
@@ -56,6 +59,7 @@ release_claim() {
 }
 
 do_stage() {
+    local release query
     refuse_other_owners
     check_node_name
     # The program that was sent replaces the earlier one.
@@ -63,27 +67,29 @@ do_stage() {
         flush "$0"
         mv "$0" "$STATE_DIR/node.sh"
     fi
-    choose_release
-    if [ ! -d "$RELEASES_DIR/$TREE" ]; then check_host; fi
-    download_release "$(by_architecture "$URL_AMD64" "$URL_ARM64")" "$(by_architecture "$SHA256_AMD64" "$SHA256_ARM64")"
+    require_archives
+    check_host
+    for release in $(groups); do
+        query=$(printf '%s\n' "${KATA_URL_QUERIES:-}" | tr ' ' '\n' | sed -n "s/^$(architecture)-$release=//p")
+        download_release "$(tree_of "$release")" "$(given "$release" "url-$(architecture)")" \
+            "$(given "$release" "sha256-$(architecture)")" "$query"
+    done
     # Claim last: Pulumi forgets a resource whose first create failed, and its claim would never be released.
     claim
 }
 
 do_activate() {
-    local previous
+    local handler before config
     refuse_other_owners
     check_node_name
     claim
-    choose_release
     step "release"
-    [ -d "$RELEASES_DIR/$TREE" ] || fail "$RELEASES_DIR/$TREE is missing on this node" \
-        "replace this node's -stage and -activate resources: pulumi up --replace URN (pulumi stack --show-urns lists the URNs)"
+    require_trees
     [ "$(sha256sum <"$STATE_DIR/node.sh" | cut -c 1-12)" = "$PROGRAM" ] ||
         fail "the node program on this node is from a different package version" \
             "run pulumi again; if that does not help, replace this node's -stage resource (pulumi up --replace URN)"
     check_host
-    check_program "$RELEASES_DIR/$TREE/$SHIM_PATH"
+    for handler in $REQUESTED; do check_program "$RELEASES_DIR/$(tree_of "$handler")/$(given "$handler" shim-path)"; done
     find_containerd
     check_node_exists
     step "health before the change"
@@ -93,45 +99,51 @@ do_activate() {
     gate_kubelet || fail "the kubelet is unhealthy; nothing was changed" \
         "repair $KUBELET_UNIT (its log: journalctl -u $KUBELET_UNIT), then run pulumi again"
 
-    previous=$(active_tree)
+    before=$(recorded_trees)
     find_handlers
     plan_activation
     explain_debug
     check_removed_runtimes
-    if [ ! -s "$STATE_DIR/managed" ] && is_managed "$KATA_CONFIG_PATH"; then
+    for handler in $REQUESTED; do
+        config=$(config_of "$handler")
+        if [ -s "$STATE_DIR/managed" ] || ! is_managed "$config"; then continue; fi
         # Somebody deleted the list of folders.
-        printf '%s\n' "${KATA_CONFIG_PATH%/*}" "${KATA_CONFIG_PATH%/*/*}" | add_lines "$STATE_DIR/folders"
-    fi
+        printf '%s\n' "${config%/*}" "${config%/*/*}" | add_lines "$STATE_DIR/folders"
+    done
     change_node plan_activation
     record_services
     if [ ! -s "$STATE_DIR/managed" ]; then mv "$WORK_DIR/managed" "$STATE_DIR/managed"; fi
-    # One earlier release is kept to return to; the next run removes those that sandboxes use now.
-    if [ "$previous" != "$TREE" ]; then
-        printf '%s\n' "$previous" >"$WORK_DIR/previous"
+    # The releases before the last change are kept to return to; the next run removes those that sandboxes use now.
+    if printf '%s\n' "$before" | grep -vxF -e "$(trees)" >"$WORK_DIR/previous"; then
         mv "$WORK_DIR/previous" "$STATE_DIR/previous"
     fi
-    prune "$TREE" "$(cat "$STATE_DIR/previous" 2>/dev/null)"
+    # shellcheck disable=SC2046 # lists
+    prune $(trees) $(cat "$STATE_DIR/previous" 2>/dev/null || :)
     print_status
 }
 
 # plan_activation: plans everything that differs from the request. `probe` uses it as well, so it changes nothing.
 plan_activation() {
-    local runtime
-    prepare_kata
+    local handler
+    # shellcheck disable=SC2153 # not `handlers`
+    for handler in $HANDLERS; do prepare_kata "$handler"; done
     prepare_runtime
     prepare_kubelet
     { echo "$SIGNATURE"; wanted_modules; } >"$WORK_DIR/modules"
 
     want_managed_file "$WORK_DIR/modules" "/etc/modules-load.d/kata-containers.conf"
-    for runtime in $HANDLERS; do
-        want_managed_file "$WORK_DIR/kata" "$(config_of "$runtime")"
-        want_managed_link "/opt/kata/$SHIM_PATH" "$(shim_folder)/containerd-shim-$runtime-v2"
+    for handler in $HANDLERS; do
+        want_managed_file "$WORK_DIR/kata-$handler" "$(config_of "$handler")"
+        want_managed_link "$(home_of "$handler")/$(given "$handler" shim-path)" "$(shim_folder)/containerd-shim-$handler-v2"
     done
     want_containerd
     want_kubelet
     if [ -s "$WORK_DIR/edits" ] || [ -e "$STATE_DIR/edits" ]; then want_file "$WORK_DIR/edits" "$STATE_DIR/edits"; fi
+    # For the day when a handler is only kept.
+    printf %s "$GROUPED" >"$WORK_DIR/classes"
+    want_file "$WORK_DIR/classes" "$STATE_DIR/classes"
     # After the files that may have imported from the folder that it displaces.
-    want_managed_link "kata-releases/$TREE" "$KATA_LINK"
+    want_managed_link "kata-releases/$(main_tree)" "$KATA_LINK"
     unwant_rest
 }
 
@@ -149,7 +161,7 @@ do_deactivate() {
     plan_deactivation
     change_node plan_deactivation
     rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/activate" "$STATE_DIR/fingerprint" "$STATE_DIR/edits" \
-        "$STATE_DIR/verified" "$STATE_DIR/services"
+        "$STATE_DIR/verified" "$STATE_DIR/services" "$STATE_DIR/classes"
     remove_boot_unit
 }
 
@@ -178,15 +190,17 @@ do_unstage() {
 }
 
 print_status() {
-    local runtime version verified
     step "status"
-    version=$(json_string "$(version_of "$(active_tree)")")
-    verified=$(verified)
-    printf '{"kataVersions":{%s},"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":{%s},"verified":{%s}}\n' \
-        "$(for runtime in $HANDLERS; do printf '"%s":%s\n' "$runtime" "$version"; done | paste -s -d , -)" \
-        "$(json_string "containerd://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
-        "$(if has_device kvm; then echo true; else echo false; fi)" "$(sandboxes_by_version)" \
-        "${verified:+$(json_string "$HANDLER"):$(json_string "$verified")}"
+    printf '{"kataVersions":%s,"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":%s,"verified":%s}\n' \
+        "$(by_handler version_json)" "$(json_string "containerd://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
+        "$(if has_device kvm; then echo true; else echo false; fi)" "$(by_handler sandboxes_of)" "$(by_handler verified_json)"
+}
+version_json() { json_string "$(given "$1" version)"; }
+verified_json() { json_string "$(verified "$1")" | sed 's/^""$//'; }
+# by_handler FUNCTION: an object of JSON with what the function prints for each handler, if anything.
+by_handler() {
+    local handler
+    printf '{%s}' "$(for handler in $HANDLERS; do printf '"%s":%s\n' "$handler" "$("$1" "$handler")"; done | grep -v ':$' | paste -s -d , -)"
 }
 
 # change_node PLANNER: carries out the plan as one transaction, restarts what it affects, waits until that is healthy,
@@ -225,7 +239,8 @@ change_node() {
         say "the kubelet is healthy"
     fi
     prove "$1"
-    verify
+    # shellcheck disable=SC2086 # a list
+    verify $REQUESTED
     commit
     mv "$WORK_DIR/managed" "$STATE_DIR/managed"
     remove_folders
@@ -250,7 +265,7 @@ prove() {
     [ "${CGROUP_DRIVER:-$driver}" = "$driver" ] ||
         fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" \
             "remove what overrides cgroupDriver in its flags (systemctl cat $KUBELET_UNIT), then run pulumi again"
-    require_reported_handler
+    require_reported_handlers
 }
 
 restart_and_check() { # UNIT NAME GATE [ARGUMENT]

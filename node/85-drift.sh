@@ -13,11 +13,11 @@ do_probe() {
         *) fail "the lock $RUN_DIR/lock cannot be taken" "install flock if it is missing; otherwise delete that file" ;;
     esac
     ask_cluster
-    printf '{"stage":{"revision":"%s","drift":%s},"activate":{"revision":"%s","drift":%s},"oldSandboxes":%s,"handlers":%s,"node":%s,"runtimeClass":%s}\n' \
+    printf '{"stage":{"revision":"%s","drift":%s},"activate":{"revision":"%s","drift":%s},"oldSandboxes":%s,"handlers":%s,"node":%s,"runtimeClasses":%s}\n' \
         "$(revision stage "$stage_drift")" "$(json_list "$stage_drift")" \
         "$(revision activate "$activate_drift")" "$(json_list "$activate_drift")" "$(json_list "$(old_sandboxes)")" \
         "$(json_list "$(managed_handlers)")" \
-        "$(tr -d '\n' <"$WORK_DIR/node")" "$(tr -d '\n' <"$WORK_DIR/runtime-class")"
+        "$(tr -d '\n' <"$WORK_DIR/node")" "$(cat "$WORK_DIR/runtime-classes")"
 }
 
 # drifted ACTION: prints the drift, one per line. It runs in the background because `set -e` has no effect where a status
@@ -35,21 +35,23 @@ revision() {
     { cat /proc/sys/kernel/random/boot_id; stat -c '%i %y' "${STATE_DIR%/*}" "$STATE_DIR/$1" || :; } 2>/dev/null | sha256sum | cut -c 1-12
 }
 
-# parse_recorded ACTION: takes the arguments that the action had; their release must be there.
+# parse_recorded ACTION: takes the arguments that the action had; their releases must be there.
 parse_recorded() {
     local recorded="$STATE_DIR/$1" word
     set --
     while IFS= read -r word; do set -- "$@" "$word"; done <"$recorded"
     parse "$@"
-    choose_release
-    [ -d "$RELEASES_DIR/$TREE" ] || fail "release tree $RELEASES_DIR/$TREE is missing" ""
+    require_trees
 }
 
 drift_of_stage() {
+    local tree
     PROBING=yes
     [ -f "$STATE_DIR/stage" ] || return 0
     parse_recorded stage
-    tree_is_intact "$TREE" || fail "release tree $RELEASES_DIR/$TREE has been modified" ""
+    for tree in $(trees); do
+        tree_is_intact "$tree" || fail "release tree $RELEASES_DIR/$tree has been modified" ""
+    done
 }
 
 drift_of_activate() {
@@ -59,7 +61,7 @@ drift_of_activate() {
     [ -f "$STATE_DIR/activate" ] || return 0
     ! journal_open || fail "an interrupted change must be rolled back" ""
     parse_recorded activate
-    [ "$HOST_CHECKS" = warn ] || missing_devices
+    [ "$HOST_CHECKS" = warn ] || host_findings | cut -f 1
     find_containerd
     find_handlers
     report_unused_handlers
@@ -82,7 +84,7 @@ fingerprint() {
     {
         # containerd lists imported files in any order.
         grep -v '^imports' "$WORK_DIR/dump.now"
-        cat "$STATE_DIR/managed" "$STATE_DIR/activate" "/proc/$pid/cmdline"
+        cat "$STATE_DIR/managed" "$STATE_DIR/activate" "$STATE_DIR/classes" "/proc/$pid/cmdline"
         find "$@" -exec stat -c '%n %f %u %g %s %y %z' {} +
     } 2>/dev/null | sha256sum
 }

@@ -164,6 +164,6 @@ main() {
     [ "$(id -u)" = 0 ] || fail "the node program runs as $(id -un), not as root" "connect as root, or as a user with passwordless sudo"
     parse "$@"
     # The first line comes at once, also on a slow machine.
-    say "${1%e}ing Kata Containers${VERSION:+ $VERSION} on $NODE"
+    say "${1%e}ing Kata Containers$(all_given version | sed 's/^/ /' | tr -d '\n') on $NODE"
     run_in_unit "$@"
 }

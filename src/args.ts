@@ -479,8 +479,11 @@ export interface NodeStatus {
     cgroupDriver: string;
     /** Whether the node can run virtual machines (`/dev/kvm`). */
     kvm: boolean;
-    /** The number of running Kata sandboxes (the virtual machines of pods), by the release that each was started with. */
-    sandboxes: { [version: string]: number };
+    /**
+     * The number of running Kata sandboxes (the virtual machines of pods), by handler and by the release that each was
+     * started with.
+     */
+    sandboxes: { [handler: string]: { [version: string]: number } };
     /**
      * The last verification (`rollout.verify`) of the release and configuration that new pods use, by handler, such as
      * `Kata 4.1.0 booted a guest at 2026-11-26T09:15:00Z`. On a node without a pause image it says that the node is not

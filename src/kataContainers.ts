@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { KataContainersArgs, NodeStatus, RuntimeClass } from "./args";
+import type { KataContainersArgs, NodeStatus } from "./args";
 import { requireCli } from "./check/cli";
 import { inputError, lateError } from "./check/errors";
 import { secretProblems } from "./check/secrets";
@@ -12,13 +12,13 @@ import { probeNodes } from "./node/probe";
 import { readProgram } from "./node/program";
 import { rollOut } from "./node/rollout";
 import { firstOwner } from "./owner";
-import { defaultRuntimeClasses, makePlan } from "./plan";
+import { defaultRuntimeClasses, makePlan, type Plan } from "./plan";
 
 /**
  * Kata Containers on the nodes of a Kubernetes cluster, installed over SSH.
  *
  * On each node it installs a Kata release next to runc, configures containerd and, if requested, the cgroup driver, and
- * labels the node. It also creates a RuntimeClass; pods that name it as `runtimeClassName` run in virtual machines. A change
+ * labels the node. It also creates RuntimeClasses; pods that name one as `runtimeClassName` run in virtual machines. A change
  * is rolled out a few nodes at a time, and a node that is unhealthy after its change is rolled back. Destroying the
  * component restores every node.
  */
@@ -51,31 +51,42 @@ export class KataContainers extends pulumi.ComponentResource {
         const endpoints = nodeEndpoints(name, nodes, environment);
         const reachable = Object.fromEntries(Object.entries(endpoints).filter(([node]) => !nodes[node]!.gone));
         const classes = Object.entries(settings.runtimeClasses ?? defaultRuntimeClasses);
-        const [[runtimeClassName, runtimeClass]] = classes as [[string, RuntimeClass | undefined]];
+        const planOf = (plan: pulumi.Output<Plan>, runtimeClass: string) =>
+            plan.apply(({ classes }) => classes.find(({ name }) => name === runtimeClass)!);
 
-        const hasOverhead = plan.apply(({ overhead }) => overhead !== undefined);
-        const applied = { name: runtimeClassName, adopt: runtimeClass?.adopt ?? false, hasOverhead };
+        const applied = classes.map(([runtimeClassName, given]) => {
+            const hasOverhead = planOf(plan, runtimeClassName).apply(({ overhead }) => overhead !== undefined);
+            return [runtimeClassName, { adopt: given?.adopt ?? false, hasOverhead }];
+        });
         const probe = { name, component: this, endpoints: reachable, program, drift: settings.drift };
-        const probed = supported.then(() => probeNodes({ ...probe, runtimeClass: applied }));
+        const probed = supported.then(() => probeNodes({ ...probe, runtimeClasses: Object.fromEntries(applied) }));
         const unshared = refuseSharedMachines(name, this, reachable);
         // If one of them fails, this fails the inputs of all resources, so that nothing is changed.
         const probedPlan = pulumi.all([plan, probed, unshared]).apply(([plan]) => plan);
-        const { resource, confirmedPlan } = createRuntimeClass({
-            name,
-            runtimeClassName,
-            given: runtimeClass ?? {},
-            plan: probedPlan,
-            owner,
-            drift: probed.then(({ runtimeClass }) => runtimeClass),
-            refuseExisting: refuseExisting({ runtimeClassName, owner, endpoints: reachable, program, component: this }),
-            parent: this,
-        });
-        const planAndOwner = pulumi.all([confirmedPlan, owner]);
+        const asking = { owner, endpoints: reachable, program, component: this };
+        const created = classes.map(([runtimeClassName, given]) =>
+            createRuntimeClass({
+                name,
+                runtimeClassName,
+                given: given ?? {},
+                plan: planOf(probedPlan, runtimeClassName),
+                owner,
+                drift: probed.then(({ runtimeClasses }) => runtimeClasses[runtimeClassName]),
+                refuseExisting: refuseExisting({ ...asking, runtimeClassName }),
+                parent: this,
+            }),
+        );
+        const confirmed = pulumi.all(created.map(({ confirmed }) => confirmed));
+        const planAndOwner = pulumi
+            .all([probedPlan, owner, confirmed])
+            .apply(([plan, owner]): [Plan, string] => [plan, owner]);
         const releaseUrl = pulumi.output(settings.release?.url);
         const shared = { name, parent: this, owner, releaseUrl, planAndOwner, program, environment };
-        const { ready, statuses } = rollOut({ ...shared, nodes, rollout, endpoints, probed }, resource);
+        const first = created.map(({ resource }) => resource);
+        const { ready, statuses } = rollOut({ ...shared, nodes, rollout, endpoints, probed }, first);
 
-        this.runtimeClassNames = ready.urn.apply(() => ({ [runtimeClassName]: runtimeClassName }));
+        const names = Object.fromEntries(classes.map(([runtimeClassName]) => [runtimeClassName, runtimeClassName]));
+        this.runtimeClassNames = pulumi.all(ready.map(({ urn }) => urn)).apply(() => names);
         this.nodeStatuses = pulumi.output(statuses);
         this.registerOutputs({ runtimeClassNames: this.runtimeClassNames, nodeStatuses: this.nodeStatuses });
     }

@@ -263,7 +263,7 @@ is_writable() {
 # and edits, the driver of each runc runtime before and after the change and the disabled entries, to undo the edits if
 # their marks are lost.
 prepare_containerd() {
-    local main="$WORK_DIR/main.unmarked" cgroup version_line=""
+    local main="$WORK_DIR/main.unmarked" cgroup default version_line=""
     step "containerd configuration"
     choose_form
     cgroup=$(systemd_cgroup)
@@ -271,10 +271,11 @@ prepare_containerd() {
     prepare_imported "$HANDLERS"
     disable_foreign "$main" "$CONTAINERD_CONFIG" "$WORK_DIR/main"
     understand "$WORK_DIR/main" "$WORK_DIR/imported" "$WORK_DIR/dump.without"
-    # shellcheck disable=SC2153 # not HANDLERS
-    [ "$(default_runtime "$WORK_DIR/dump.without")" != "$HANDLER" ] ||
-        fail "$HANDLER is containerd's default runtime (default_runtime_name), so every pod would become a Kata pod" \
-            "set default_runtime_name in containerd's configuration to another runtime, usually runc, and restart $CONTAINERD_UNIT; or set another handler in runtimeClasses; then run pulumi again"
+    default=$(default_runtime "$WORK_DIR/dump.without")
+    case " $HANDLERS " in
+        *" $default "*) fail "$default is containerd's default runtime (default_runtime_name), so every pod would become a Kata pod" \
+            "set default_runtime_name in containerd's configuration to another runtime, usually runc, and restart $CONTAINERD_UNIT; or set another handler in runtimeClasses; then run pulumi again" ;;
+    esac
     runc_drivers "$WORK_DIR/dump.without" >"$WORK_DIR/runc"
     record_drivers "$cgroup" >>"$WORK_DIR/edits"
     if [ -n "$DROP_IN" ]; then
@@ -626,20 +627,42 @@ require_driver() {
 # prove_containerd: containerd serves the runtime and the driver that were requested. Its configuration is read after its
 # restart; crictl shows the one that it runs with.
 prove_containerd() {
-    local running="in the running containerd" info="$WORK_DIR/cri"
+    local running="in the running containerd" info="$WORK_DIR/cri" handler
     require_handlers "$WORK_DIR/dump.now" "$running"
     require_driver "$WORK_DIR/dump.now" "$running"
     if ! have crictl || ! timeout 20 crictl -r "unix://$CONTAINERD_SOCKET" info >"$info" 2>/dev/null || ! grep -q '"runtimes"' "$info"; then
         return 0
     fi
-    grep -qE "\"ConfigPath\": *\"$KATA_CONFIG_PATH\"" "$info" ||
-        fail "the CRI of the running containerd has no runtime with $KATA_CONFIG_PATH" \
-            "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT), until crictl info shows the same runtimes as containerd config dump; then run pulumi again"
+    for handler in $HANDLERS; do
+        grep -qE "\"ConfigPath\": *\"$(config_of "$handler")\"" "$info" ||
+            fail "the CRI of the running containerd has no runtime with $(config_of "$handler")" \
+                "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT), until crictl info shows the same runtimes as containerd config dump; then run pulumi again"
+    done
     case $(systemd_cgroup) in
         true) ! grep -qE '"SystemdCgroup": *false' "$info" ;;
         false) ! grep -qE '"SystemdCgroup": *true' "$info" ;;
     esac || fail "the CRI of the running containerd has a runtime whose cgroup driver is not $CGROUP_DRIVER" \
         "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT), until crictl info shows the same runtimes as containerd config dump; then run pulumi again"
+}
+
+# require_reported_handlers: the kubelet reports the runtimes of containerd 2.x in the status of its Node, a while after
+# containerd has restarted. A kubelet that reports no runtimes is accepted, and a cluster that cannot be asked.
+require_reported_handlers() {
+    local interval
+    [ "$CONTAINERD_MAJOR" != 1 ] || return 0
+    interval=$(kubelet_status_interval "$(kubelet_pid)")
+    within $((30 + ${interval:-0})) handlers_are_reported ||
+        fail "the kubelet does not see the runtime $(head -n 1 "$WORK_DIR/unreported") of containerd: status.runtimeHandlers of the Node $NODE lists\
+ $(tr '\n' ' ' <"$WORK_DIR/handlers"); rolling back" "restart the kubelet (systemctl restart $KUBELET_UNIT), then run pulumi again"
+}
+handlers_are_reported() {
+    ask_cluster ""
+    tr -d ' \n' <"$WORK_DIR/node" | sed -n 's/.*"runtimeHandlers":\[\([^]]*\)\].*/\1/p' | tr '{' '\n' |
+        sed -n 's/.*"name":"\([^"][^"]*\)".*/\1/p' >"$WORK_DIR/handlers"
+    # shellcheck disable=SC2086 # a list
+    if [ ! -s "$WORK_DIR/handlers" ] || ! printf '%s\n' $REQUESTED | grep -vxF -f "$WORK_DIR/handlers" >"$WORK_DIR/unreported"; then return 0; fi
+    sleep 1
+    return 1
 }
 
 # require_removed: no runtime of this package is left.
@@ -690,7 +713,7 @@ refuse_running_containers() {
         running=$(shims | wc -l)
     fi
     [ "$running" -eq 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
-        "set rollout.drain, or drain the node and set kubelet.changeUnderRunningPods to true; then run pulumi up again; to remove Kata, run pulumi up with that setting first"
+        "set rollout.drain, or drain the node and set kubelet.changeUnderRunningPods to true; then run pulumi again; to remove Kata, run pulumi up with that setting first"
 }
 
 # shims: those of every runtime, one process per line. A pod without containerd still has its own. containerd may leave one
@@ -709,15 +732,23 @@ shims() {
 
 # managed_handlers: those of this package on this node.
 managed_handlers() { sed -n 's,^.*/\([^/]*\)/configuration\.toml$,\1,p' "$STATE_DIR/managed" 2>/dev/null || :; }
-# find_handlers: sets HANDLERS, HANDLER and the earlier ones on which containers run.
+# find_handlers: sets HANDLERS, the requested ones and the earlier ones of these classes on which containers run. A class that
+# is removed must not be in use, so its handler is not kept.
 find_handlers() {
     local handler
-    HANDLERS=$HANDLER
+    HANDLERS=$REQUESTED
     for handler in $(managed_handlers); do
-        [ "$handler" != "$HANDLER" ] || continue
+        case " $REQUESTED " in *" $handler "*) continue ;; esac
+        all_given runtime-class | grep -qxF -e "$(recorded_class "$handler" | sed -n "s/^$handler${TAB}runtime-class$TAB//p")" || continue
         list_running_on "io.containerd.$handler.v2"
-        if [ -s "$WORK_DIR/running" ]; then HANDLERS="$HANDLERS $handler"; fi
+        if [ -s "$WORK_DIR/running" ]; then keep_handler "$handler"; fi
     done
+}
+# recorded_class HANDLER: the lines of GROUPED with which it was activated.
+recorded_class() { grep "^$1$TAB" "$STATE_DIR/classes" 2>/dev/null || :; }
+keep_handler() { # HANDLER
+    HANDLERS="$HANDLERS $1"
+    GROUPED=$GROUPED$(recorded_class "$1")$NEWLINE
 }
 # report_unused_handlers: prints the earlier ones that nothing runs on, and adds them to HANDLERS.
 report_unused_handlers() {
@@ -725,11 +756,11 @@ report_unused_handlers() {
     for handler in $(managed_handlers); do
         case " $HANDLERS " in *" $handler "*) continue ;; esac
         echo "the earlier runtime $handler is no longer in use"
-        HANDLERS="$HANDLERS $handler"
+        keep_handler "$handler"
     done
 }
 # config_of HANDLER: the path of its Kata configuration.
-config_of() { printf '%s\n' "${KATA_CONFIG_PATH%/*/*}/$1/configuration.toml"; }
+config_of() { echo "/etc/kata-containers/$1/configuration.toml"; }
 
 # check_removed_runtimes: nothing may run on a runtime that containerd has now and would lose: without the link to the
 # shim and the table, containerd could neither restart nor stop it.
@@ -777,12 +808,15 @@ dumped_driver() {
 
 # explain_debug: Kata's Go shim writes its debug logs only if containerd writes its own.
 explain_debug() {
-    local level
-    case $DEBUG$SHIM_PATH in true*runtime-rs*) return ;; true*) ;; *) return ;; esac
+    local level handler go=""
+    for handler in $REQUESTED; do
+        case $(given "$handler" debug)$(given "$handler" shim-path) in true*runtime-rs*) ;; true*) go="${go:+$go }$handler" ;; esac
+    done
+    [ -n "$go" ] || return 0
     level=$(flag "$(listener "$CONTAINERD_SOCKET")" -l --log-level)
     case ${level:-$(toml_get "$WORK_DIR/dump" debug level)} in
         debug | trace) ;;
-        *) say "debug logs of this shim appear only if containerd logs at that level: set level = \"debug\" in the table [debug] of $CONTAINERD_CONFIG" ;;
+        *) say "debug logs of the Go shim ($go) appear only if containerd logs at that level: set level = \"debug\" in the table [debug] of $CONTAINERD_CONFIG" ;;
     esac
 }
 
@@ -809,14 +843,17 @@ is_containerd_config() {
 }
 # describe_containerd_drift PATH: how the runtimes in force differ from those that the plan would write there.
 describe_containerd_drift() {
-    local now was
+    local now was handler
+    for handler in $HANDLERS; do
+        if [ -n "$(runtime_entry "$WORK_DIR/dump.now" "$handler" runtime_type)" ]; then continue; fi
+        echo "runtime table $handler is missing from $1"
+        return
+    done
     now=$(dumped_driver "$WORK_DIR/dump.now") was=$(dumped_driver "$WORK_DIR/dump")
-    if [ -z "$(runtime_entry "$WORK_DIR/dump.now" "$HANDLER" runtime_type)" ]; then
-        echo "runtime table $HANDLER is missing from $1"
-    elif [ "$now" != "$was" ]; then
+    if [ "$now" != "$was" ]; then
         echo "the cgroup driver of the default runtime is $now in $1, was $was"
     else
-        echo "the entries for the runtime $HANDLER in $1 were changed"
+        echo "the entries of this package in $1 were changed"
     fi
 }
 
@@ -846,6 +883,9 @@ cri_serves() {
         awk 'NR == FNR { mine[$1] = 1; next } $4 == "0A" && ($10 in mine) { found = 1 } END { exit !found }' \
             - "/proc/$pid/net/tcp" "/proc/$pid/net/tcp6"
 }
+
+# containers_on HANDLER: the ids of its containers, in any state.
+containers_on() { in_k8s containers ls | awk -v type="io.containerd.$1.v2" '$NF == type { print $1 }'; }
 
 # container_label LABEL: its value in the output of `ctr containers info` on stdin.
 container_label() { sed -n "s/^.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1; }

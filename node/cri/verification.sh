@@ -2,11 +2,13 @@
 # node has and whose program never ends, and neither CRI nor the kubelet sees it. $STATE_DIR/verification exists as
 # long as the container may, so that the next run removes one that an interrupted run left; it holds the snapshotter.
 
-# guest_sum: a hash over everything that a verification is about.
-guest_sum() { { printf '%s\n' "$HANDLER" "$TREE" "$SHIM_PATH"; cat "$KATA_CONFIG_PATH"; } | sha256sum | cut -c 1-64; }
-# verified: the record of a verification of what is active now, or the reason why it was skipped, or nothing.
+# guest_sum HANDLER: a hash over everything that a verification is about.
+guest_sum() {
+    { printf '%s\n' "$1" "$(tree_of "$1")" "$(given "$1" shim-path)"; cat "$(config_of "$1")"; } | sha256sum | cut -c 1-64
+}
+# verified HANDLER: the record of a verification of what is active now, or the reason why it was skipped, or nothing.
 verified() {
-    { sed -n "s/^$(guest_sum)$TAB//p" "$STATE_DIR/verified" || :; cat "$WORK_DIR/unverified" || :; } 2>/dev/null | head -n 1
+    { sed -n "s/^$1$TAB$(guest_sum "$1")$TAB//p" "$STATE_DIR/verified" || :; cat "$WORK_DIR/unverified" || :; } 2>/dev/null | head -n 1
 }
 
 # pause_image IMAGES: the one in that list that containerd uses for pods, or else any.
@@ -26,11 +28,17 @@ image_snapshotter() {
     esac
 }
 
-# verify_once: verifies the active release and configuration unless `verified` has a result.
-verify_once() { if [ "$VERIFY" = true ] && [ -z "$(verified)" ]; then verify; fi; }
+# verify_once: verifies the active release and configuration of each class, unless `verified` has a result.
+verify_once() {
+    local handler
+    if [ "$VERIFY" != true ]; then return; fi
+    for handler in $REQUESTED; do
+        if [ -z "$(verified "$handler")" ]; then verify "$handler"; fi
+    done
+}
 
-verify() {
-    local image since words rolling_back=""
+verify() { # HANDLER...
+    local image handler rolling_back=""
     [ "$VERIFY" = true ] || return 0
     step "verification"
     if journal_open; then rolling_back="; rolling back"; fi
@@ -41,29 +49,37 @@ verify() {
         echo "not verified: containerd has no pause image for the test container" | tee "$WORK_DIR/unverified"
         return
     fi
-    say "booting a guest with a test container ($image)"
+    for handler; do verify_handler "$handler" "$image" "$rolling_back"; done
+}
+verify_handler() { # HANDLER IMAGE ROLLING_BACK
+    local since words version
+    version=$(given "$1" version)
+    say "booting a guest with the handler $1 and a test container ($2)"
     since=$(date '+%Y-%m-%d %H:%M:%S')
     image_snapshotter >"$STATE_DIR/verification"
     flush "$STATE_DIR/verification"
-    if ! boot_guest "$image" "$(cat "$STATE_DIR/verification")"; then
-        words="$(grep -v level=warning "$WORK_DIR/ctr.err" | tail -n 5 | excerpt)$rolling_back$NEWLINE$(log_excerpt "$CONTAINERD_UNIT" "$since")"
+    if ! boot_guest "$1" "$2" "$(cat "$STATE_DIR/verification")"; then
+        words="$(grep -v level=warning "$WORK_DIR/ctr.err" | tail -n 5 | excerpt)$3$NEWLINE$(log_excerpt "$CONTAINERD_UNIT" "$since")"
         end_guest || :
-        fail "Kata Containers $VERSION could not boot a guest with the handler $HANDLER: $words" \
+        fail "Kata Containers $version could not boot a guest with the handler $1: $words" \
             "fix the cause that the lines above name, then run pulumi again; or set rollout.verify to false to install without this check"
     fi
-    end_guest || fail "the guest of the container $VERIFICATION boots but does not end within 30 s$rolling_back" \
+    end_guest || fail "the guest of the container $VERIFICATION boots but does not end within 30 s$3" \
         "kill its shim and hypervisor on this node (pkill -9 -f $VERIFICATION), then run pulumi again"
-    printf '%s\t%s\n' "$(guest_sum)" "Kata $VERSION booted a guest at $(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$WORK_DIR/verified"
+    {
+        grep -v "^$1$TAB" "$STATE_DIR/verified" 2>/dev/null || :
+        printf '%s\t%s\t%s\n' "$1" "$(guest_sum "$1")" "Kata $version booted a guest at $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+    } >"$WORK_DIR/verified"
     mv "$WORK_DIR/verified" "$STATE_DIR/verified"
     say "a guest booted"
 }
 
-# boot_guest IMAGE SNAPSHOTTER: $WORK_DIR/ctr.err gets the reason if it does not. With -d, ctr returns once the guest has
+# boot_guest HANDLER IMAGE SNAPSHOTTER: $WORK_DIR/ctr.err gets the reason if it does not. With -d, ctr returns once the guest has
 # booted and has started the program of the image.
 boot_guest() {
     local status=0
-    timeout 120 ctr --address "$CONTAINERD_SOCKET" -n k8s.io run -d --null-io --snapshotter "$2" --cgroup "/$VERIFICATION" \
-        --runtime "io.containerd.$HANDLER.v2" --runtime-config-path "$KATA_CONFIG_PATH" "$1" "$VERIFICATION" \
+    timeout 120 ctr --address "$CONTAINERD_SOCKET" -n k8s.io run -d --null-io --snapshotter "$3" --cgroup "/$VERIFICATION" \
+        --runtime "io.containerd.$1.v2" --runtime-config-path "$(config_of "$1")" "$2" "$VERIFICATION" \
         >/dev/null 2>"$WORK_DIR/ctr.err" || status=$?
     case $status in
         0) in_k8s tasks ls | grep -qE "^$VERIFICATION +[0-9]+ +RUNNING" && return

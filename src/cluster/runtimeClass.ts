@@ -1,10 +1,10 @@
-// The RuntimeClass that pods name.
+// The RuntimeClasses that pods name.
 
 import { all, type Output, output, type Resource, type ResourceHookBinding, runtime } from "@pulumi/pulumi";
 import type * as args from "../args";
 import { entryPath } from "../check/checks";
 import { lateError } from "../check/errors";
-import type { Plan } from "../plan";
+import type { ClassPlan } from "../plan";
 import { ownerAnnotation, type RuntimeClassDrift } from "./drift";
 import { force, nodeLabels, RuntimeClass, RuntimeClassPatch, repair } from "./kubernetes";
 
@@ -14,7 +14,7 @@ export interface RuntimeClassContext {
     /** The name of the RuntimeClass. */
     runtimeClassName: string;
     given: args.RuntimeClass;
-    plan: Output<Plan>;
+    plan: Output<ClassPlan>;
     owner: Output<string>;
     drift: Promise<RuntimeClassDrift | undefined>;
     /** Refuse to create a RuntimeClass that exists. */
@@ -24,10 +24,10 @@ export interface RuntimeClassContext {
 
 /**
  * Creates the RuntimeClass before any node is activated, so that an existing one of that name is an error while no node has
- * changed. This is safe because it selects only labelled nodes. If it adopts a RuntimeClass, the returned plan resolves only
- * after the handlers have been compared.
+ * changed. This is safe because it selects only labelled nodes. `confirmed` fails if it adopts a RuntimeClass with another
+ * handler.
  */
-export function createRuntimeClass(context: RuntimeClassContext): { resource: Resource; confirmedPlan: Output<Plan> } {
+export function createRuntimeClass(context: RuntimeClassContext): { resource: Resource; confirmed: Output<unknown> } {
     const { name, runtimeClassName, given, plan, owner, drift, refuseExisting, parent } = context;
     const adopt = given.adopt ?? false;
     // A patch of a missing object is created again by an update.
@@ -50,7 +50,11 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
         },
         overhead: plan.apply(({ overhead }) => overhead && { podFixed: overhead }),
         scheduling: {
-            nodeSelector: handler.apply((handler) => ({ ...given.nodeSelector, ...nodeLabels([handler]) })),
+            nodeSelector: all([handler, plan.nodeSelector]).apply(([handler, nodeSelector]) => ({
+                ...nodeSelector,
+                ...given.nodeSelector,
+                ...nodeLabels([handler]),
+            })),
             tolerations: given.tolerations,
         },
     };
@@ -68,19 +72,18 @@ export function createRuntimeClass(context: RuntimeClassContext): { resource: Re
                 ...options,
             },
         );
-        return { resource, confirmedPlan: plan };
+        return { resource, confirmed: plan };
     }
     // Deleting a patch releases its fields. `handler` is required, so the patch must not own it. If the component created the
     // RuntimeClass itself, the alias makes its adoption an error; otherwise the old resource would delete it.
     const aliases = [{ type: "kubernetes:node.k8s.io/v1:RuntimeClass" }];
     const patch = new RuntimeClassPatch(`${name}-${runtimeClassName}`, spec, { parent, aliases, ...options });
-    const confirmedPlan = all([patch.handler, plan]).apply(([handler, plan]) => {
+    const confirmed = all([patch.handler, plan]).apply(([handler, plan]) => {
         if (handler !== undefined && handler !== plan.handler) {
             const path = `${entryPath("runtimeClasses", runtimeClassName)}.handler`;
             const reason = `must be "${handler}", the handler of the existing RuntimeClass that is adopted`;
             throw lateError(name, [{ path, reason }]);
         }
-        return plan;
     });
-    return { resource: patch, confirmedPlan };
+    return { resource: patch, confirmed };
 }

@@ -12,7 +12,8 @@ export interface Answer {
     /** The handlers of the installation. */
     handlers: string[];
     node: Metadata;
-    runtimeClass: Metadata;
+    /** By their names. */
+    runtimeClasses: { [name: string]: Metadata };
 }
 
 /** The answer of a node to a command that prints a probe; `timeout` is in ms. */
@@ -58,10 +59,18 @@ function parse(stdout: string): Answer {
     // The current node program is not installed.
     if (/^[0-9a-f]{12}$/.test(line)) {
         const revisions = { stage: line, activate: line };
-        return { isInstalled: false, revisions, drift: [], oldSandboxes: [], handlers: [], node: {}, runtimeClass: {} };
+        return {
+            isInstalled: false,
+            revisions,
+            drift: [],
+            oldSandboxes: [],
+            handlers: [],
+            node: {},
+            runtimeClasses: {},
+        };
     }
     try {
-        const { stage, activate, oldSandboxes, handlers, node, runtimeClass } = JSON.parse(line);
+        const { stage, activate, oldSandboxes, handlers, node, runtimeClasses } = JSON.parse(line);
         return {
             isInstalled: true,
             revisions: { stage: stage.revision, activate: activate.revision },
@@ -69,7 +78,7 @@ function parse(stdout: string): Answer {
             oldSandboxes,
             handlers,
             node: node ?? {},
-            runtimeClass: runtimeClass ?? {},
+            runtimeClasses: runtimeClasses ?? {},
         };
     } catch {
         throw new Error(

@@ -1,8 +1,7 @@
 // The commands that run on a node over SSH. Everything that comes from an argument goes through `quote`.
 
 import { type Output, output, secret } from "@pulumi/pulumi";
-import { architectures } from "../kata/releases";
-import type { Plan } from "../plan";
+import type { ClassPlan, Plan } from "../plan";
 import type { Program } from "./program";
 
 const folder = "/var/lib/kata-containers-node";
@@ -44,8 +43,8 @@ set -eu; umask 077; mkdir -p ${folder}; cd ${folder}
 IFS= read -r line || :; printf %s "$line" | base64 -d | gzip -dc >new.$$ || :
 [ "$(sha256sum <new.$$ | cut -c 1-12)" = ${program.id} ] || {
     rm new.$$; echo "error: the node program arrived incomplete on $(uname -n): install base64 and gzip there if they are missing, then run pulumi up again" >&2; exit 1; }
-IFS= read -r KATA_URL_QUERY_AMD64 || :; IFS= read -r KATA_URL_QUERY_ARM64 || :; IFS= read -r KATA_URL_PROXY || :
-export KATA_URL_QUERY_AMD64 KATA_URL_QUERY_ARM64 KATA_URL_PROXY
+IFS= read -r KATA_URL_QUERIES || :; IFS= read -r KATA_URL_PROXY || :
+export KATA_URL_QUERIES KATA_URL_PROXY
 exec sh ${folder}/new.$$ "$@"`;
 
 /** Runs the node program that `stage` installed. */
@@ -96,18 +95,29 @@ const flags = ({ owner, node }: Claim): Flag[] => [
 
 const inShell = (script: string) => ["sh", "-c", oneLine(script), "kata-containers"];
 
-const checksums = (plan: Plan): Flag[] =>
-    plan.archives.map(([architecture, { sha256 }]) => [`sha256-${architecture}`, sha256]);
+const handlers = ({ classes }: Plan): Flag => [
+    "handlers",
+    classes
+        .map(({ handler }) => handler)
+        .sort()
+        .join(),
+];
 
-/** Installs the node program, which comes on standard input, and downloads and unpacks the release. */
+const checksums = (archives: ClassPlan["archives"]): Flag[] =>
+    archives.map(([architecture, { sha256 }]) => [`sha256-${architecture}`, sha256]);
+
+/** Installs the node program, which comes on standard input, and downloads and unpacks the releases. */
 export function stage(plan: Plan, claim: Claim, program: Program): string {
     return command(inShell(store(program)), "stage", [
         ...flags(claim),
-        ["handler", plan.handler],
-        ["version", plan.version],
-        ...plan.archives.map(([architecture, { url }]): Flag => [`url-${architecture}`, url]),
-        ...checksums(plan),
+        handlers(plan),
         ["host-checks", plan.hostChecks],
+        ...plan.releases.flatMap(({ version, archives }): Flag[] => [
+            ["release", version],
+            ...archives.map(([architecture, { url }]): Flag => [`url-${architecture}`, url]),
+            ...checksums(archives),
+        ]),
+        ["needs", [...new Set(plan.classes.flatMap(({ needs }) => needs))].join()],
     ]);
 }
 
@@ -116,10 +126,11 @@ export function stage(plan: Plan, claim: Claim, program: Program): string {
  * are not in the text of the command, which errors of the command provider and the list of processes show.
  */
 export function stageInput(plan: Plan, program: Program): Output<string> {
-    const queries = architectures.map(
-        (architecture) => plan.archives.find(([other]) => other === architecture)?.[1].query ?? "",
+    // A query contains no spaces. The node counts the releases from 1.
+    const queries = plan.releases.flatMap(({ archives }, i) =>
+        archives.flatMap(([architecture, { query }]) => (query ? [`${architecture}-${i + 1}=${query}`] : [])),
     );
-    const lines = [...queries, plan.proxy];
+    const lines = [queries.join(" "), plan.proxy];
     return lines.some(Boolean) ? secret([program.packed, ...lines, ""].join("\n")) : output(program.packed);
 }
 
@@ -133,17 +144,21 @@ export function activate(plan: Plan, claim: Claim, program: Program): string {
     return command(inShell(runStored), "activate", [
         ["program", program.id],
         ...flags(claim),
-        ["version", plan.version],
-        ...checksums(plan),
-        ["handler", plan.handler],
-        ["shim-path", plan.shimPath],
-        ["kata-config", plan.configuration],
-        ["debug", plan.debug],
-        ...plan.settings.map(([key, literal]): Flag => ["set", `${key}=${literal}`]),
         ["cgroup-driver", plan.cgroupDriver],
         ["change-under-running-pods", plan.changeUnderRunningPods || undefined],
         ["host-checks", plan.hostChecks],
         ["verify", plan.verify],
+        ...plan.classes.flatMap((each): Flag[] => [
+            ["class", each.handler],
+            ["runtime-class", each.name],
+            ["version", each.version],
+            ...checksums(each.archives),
+            ["shim-path", each.shimPath],
+            ["kata-config", each.configuration],
+            ["needs", each.needs.join()],
+            ["debug", each.debug],
+            ...each.settings.map(([key, literal]): Flag => ["set", `${key}=${literal}`]),
+        ]),
     ]);
 }
 
@@ -151,24 +166,23 @@ export function activate(plan: Plan, claim: Claim, program: Program): string {
 export function deactivate(plan: Plan, claim: Claim): string {
     return command(inShell(runStoredIfAny), "deactivate", [
         ...flags(claim),
-        ["handler", plan.handler],
+        handlers(plan),
         ["change-under-running-pods", plan.changeUnderRunningPods || undefined],
         ["force", plan.forceRemoval || undefined],
     ]);
 }
 
+const asking = (node: string, runtimeClasses: string[]): Flag[] => [
+    ["node", node],
+    ...runtimeClasses.map((name): Flag => ["runtime-class", name]),
+];
+
 /** Like `probe`, on a node on which nothing may be installed. The program comes on standard input. */
-export function probeWithProgram(node: string, runtimeClass: string): string {
-    return command(inShell(runSent), "probe", [
-        ["node", node],
-        ["runtime-class", runtimeClass],
-    ]);
+export function probeWithProgram(node: string, runtimeClasses: string[]): string {
+    return command(inShell(runSent), "probe", asking(node, runtimeClasses));
 }
 
-/** Prints the drift of the node, and the metadata of its Node and of the RuntimeClass in the cluster. */
-export function probe(program: Program, node: string, runtimeClass: string): string {
-    return command(inShell(runStoredIfCurrent(program)), "probe", [
-        ["node", node],
-        ["runtime-class", runtimeClass],
-    ]);
+/** Prints the drift of the node, and the metadata of its Node and of the RuntimeClasses in the cluster. */
+export function probe(program: Program, node: string, runtimeClasses: string[]): string {
+    return command(inShell(runStoredIfCurrent(program)), "probe", asking(node, runtimeClasses));
 }

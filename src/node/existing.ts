@@ -60,12 +60,14 @@ async function askNodes({ runtimeClassName, endpoints, program }: Request, timeo
     const answers = Object.entries(endpoints)
         .slice(0, nodesToAsk)
         .map(async ([node, endpoint]) => {
-            const command = probeWithProgram(node, runtimeClassName);
+            const command = probeWithProgram(node, [runtimeClassName]);
             return ask(connections, await value(endpoint), command, timeout, program.packed);
         });
     const settled = await Promise.allSettled(answers);
     connections.end();
-    return settled.flatMap((result) => (result.status === "fulfilled" ? [result.value.runtimeClass] : []));
+    return settled.flatMap((result) =>
+        result.status === "fulfilled" ? [result.value.runtimeClasses[runtimeClassName] ?? {}] : [],
+    );
 }
 
 /** The value of an output, which is known in an update. */

@@ -20,7 +20,8 @@ export interface ProbeResult {
 
 export interface ProbeResults {
     nodes: { [node: string]: ProbeResult };
-    runtimeClass?: RuntimeClassDrift;
+    /** By their names. */
+    runtimeClasses: { [name: string]: RuntimeClassDrift | undefined };
 }
 
 export interface ProbeRequest {
@@ -30,7 +31,8 @@ export interface ProbeRequest {
     endpoints: { [node: string]: pulumi.Output<Endpoint> };
     program: Program;
     drift: pulumi.Input<Drift> | undefined;
-    runtimeClass: { name: string; adopt: boolean; hasOverhead: pulumi.Output<boolean> };
+    /** By their names; `hasOverhead` is not known in a preview that does not know the plan yet. */
+    runtimeClasses: { [name: string]: { adopt: boolean; hasOverhead: pulumi.Output<boolean> } };
 }
 
 /** The time a node may take to answer, the time a machine may take to start (in an update), and between retries, in ms. */
@@ -39,12 +41,11 @@ type Timeouts = typeof defaultTimeouts;
 
 /** Probes all nodes at once. */
 export async function probeNodes(request: ProbeRequest, timeouts: Timeouts = defaultTimeouts): Promise<ProbeResults> {
-    const { name, component, endpoints, program, runtimeClass } = request;
+    const { name, component, endpoints, program, runtimeClasses } = request;
     const mode = (await knownValue(pulumi.output(request.drift))) ?? Drift.Warn;
-    if (mode === Drift.Off) return { nodes: {} };
-    const applied = { ...runtimeClass, hasOverhead: (await knownValue(runtimeClass.hasOverhead)) ?? false };
+    if (mode === Drift.Off) return { nodes: {}, runtimeClasses: {} };
     const connections = new Connections();
-    const classes: { [node: string]: Metadata } = {};
+    const classes: { [node: string]: Answer["runtimeClasses"] } = {};
     const notInstalled: string[] = [];
     const errors: { [node: string]: Error } = {};
 
@@ -52,11 +53,11 @@ export async function probeNodes(request: ProbeRequest, timeouts: Timeouts = def
         const endpoint = await knownValue(output);
         if (endpoint === undefined) return {};
         try {
-            const command = probeCommand(program, node, runtimeClass.name);
+            const command = probeCommand(program, node, Object.keys(runtimeClasses));
             const answer = await askAgain(connections, endpoint, command, timeouts);
             const labels = labelDrift(answer.node, answer.handlers);
             const drift = [...answer.drift, ...labels];
-            classes[node] = answer.runtimeClass;
+            classes[node] = answer.runtimeClasses;
 
             if (!answer.isInstalled) notInstalled.push(node);
             if (drift.length > 0) pulumi.log.warn(`${node} has drifted: ${drift.join("; ")}`, component);
@@ -79,14 +80,19 @@ export async function probeNodes(request: ProbeRequest, timeouts: Timeouts = def
         const message = `not installed, or installed by a different package version: ${notInstalled.join(", ")}`;
         pulumi.log.info(message, component);
     }
-    const answers = Object.keys(endpoints).flatMap((node): [string, Metadata][] =>
-        classes[node] ? [[node, classes[node]]] : [],
-    );
-    const { drift, disagreement } = agreedDrift(answers, applied);
-    const differs = `not repaired, because the nodes report different states (${disagreement}): check that all belong to one cluster`;
-    const found = drift?.reason ?? (disagreement && differs);
-    if (found) pulumi.log.warn(`RuntimeClass ${runtimeClass.name}: ${found}`, component);
-    return { nodes: Object.fromEntries(results), runtimeClass: drift };
+    const drifted = Object.entries(runtimeClasses).map(async ([name, { adopt, hasOverhead }]) => {
+        const applied = { adopt, hasOverhead: (await knownValue(hasOverhead)) ?? false };
+        const answers = Object.keys(endpoints).flatMap((node): [string, Metadata][] => {
+            const answer = classes[node]?.[name];
+            return answer ? [[node, answer]] : [];
+        });
+        const { drift, disagreement } = agreedDrift(answers, applied);
+        const differs = `not repaired, because the nodes report different states (${disagreement}): check that all belong to one cluster`;
+        const found = drift?.reason ?? (disagreement && differs);
+        if (found) pulumi.log.warn(`RuntimeClass ${name}: ${found}`, component);
+        return [name, drift];
+    });
+    return { nodes: Object.fromEntries(results), runtimeClasses: Object.fromEntries(await Promise.all(drifted)) };
 }
 
 /** The value; undefined if a preview does not know it yet. Pulumi has no public way to ask for this. */

@@ -42,7 +42,7 @@ export const commandArgs = { addPreviousOutputInEnv: false };
 const isNew = (revision: string) => (revision ? {} : undefined);
 
 /**
- * Installs the node program, downloads and unpacks the release. Changes nothing that is running. The text of `delete` holds the
+ * Installs the node program, downloads and unpacks the releases. Changes nothing that is running. The text of `delete` holds the
  * revision, and changes only together with the node program, which counts as drift.
  */
 export function stage(context: NodeContext): remote.Command {
@@ -87,7 +87,7 @@ export function activate(context: NodeContext, dependsOn: Resource[]): remote.Co
 /**
  * Lets Kata pods run on the node, once it is activated. Its labels name the handlers that the node then has, including an earlier
  * one that is in use: when a kubelet starts, it ends the pods whose node selector does not match its node. A preview that does
- * not know them yet shows the requested one.
+ * not know them yet shows the requested ones.
  */
 export function label(
     context: NodeContext,
@@ -99,7 +99,7 @@ export function label(
     const labels = knownValue(activated.stdout).then((stdout) =>
         stdout
             ? nodeLabels(Object.keys(parseNodeStatus(node, stdout).kataVersions))
-            : planAndOwner.apply(([{ handler }]) => nodeLabels([handler])),
+            : planAndOwner.apply(([{ classes }]) => nodeLabels(classes.map(({ handler }) => handler))),
     );
     const repaired = repair(probe.then(({ unlabeled }) => (unlabeled ? {} : undefined)));
     const annotations = all([repaired.annotations, notes]).apply(([added, notes]) => ({

@@ -51,8 +51,8 @@ const leave = (node: string) => ({
  */
 export function rollOut(
     { nodes, endpoints, probed, rollout, environment, parent, ...shared }: RolloutContext,
-    first: Resource,
-): { ready: Resource; statuses: { [node: string]: Output<NodeStatus> } } {
+    first: Resource[],
+): { ready: Resource[]; statuses: { [node: string]: Output<NodeStatus> } } {
     const drain = rollout?.drain ?? undefined;
     const statuses: { [node: string]: Output<NodeStatus> } = {};
     const hooks = explainLostMachines(shared.name, parent);
@@ -63,7 +63,7 @@ export function rollOut(
             const probe = probed.then(({ nodes }) => nodes[node] ?? {});
             const options = { parent, ...hooks, ...(gone && { ...leave(node), transforms: [] }) };
             const context = { ...shared, node, endpoint: endpoints[node]!, probe, options };
-            const before = [stage(context), ready];
+            const before = [stage(context), ...ready];
             const drained = drain && drainCommand("drain", context, drain, environment, before);
             const activated = activate(context, drained ? [drained] : before);
             if (!gone) statuses[node] = activated.stdout.apply((stdout) => parseNodeStatus(node, stdout));
@@ -72,7 +72,7 @@ export function rollOut(
             // The dependencies are those of the deletes too: drain, deactivate, uncordon.
             return [drainCommand("uncordon", context, drain, environment, [drained, activated, labeled])];
         });
-        ready = new Stash(`${shared.name}-wave-${index + 1}`, { input: true }, { parent, dependsOn });
+        ready = [new Stash(`${shared.name}-wave-${index + 1}`, { input: true }, { parent, dependsOn })];
     }
     return { ready, statuses };
 }

@@ -161,7 +161,7 @@ describe("drift", function () {
         );
         await repaired(
             updates("activate"),
-            "the entries for the runtime kata-qemu in /etc/containerd/config.toml were changed",
+            "the entries of this package in /etc/containerd/config.toml were changed",
             "/opt/kata was changed, it was a link to kata-releases/3.32.0-",
             "/etc/modules-load.d/kata-containers.conf is missing",
             "worker-2: .*/etc/kata-containers/kata-qemu/configuration.toml was changed",

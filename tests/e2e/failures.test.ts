@@ -294,7 +294,7 @@ END
                 const runtimeClasses = { other: { shim: Shim.Qemu, handler: "kata-qemu" } };
                 const error = await other.fail(wrong({ runtimeClasses }));
                 expect(error).to.contain(
-                    `error: node ${node}, step "owner": this node is managed by organization/e2e/failures/kata with the handler kata-qemu; organization/e2e/other/kata cannot manage it too`,
+                    `error: node ${node}, step "owner": this node is managed by organization/e2e/failures/kata with the handlers kata-qemu; organization/e2e/other/kata cannot manage it too`,
                 );
             } finally {
                 await other.remove();

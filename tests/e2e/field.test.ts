@@ -194,7 +194,7 @@ runtime_type = "io.containerd.runc.v2"
             const { outputs } = await stack.up(
                 args("4.1.0", { runtimeClasses: { "kata-qemu": { shim: "qemu" } } }, [newer]),
             );
-            expect(outputs.nodeStatuses[newer]!.sandboxes).to.deep.equal({ "3.7.0": 1 });
+            expect(outputs.nodeStatuses[newer]!.sandboxes).to.deep.equal({ "kata-qemu": { "3.7.0": 1 } });
             expect(trees()).to.equal("3.32.0 3.7.0 4.1.0");
             expect(kubectl("exec", "kata", "--", "echo", "alive")).to.equal("alive");
             expect(await stack.failDestroy()).to.contain("sandboxes still run on Kata Containers: default/kata");

@@ -58,7 +58,7 @@ describe("the lifecycle on real nodes", function () {
             "kata-kata-qemu": "create",
         });
         expect(outputs.runtimeClassNames).to.deep.equal({ "kata-qemu": "kata-qemu" });
-        checkStatuses(outputs, "2.2.2", { cgroupDriver: "cgroupfs", sandboxes: {} });
+        checkStatuses(outputs, "2.2.2", { cgroupDriver: "cgroupfs", sandboxes: { "kata-qemu": {} } });
         const { handler, overhead, scheduling } = JSON.parse(kubectl("get", "runtimeclass", "kata-qemu", "-o", "json"));
         expect({ handler, overhead, scheduling }).to.deep.equal({
             handler: "kata-qemu",
@@ -110,7 +110,7 @@ describe("the lifecycle on real nodes", function () {
     it("changes the version under a running sandbox, which keeps its files", async () => {
         const settings = { "hypervisor.qemu.default_memory": 1024 };
         const { outputs } = await stack.up(args("3.32.0", { runtimeClasses: { "kata-qemu": { settings } } }));
-        checkStatuses(outputs, "3.32.0", { sandboxes: { "2.2.2": 1 } });
+        checkStatuses(outputs, "3.32.0", { sandboxes: { "kata-qemu": { "2.2.2": 1 } } });
         for (const node of names()) {
             expect(kataConfiguration(node)).to.match(/^default_memory = 1024$/m);
             expect(kubectl("exec", `kata-${node}`, "--", "echo", "alive")).to.equal("alive");
@@ -119,7 +119,7 @@ describe("the lifecycle on real nodes", function () {
             kubectl("delete", "pod", `kata2-${node}`, "--wait=true");
         }
         const next = await stack.up(args("4.1.0"));
-        checkStatuses(next.outputs, "4.1.0", { sandboxes: { "2.2.2": 1 } });
+        checkStatuses(next.outputs, "4.1.0", { sandboxes: { "kata-qemu": { "2.2.2": 1 } } });
         const trees = (node: string) => onNode(node, "ls /opt/kata-releases").replace(/-\w+/g, "");
         for (const node of names()) {
             expect(kubectl("exec", `kata-${node}`, "--", "echo", "alive")).to.equal("alive");

@@ -133,7 +133,7 @@ describe("owners", function () {
         const { log } = await stack.up(two);
         expect(log).to.contain("taking over this node from organization/e2e/owners/kata; if it still exists");
         expect(await stack.fail(() => ({ ...two(), debug: true }))).to.match(
-            /managed by organization.e2e.owners.other with the handler kata-qemu; it took the node over from organization.e2e.owners.kata/,
+            /managed by organization.e2e.owners.other with the handlers kata-qemu; it took the node over from organization.e2e.owners.kata/,
         );
         await stack.up(given());
         expect([installed(), owners()]).to.deep.equal(["1", claimed("kata")]);

@@ -54,7 +54,7 @@ describe("the verification of a node", function () {
         for (const node of names()) {
             verified[node] = outputs.nodeStatuses[node]!.verified["kata-qemu"]!;
             expect(verified[node]).to.match(/^Kata 3\.32\.0 booted a guest at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
-            expect(outputs.nodeStatuses[node]!.sandboxes).to.deep.equal({});
+            expect(outputs.nodeStatuses[node]!.sandboxes).to.deep.equal({ "kata-qemu": {} });
             expect(JSON.parse(onNode(node, "grep verification /run/kata-miniature/shim.log | tail -n 1"))).to.include({
                 namespace: "k8s.io",
                 configPath: "/etc/kata-containers/kata-qemu/configuration.toml",

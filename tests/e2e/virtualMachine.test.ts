@@ -63,7 +63,7 @@ describe("a virtual machine as a node", function () {
             containerRuntimeVersion: "containerd://2.3.7",
             cgroupDriver: "systemd",
             kvm: true,
-            sandboxes: {},
+            sandboxes: { "kata-qemu": {} },
         });
         expect(modules()).to.have.members(["vhost_vsock", "vhost_net", "kvm_amd"]);
         expect(ready(node)).to.equal(true);

@@ -103,7 +103,7 @@ for (const name of Object.keys(languages) as LanguageName[]) {
                     kataVersions: { "kata-qemu": "3.32.0" },
                     cgroupDriver: "cgroupfs",
                     kvm: false,
-                    sandboxes: {},
+                    sandboxes: { "kata-qemu": {} },
                     verified: {},
                 });
                 expect(containerRuntimeVersion).to.equal(`containerd://${nodes()[node]!.containerd}`);
@@ -123,7 +123,7 @@ for (const name of Object.keys(languages) as LanguageName[]) {
             const { nodeStatuses } = await project.outputs();
             for (const node of names()) {
                 expect(configuration(node)).to.match(/^default_memory = 2048$/m);
-                expect(nodeStatuses!.value[node].sandboxes).to.deep.equal({ "3.32.0": 1 });
+                expect(nodeStatuses!.value[node].sandboxes).to.deep.equal({ "kata-qemu": { "3.32.0": 1 } });
                 removePods(node, `kata-${node}`);
             }
         });

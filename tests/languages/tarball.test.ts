@@ -50,7 +50,10 @@ describe("the npm tarball on one node", function () {
     it("installs the next release under a running pod, and starts another one", async () => {
         const [version, before] = versions();
         await install(version);
-        expect(await status()).to.deep.include({ kataVersions: { "kata-qemu": version }, sandboxes: { [before]: 1 } });
+        expect(await status()).to.deep.include({
+            kataVersions: { "kata-qemu": version },
+            sandboxes: { "kata-qemu": { [before]: 1 } },
+        });
         expect(kubectl("exec", "kata-1", "--", "echo", "alive")).to.equal("alive");
         startKata("kata-2");
         removePods(node, "kata-1", "kata-2");

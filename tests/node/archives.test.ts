@@ -136,7 +136,7 @@ function download(sandbox: Sandbox, archive: string) {
         // busybox has its own tar and xz, and a setpriv that cannot change the user.
         `setpriv() { /usr/bin/setpriv "$@"; }
         case $(command -v tar) in /*) export R_BUSYBOX= ;; *) export R_BUSYBOX=busybox ;; esac
-        HOST_CHECKS=warn VERSION=3.32.0 TREE=3.32.0-abc; download_release "$R_URL" "$R_SUM"`,
+        HOST_CHECKS=warn; download_release 3.32.0-abc "$R_URL" "$R_SUM"`,
         { R_URL: archive, R_SUM: createHash("sha256").update(readFileSync(archive)).digest("hex") },
     );
 }

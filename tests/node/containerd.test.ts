@@ -6,6 +6,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { parse } from "smol-toml";
+import { classArguments, parsed } from "../support/arguments";
 import { inEveryShell, type Sandbox } from "../support/shells";
 
 const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "kata-containers-lab");
@@ -26,10 +27,11 @@ const text = (id: string) => readFileSync(join(__dirname, "../fixtures/cases", `
 
 /** Functions for scripts: `activate` and `deactivate` change the files in this folder, `to_change` tells what they would change. */
 const functions = `
-HANDLER=\${HANDLER:-kata-qemu} HANDLERS=\${HANDLERS:-$HANDLER} KATA_CONFIG_PATH=$PWD/kata-config/$HANDLER/configuration.toml CONTAINERD_CONFIG=$PWD/etc/config.toml
+HANDLERS=\${HANDLERS:-kata-qemu} CONTAINERD_CONFIG=$PWD/etc/config.toml
 mkdir -p etc
 with() { CONTAINERD=$1 CONTAINERD_VERSION=$2 CONTAINERD_MAJOR=\${2%%.*} CGROUP_DRIVER=$3; }
 say() { :; }
+config_of() { echo "$PWD/kata-config/$1/configuration.toml"; }
 plan_containerd() {
     prepare_runtime
     echo "$SIGNATURE" >"$WORK_DIR/kata"
@@ -241,7 +243,7 @@ inEveryShell("containerd", (sandbox) => {
                 version,
                 "",
                 files,
-                "HANDLER=nvidia HANDLERS=nvidia CONTAINERD_UNIT=containerd.service; to_change",
+                "HANDLERS=nvidia CONTAINERD_UNIT=containerd.service; to_change",
             );
             expect(error.stderr).to.contain("nvidia is containerd's default runtime (default_runtime_name)");
         }
@@ -285,8 +287,7 @@ inEveryShell("containerd", (sandbox) => {
                 `[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${runtime}]\nruntime_type = "${type}"\n`;
             const given = `version = 2\n${table("runc", "io.containerd.runc.v2")}${table("kata-qemu", "x.y.z")}`;
             await ok(version, "systemd", { "etc/config.toml": given }, "activate");
-            const handlers = (list: string) =>
-                `HANDLER=kata HANDLERS="${list}" KATA_CONFIG_PATH=$PWD/kata-config/kata/configuration.toml; `;
+            const handlers = (list: string) => `HANDLERS="${list}"; `;
             const [alone, both] = [handlers("kata"), handlers("kata kata-qemu")];
             const change = (script: string) => ok(version, "systemd", {}, script);
             const kept = runtimes(await change(`${both}activate; dump`));
@@ -584,7 +585,7 @@ inEveryShell("containerd", (sandbox) => {
 
         it(`without the program of containerd ${version}, fails if a managed entry would be left behind`, async function () {
             need(this, version);
-            const script = `activate; printf '[x]\\ny = "%s"\\n' "$KATA_CONFIG_PATH" >>etc/config.toml; ${gone}`;
+            const script = `activate; printf '[x]\\ny = "%s"\\n' "$(config_of kata-qemu)" >>etc/config.toml; ${gone}`;
             expect(await refused(version, "", { "etc/config.toml": "version = 2\n" }, script)).to.contain(
                 "would still have the runtime of this package with ConfigPath",
             );
@@ -598,15 +599,17 @@ inEveryShell("containerd", (sandbox) => {
             sandbox().write("info", info);
             return sandbox().run(
                 `require_handlers() { :; }; require_driver() { :; }; have() { :; }; timeout() { shift 4; cat info; }
-                CONTAINERD_SOCKET=/x CONTAINERD_UNIT=u CONTAINERD_CONFIG=/c KATA_CONFIG_PATH=/kata/configuration.toml CGROUP_DRIVER=systemd; prove_containerd`,
+                CONTAINERD_SOCKET=/x CONTAINERD_UNIT=u CONTAINERD_CONFIG=/c HANDLERS=kata CGROUP_DRIVER=systemd; prove_containerd`,
             );
         };
-        expect(await prove(cri("/kata/configuration.toml", true))).to.include({ status: 0 });
+        expect(await prove(cri("/etc/kata-containers/kata/configuration.toml", true))).to.include({ status: 0 });
         expect(await prove("{}")).to.include({ status: 0 });
         expect((await prove(cri("/other", true))).stderr).to.contain(
-            "the CRI of the running containerd has no runtime with /kata/configuration.toml",
+            "the CRI of the running containerd has no runtime with /etc/kata-containers/kata/configuration.toml",
         );
-        expect((await prove(cri("/kata/configuration.toml", false))).stderr).to.contain("cgroup driver is not systemd");
+        expect((await prove(cri("/etc/kata-containers/kata/configuration.toml", false))).stderr).to.contain(
+            "cgroup driver is not systemd",
+        );
     });
 });
 
@@ -700,7 +703,8 @@ inEveryShell("debug logs", (sandbox) => {
         ] as const) {
             sandbox().write("work/dump", dump);
             const { status, stdout, stderr } = await sandbox().run(
-                `DEBUG=${debug} SHIM_PATH=${shim} CONTAINERD_SOCKET=/s CONTAINERD_CONFIG=/etc/config.toml
+                `${parsed("activate", ...classArguments("kata-qemu", { debug, "shim-path": shim }))}
+                CONTAINERD_SOCKET=/s CONTAINERD_CONFIG=/etc/config.toml
                 listener() { echo 1; }; flag() { echo ${flag}; }
                 explain_debug`,
             );

@@ -2,6 +2,7 @@
 
 import { mkdirSync, readFileSync, rmSync, utimesSync } from "node:fs";
 import { expect } from "chai";
+import { classArguments } from "../support/arguments";
 import { inEveryShell } from "../support/shells";
 
 inEveryShell("probing", (sandbox) => {
@@ -12,10 +13,19 @@ inEveryShell("probing", (sandbox) => {
     };
     const tree = "3.32.0-0123456789ab";
     const staged = () => {
-        const words = ["stage", "--version=3.32.0", `--sha256-amd64=${"0123456789ab".padEnd(64, "0")}`];
+        const words = ["stage", "--release=3.32.0", `--sha256-amd64=${"0123456789ab".padEnd(64, "0")}`];
         sandbox().write("state/stage", `${words.join("\n")}\n`);
         sandbox().write(`releases/${tree}/bin/shim`, "shim");
         return stdout(`printf '%s\\t%s\\n' ${tree} "$(tree_fingerprint releases/${tree})" >state/trees`);
+    };
+    /** Records that a class with this handler was activated, and earlier ones with these. */
+    const activated = (handler: string, ...earlier: string[]) => {
+        const classes = [handler, ...earlier].map((each) => classArguments(each, { "runtime-class": "kata" }));
+        sandbox().write("state/activate", `${["activate", ...classes[0]!].join("\n")}\n`);
+        const lines = classes.flatMap(([, ...words], i) =>
+            words.map((word) => [[handler, ...earlier][i], ...word.slice(2).split("=")].join("\t")),
+        );
+        sandbox().write("state/classes", `${lines.join("\n")}\n`);
     };
     /** The release's drift and revision. */
     const probe = async () => {
@@ -69,11 +79,12 @@ inEveryShell("probing", (sandbox) => {
 
     it("reports a failure during the comparison as drift", async () => {
         await staged();
+        activated("kata");
         const output = await stdout(`
-            has_device() { :; }
+            host_findings() { :; }
             find_containerd() { fail "containerd does not run on this node" "start it"; }
             architecture() { echo amd64; }
-            echo x >state/managed; sed s/stage/activate/ state/stage >state/activate
+            echo x >state/managed
             drifted activate
             find_containerd() { false; }
             drifted activate`);
@@ -107,15 +118,17 @@ inEveryShell("probing", (sandbox) => {
             "a managed file is missing": "rm mine",
             "the kubelet's file": "chmod 600 kubelet",
             "a file in the kubelet's folder": "echo b >more/b",
-            "the request": "echo --version=3.32.0 >>state/activate",
+            "the request": "echo --verify=true >>state/activate",
+            "the recorded classes": "echo >>state/classes",
             "the list of managed paths": "echo other >>state/managed",
             "the kubelet's command line": "sleep 101 & kubelet=$!; sleep 0.1",
         };
         const output: { [change: string]: string } = {};
         for (const [change, script] of Object.entries(changes)) {
+            activated("kata");
             output[change] = await stdout(`
                 architecture() { echo amd64; }
-                has_device() { :; }
+                host_findings() { :; }
                 find_containerd() { :; }
                 flag() { echo ${change.includes("folder") ? "$PWD/more" : ""}; }
                 dump() { cat dumped; }
@@ -126,7 +139,6 @@ inEveryShell("probing", (sandbox) => {
                 sleep 100 & kubelet=$!; first=$!; sleep 0.1
                 for file in main kubelet mine more/a; do echo a >$file; done
                 ln -s a link; printf '%s\\n' "$PWD/mine" "$PWD/link" >state/managed
-                sed s/stage/activate/ state/stage >state/activate
                 echo 'imports = [1, 2]' >dumped; echo a >>dumped
                 dump_now; fingerprint >state/fingerprint
                 ${script}
@@ -143,14 +155,14 @@ inEveryShell("probing", (sandbox) => {
         await staged();
         const handlers = ["kata-qemu", "old", "kata"].map((handler) => `/etc/k/${handler}/configuration.toml`);
         sandbox().write("state/managed", `${handlers.join("\n")}\n`);
+        activated("kata", "kata-qemu", "old");
         const drift = await stdout(`
             architecture() { echo amd64; }
-            has_device() { :; }
+            host_findings() { :; }
             find_containerd() { :; }
             dump_now() { :; }
             list_running_on() { case $1 in *.kata-qemu.*) echo id ;; esac >"$WORK_DIR/running"; }
             plan_activation() { echo "planned: $HANDLERS"; }
-            { sed s/stage/activate/ state/stage; echo --handler=kata; } >state/activate
             : >"$WORK_DIR/plan"
             drift_of_activate`);
         expect(drift).to.equal("the earlier runtime old is no longer in use\nplanned: kata kata-qemu old\n");

@@ -1,6 +1,7 @@
 // Guards before a change: a question that is not answered is an error, and never "nothing runs".
 
 import { expect } from "chai";
+import { classArguments, parsed } from "../support/arguments";
 import { inEveryShell } from "../support/shells";
 
 inEveryShell("guards fail closed", (sandbox) => {
@@ -52,17 +53,21 @@ inEveryShell("guards fail closed", (sandbox) => {
         await passed(`${ctr("ls")}; check_removed_runtimes`);
     });
 
-    it("keeps the earlier handlers on which containers run, and refuses if containerd does not say which run", async () => {
+    it("keeps the earlier handlers of a class on which containers run, and refuses if containerd does not say which run", async () => {
         sandbox().write(
             "state/managed",
             ["/etc/x", ...["kata", "kata-qemu", "old"].map((handler) => `/etc/k/${handler}/configuration.toml`)].join(
                 "\n",
             ),
         );
-        const find = 'HANDLER=kata; find_handlers; echo "handlers: $HANDLERS"';
+        sandbox().write("state/classes", ["kata-qemu", "old"].map((name) => `${name}\truntime-class\tk\n`).join(""));
+        const find = `${parsed("activate", ...classArguments("kata", { "runtime-class": "k" }))}; find_handlers; echo "handlers: $HANDLERS"`;
         expect((await run(`${ctr()}; ${find}`)).stdout).to.equal("handlers: kata kata-qemu\npassed\n");
         expect((await run(`${nothing}; ${find}`)).stdout).to.equal("handlers: kata\npassed\n");
         await refused(`${ctr("tasks ls")}; ${find}`, "containerd does not list its containers");
+        // The handler of a class that is removed.
+        sandbox().write("state/classes", "kata-qemu\truntime-class\tother\n");
+        expect((await run(`${ctr()}; ${find}`)).stdout).to.equal("handlers: kata\npassed\n");
         sandbox().write("state/managed", "/etc/k/kata/configuration.toml\n");
         expect((await run(`${ctr("ls")}; ${find}`)).stdout).to.equal("handlers: kata\npassed\n");
     });
@@ -98,7 +103,7 @@ inEveryShell("guards fail closed", (sandbox) => {
         sandbox().write("run/lock", "");
         const probe = (flock: string) =>
             sandbox().run(`flock() { ${flock}; }
-                drifted() { echo drift; }; revision() { :; }; ask_cluster() { echo null >work/node; echo null >work/runtime-class; }
+                drifted() { echo drift; }; revision() { :; }; ask_cluster() { echo null >work/node; echo {} >work/runtime-classes; }
                 do_probe`);
         expect((await probe("return 0")).stdout).to.contain('"drift":["drift"]');
         expect((await probe("return 1")).stdout).to.contain('"drift":[]');

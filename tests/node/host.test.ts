@@ -1,6 +1,7 @@
 // What Kata needs of the machine: it is tried for real before anything is changed, and a probe only looks.
 
 import { expect } from "chai";
+import { classArguments, parsed } from "../support/arguments";
 import { inEveryShell } from "../support/shells";
 
 inEveryShell("host checks", (sandbox) => {
@@ -11,7 +12,7 @@ inEveryShell("host checks", (sandbox) => {
     const machine = (devices: string[], busy: string[] = [], flags = "fpu svm sse") => {
         sandbox().ownProc = true;
         sandbox().write("proc/cpuinfo", `processor : 0\nflags\t\t: ${flags}\n`);
-        return `VERSION=3.32.0 HOST_CHECKS=enforce CGROUP_DRIVER=""
+        return `${parsed("activate", ...classArguments("kata-qemu"))}
             uname() { echo x86_64; }
             has_device() { case " ${devices.join(" ")} $(cat loaded 2>/dev/null | tr '\\n' ' ') " in *" $1 "*) ;; *) return 1 ;; esac; }
             modprobe() {
@@ -56,6 +57,45 @@ inEveryShell("host checks", (sandbox) => {
         expect(stderr).to.match(/\/dev\/kvm does not exist: modprobe: .*kvm_amd.*busy/);
     });
 
+    it("asks of a machine only what the shims of its classes need", async () => {
+        const other = (needs: string, ...more: string[]) =>
+            parsed("activate", ...classArguments("kata-clh", { needs }), ...more);
+        const findings = async (script: string, flags?: string) =>
+            (await run(`${machine([], [], flags)}; ${script}; host_findings | cut -f 1`)).stdout;
+        expect((await run(`${machine([])}; ${other("kvm")}; check_host; cat loaded`)).stdout).to.equal("kvm\n");
+        expect((await run(`${machine([])}; ${other("kvm")}; wanted_modules`)).stdout).to.equal("kvm_amd\n");
+        expect(
+            (await run(`${machine([])}; ${other("")}; rm loaded; wanted_modules; check_host; find . -name loaded`))
+                .stdout,
+        ).to.equal("");
+        expect(await findings(other("kvm", ...classArguments("kata-qemu", { needs: "kvm,vhost_net" })))).to.equal(
+            "/dev/kvm does not exist\n/dev/vhost-net does not exist\n",
+        );
+        expect(await findings(other("vhost_vsock"), "none")).to.equal("/dev/vhost-vsock does not exist\n");
+    });
+
+    it("refuses a confidential or GPU shim on a machine whose kernel does not have it active", async () => {
+        const check = (needs: string) =>
+            run(`${machine([])}; ${parsed("activate", ...classArguments("kata", { needs }))}; check_host`);
+        for (const [needs, finding, remedy] of [
+            [
+                "sev_snp",
+                "AMD SEV-SNP is not active (/sys/module/kvm_amd/parameters/sev_snp)",
+                "remove the RuntimeClass",
+            ],
+            ["tdx", "Intel TDX is not active (/sys/module/kvm_intel/parameters/tdx)", "remove the RuntimeClass"],
+            ["vfio", "the IOMMU is not active", "intel_iommu=on"],
+        ] as const) {
+            const { status, stderr } = await check(needs);
+            expect(status, needs).to.equal(1);
+            expect(stderr).to.contain(finding).and.contain(remedy);
+        }
+        const { stdout } = await run(
+            `for value in Y 1 N 0 ""; do echo "$value" >on; require_on name on; done; require_on name no`,
+        );
+        expect(stdout.match(/name is not active/g)).to.have.length(4);
+    });
+
     it("loads the KVM module of this processor at boot as well", async () => {
         const modules = async (flags: string, script = ":") =>
             (await run(`${machine([], [], flags)}; ${script}; wanted_modules`)).stdout.trim().split("\n");
@@ -68,9 +108,9 @@ inEveryShell("host checks", (sandbox) => {
     it("reports devices that are missing as drift where checks are enforced, and loads nothing in a probe", async () => {
         const drift = async (hostChecks: string) =>
             run(`${machine(["vhost-net"])}
-                choose_release() { TREE=t; }; mkdir -p releases/t state; echo x >state/managed
+                mkdir -p releases/3.32.0-0123456789ab state; echo x >state/managed
                 find_containerd() { exit 0; }
-                printf '%s\\n' activate --host-checks=${hostChecks} >state/activate
+                printf '%s\\n' activate --host-checks=${hostChecks} ${classArguments("kata-qemu").join(" ")} >state/activate
                 (drift_of_activate); [ ! -e loaded ] || echo loaded`);
         expect((await drift("enforce")).stdout).to.equal("/dev/kvm does not exist\n/dev/vhost-vsock does not exist\n");
         expect((await drift("warn")).stdout).to.equal("");
@@ -93,7 +133,7 @@ inEveryShell("host checks", (sandbox) => {
     it("refuses a folder for releases in which no program can be executed, before it downloads (opt-noexec)", async () => {
         sandbox().write("a.tar.xz", "");
         const { status, stdout, stderr } = await run(
-            'chmod() { :; }; TREE=t VERSION=1 HOST_CHECKS=warn; download_release "$PWD/a.tar.xz" abc',
+            'chmod() { :; }; HOST_CHECKS=warn; download_release t "$PWD/a.tar.xz" abc',
         );
         expect(status).to.equal(1);
         expect(stdout).to.not.contain("downloading");

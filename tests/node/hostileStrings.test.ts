@@ -12,7 +12,7 @@ import { inputError, lateError } from "../../src/check/errors";
 import { problems } from "../../src/check/validate";
 import * as commands from "../../src/node/commands";
 import { programOf } from "../../src/node/program";
-import { makePlan, type Plan, type Settings } from "../../src/plan";
+import { type ClassPlan, makePlan, type Plan, type Settings } from "../../src/plan";
 import { oneNode } from "../support/arguments";
 import { Batch, showing } from "../support/batch";
 import { seeds } from "../support/random";
@@ -256,7 +256,7 @@ function commandOf(action: Action, { plan, owner, revision, node, runtimeClass }
     return {
         stage: () => commands.stage(plan, claim, standIn),
         activate: () => commands.activate(plan, claim, standIn),
-        probe: () => commands.probe(standIn, node, runtimeClass),
+        probe: () => commands.probe(standIn, node, [runtimeClass]),
         deactivate: () => commands.deactivate(plan, claim),
         unstage: () => commands.unstage(claim, revision),
     }[action]();
@@ -265,25 +265,40 @@ function commandOf(action: Action, { plan, owner, revision, node, runtimeClass }
 /** The words that the node program should get from that command. */
 function wordsOf(action: Action, { plan, owner, revision, node, runtimeClass }: Call): string[] {
     const claim = [`--owner=${owner}`, `--node=${node}`];
-    const version = `--version=${plan.version}`;
-    const handler = `--handler=${plan.handler}`;
-    const urls = plan.archives.map(([architecture, { url }]) => `--url-${architecture}=${url}`);
-    const sums = plan.archives.map(([architecture, { sha256 }]) => `--sha256-${architecture}=${sha256}`);
+    const handlers = `--handlers=${plan.classes
+        .map(({ handler }) => handler)
+        .sort()
+        .join()}`;
+    const sums = (archives: ClassPlan["archives"]) =>
+        archives.map(([architecture, { sha256 }]) => `--sha256-${architecture}=${sha256}`);
     const running = plan.changeUnderRunningPods ? ["--change-under-running-pods=true"] : [];
     const hostChecks = `--host-checks=${plan.hostChecks}`;
     const words = {
-        stage: [...claim, handler, version, ...urls, ...sums, hostChecks],
+        stage: [
+            ...[...claim, handlers, hostChecks],
+            ...plan.releases.flatMap(({ version, archives }) => [
+                `--release=${version}`,
+                ...archives.map(([architecture, { url }]) => `--url-${architecture}=${url}`),
+                ...sums(archives),
+            ]),
+            `--needs=${[...new Set(plan.classes.flatMap(({ needs }) => needs))].join()}`,
+        ],
         activate: [
-            ...[`--program=${standIn.id}`, ...claim, version, ...sums, handler],
-            ...[`--shim-path=${plan.shimPath}`, `--kata-config=${plan.configuration}`, `--debug=${plan.debug}`],
-            ...plan.settings.map(([key, literal]) => `--set=${key}=${literal}`),
+            ...[`--program=${standIn.id}`, ...claim],
             ...(plan.cgroupDriver === undefined ? [] : [`--cgroup-driver=${plan.cgroupDriver}`]),
             ...running,
             hostChecks,
             `--verify=${plan.verify}`,
+            ...plan.classes.flatMap((each) => [
+                ...[`--class=${each.handler}`, `--runtime-class=${each.name}`, `--version=${each.version}`],
+                ...sums(each.archives),
+                ...[`--shim-path=${each.shimPath}`, `--kata-config=${each.configuration}`],
+                ...[`--needs=${each.needs.join()}`, `--debug=${each.debug}`],
+                ...each.settings.map(([key, literal]) => `--set=${key}=${literal}`),
+            ]),
         ],
         probe: [`--node=${node}`, `--runtime-class=${runtimeClass}`],
-        deactivate: [...[...claim, handler, ...running], ...(plan.forceRemoval ? ["--force=true"] : [])],
+        deactivate: [...[...claim, handlers, ...running], ...(plan.forceRemoval ? ["--force=true"] : [])],
         unstage: [...claim, ...(revision ? [`--revision=${revision}`] : [])],
     };
     return [action, ...words[action].map(sent)];
@@ -300,20 +315,27 @@ const callOf = (each: Case): Call => ({
 /** The call that a case should make, except for the form of the settings' literals. */
 function wantedCall(each: Case): Call {
     const { amd64, arm64 } = each.args.release!.sha256! as typeof sums;
-    const plan: Plan = {
-        version: "3.32.0",
-        archives: [
-            ["amd64", { url: urlOf(each, "amd64"), query: "", sha256: amd64 }],
-            ["arm64", { url: urlOf(each, "arm64"), query: "", sha256: arm64 }],
-        ],
-        proxy: "",
+    const version = "3.32.0";
+    const archives: ClassPlan["archives"] = [
+        ["amd64", { url: urlOf(each, "amd64"), query: "", sha256: amd64 }],
+        ["arm64", { url: urlOf(each, "arm64"), query: "", sha256: arm64 }],
+    ];
+    const runtimeClass: ClassPlan = {
+        ...{ name: Object.keys(each.args.runtimeClasses!)[0]!, version, archives },
+        handler: classOf(each.args).handler as string,
         shimPath: "bin/containerd-shim-kata-v2",
         configuration: "share/defaults/kata-containers/configuration-qemu.toml",
-        handler: classOf(each.args).handler as string,
+        needs: ["kvm", "vhost_vsock", "vhost_net"],
+        nodeSelector: {},
         debug: false,
         settings: settingsOf(each)
             .sort(([a], [b]) => (a < b ? -1 : 1))
             .map(([key, value]) => [key, JSON.stringify(value)]),
+    };
+    const plan: Plan = {
+        classes: [runtimeClass],
+        releases: [{ version, archives }],
+        proxy: "",
         changeUnderRunningPods: false,
         forceRemoval: false,
         hostChecks: "enforce",
@@ -381,20 +403,28 @@ class Machine {
 /** A hostile text as an argument of a process, which cannot contain NUL. */
 const argument = heap.map((text) => text.replaceAll("\0", ""));
 const archive = fc.record({ url: argument, query: fc.constant(""), sha256: argument });
+const archives = fc.tuple(
+    fc.tuple(fc.constant("amd64" as const), archive),
+    fc.tuple(fc.constant("arm64" as const), archive),
+);
+const hostileClass = fc.record({
+    name: argument,
+    version: argument,
+    archives,
+    shimPath: argument,
+    configuration: argument,
+    handler: argument,
+    nodeSelector: fc.constant({}),
+    needs: fc.array(argument, { maxLength: 3 }) as unknown as fc.Arbitrary<ClassPlan["needs"]>,
+    debug: fc.boolean(),
+    settings: fc.array(fc.tuple(argument, argument), { maxLength: 3 }),
+});
 /** Calls without validation, with hostile texts in every field that becomes an argument. */
 const hostileCalls = fc.record({
     plan: fc.record({
-        version: argument,
-        archives: fc.tuple(
-            fc.tuple(fc.constant("amd64" as const), archive),
-            fc.tuple(fc.constant("arm64" as const), archive),
-        ),
+        classes: fc.array(hostileClass, { minLength: 1, maxLength: 3 }) as unknown as fc.Arbitrary<Plan["classes"]>,
+        releases: fc.array(fc.record({ version: argument, archives }), { minLength: 1, maxLength: 2 }),
         proxy: fc.constant(""),
-        shimPath: argument,
-        configuration: argument,
-        handler: argument,
-        debug: fc.boolean(),
-        settings: fc.array(fc.tuple(argument, argument), { maxLength: 3 }),
         cgroupDriver: fc.option(argument, { nil: undefined }) as fc.Arbitrary<Plan["cgroupDriver"]>,
         changeUnderRunningPods: fc.boolean(),
         forceRemoval: fc.boolean(),
@@ -564,8 +594,9 @@ inEveryShell("hostile texts in the node program", (sandbox) => {
             async function run(cases: { parts: Parts; text: string }[]): Promise<(i: number) => void> {
                 const batch = new Batch(sandbox());
                 batch.define(`
-                    variables() { parse "$@"; printf '%s\\0' "$OWNER" "$VERSION" "$URL_AMD64" "$URL_ARM64" "$SHA256_AMD64" "$SHA256_ARM64"; }
-                    configure() { file=$1; shift; parse "$@"; toml_set "$file" "$SETTINGS"; }
+                    variables() { parse "$@"; printf '%s\\0' "$OWNER"
+                        for name in version url-amd64 url-arm64 sha256-amd64 sha256-arm64; do printf '%s\\0' "$(given 1 $name)"; done; }
+                    configure() { file=$1; shift; parse "$@"; toml_set "$file" "$(settings_of "$REQUESTED")"; }
                     own() { rm -f "$STATE_DIR"/owner*; parse "$@"; refuse_other_owners; claim; claim; }`);
                 for (const [i, { parts, text }] of cases.entries()) {
                     const each = caseOf(parts);

@@ -2,23 +2,23 @@
 
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
+import { classArguments, parsed } from "../support/arguments";
 import { inEveryShell } from "../support/shells";
 
 inEveryShell("owners", (sandbox) => {
-    type Claim = [owner: string, node?: string, handler?: string];
-    const variables = ([owner, node = "worker-1", handler = "kata-qemu"]: Claim) =>
-        `OWNER='${owner}' NODE=${node} HANDLER=${handler}`;
+    type Claim = [owner: string, node?: string, handlers?: string];
+    const claimed = ([owner, node = "worker-1", handlers = "kata-qemu"]: Claim, ...more: string[]) =>
+        parsed("stage", `--owner=${owner}`, `--node=${node}`, `--handlers=${handlers}`, ...more);
     /** Stages for an owner; the script `download` stands for the download. */
     const stage = (claim: Claim, download = ":") =>
         sandbox().run(`
-            architecture() { echo amd64; }
             check_host() { :; }
             check_node_name() { :; }
             download_release() { step release; ${download}; }
-            ${variables(claim)} VERSION=3.32.0 URL_AMD64="" URL_ARM64="" SHA256_AMD64=0123456789ab SHA256_ARM64=""
+            ${claimed(claim, "--release=3.32.0", "--url-amd64=/a", "--sha256-amd64=0123456789ab")}
             do_stage`);
     const release = (claim: Claim) =>
-        sandbox().run(`${variables(claim)}; if release_claim; then echo released; else echo last; fi`);
+        sandbox().run(`${claimed(claim)}; if release_claim; then echo released; else echo last; fi`);
     const owners = () => readFileSync(sandbox().path("state/owners"), "utf8");
     const kata = "acme/shop/prod/kata";
     const virtual = "acme/shop/prod/virtual";
@@ -28,6 +28,18 @@ inEveryShell("owners", (sandbox) => {
         expect(owners()).to.equal(`${kata}\tworker-1\tkata-qemu\n`);
         await stage([kata]);
         expect(owners()).to.equal(`${kata}\tworker-1\tkata-qemu\n`);
+    });
+
+    it("a claim has all handlers in one order, and other components with one of them are refused", async () => {
+        await stage([kata, "worker-1", "kata-clh,kata-qemu"]);
+        expect(owners()).to.equal(`${kata}\tworker-1\tkata-clh,kata-qemu\n`);
+        const { stderr } = await stage([virtual, "worker-1", "kata-qemu"]);
+        expect(stderr).to.contain(
+            `with the handlers kata-clh,kata-qemu; ${virtual} cannot add kata-qemu: two components`,
+        );
+        const classes = [...classArguments("kata-qemu"), ...classArguments("kata-clh")];
+        const { stdout } = await sandbox().run(`${parsed("activate", ...classes)}; claimed_handlers`);
+        expect(stdout).to.equal("kata-clh,kata-qemu\n");
     });
 
     it("a changed handler of a component replaces its claim", async () => {
@@ -53,7 +65,7 @@ inEveryShell("owners", (sandbox) => {
         const { status, stderr } = await stage([kata], "echo downloaded >&2");
         expect(status).to.equal(1);
         expect(stderr)
-            .to.contain(`is managed by ${virtual} with the handler kata-qemu; it took the node over from ${kata}`)
+            .to.contain(`is managed by ${virtual} with the handlers kata-qemu; it took the node over from ${kata}`)
             .and.not.contain("downloaded");
         expect(await stage([virtual])).to.include({ status: 0 });
     });
@@ -63,7 +75,7 @@ inEveryShell("owners", (sandbox) => {
         const { status, stderr } = await stage([virtual, "worker-1", "kata"], "echo downloaded >&2");
         expect(status).to.equal(1);
         expect(stderr)
-            .to.contain(`this node is managed by ${kata} with the handler kata-qemu; ${virtual} cannot add kata`)
+            .to.contain(`this node is managed by ${kata} with the handlers kata-qemu; ${virtual} cannot add kata`)
             .and.not.contain("downloaded");
     });
 

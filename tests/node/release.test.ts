@@ -11,7 +11,7 @@ const sha256 = (data: Buffer) => createHash("sha256").update(data).digest("hex")
 const download = (sandbox: Sandbox, url: string, sum: string, script = "") =>
     sandbox.run(
         `${preferred(sandbox)}; ${script}
-        HOST_CHECKS=warn VERSION=3.32.0 TREE=3.32.0-abc; download_release "$R_URL" "$R_SUM"`,
+        HOST_CHECKS=warn; download_release 3.32.0-abc "$R_URL" "$R_SUM"`,
         { R_URL: url, R_SUM: sum },
     );
 
@@ -66,8 +66,8 @@ inEveryShell("downloading a release", (sandbox) => {
             chmodSync(sandbox().path(`path/${tool}`), 0o755);
             const result = await sandbox().run(
                 `${hidden}
-                HOST_CHECKS=warn VERSION=3.32.0 TREE=3.32.0-${tool}; download_release "$R_URL" "$R_SUM"`,
-                { R_URL: url, R_SUM: sha256(data), KATA_URL_QUERY_AMD64: query, KATA_URL_QUERY_ARM64: query },
+                HOST_CHECKS=warn; download_release 3.32.0-${tool} "$R_URL" "$R_SUM" "$R_QUERY"`,
+                { R_URL: url, R_SUM: sha256(data), R_QUERY: query },
             );
             expect(result).to.include({ status: 0, stderr: "" });
             expect(asked.at(-1)).to.equal(`/kata.tar.zst${query}`);

@@ -6,7 +6,7 @@ import { inEveryShell } from "../support/shells";
 inEveryShell("the runtime handlers that the kubelet reports", (sandbox) => {
     const reported = (answer: string, more = ":") =>
         sandbox().run(`
-            HANDLER=kata-qemu NODE=worker-1 CONTAINERD_MAJOR=2 KUBELET_UNIT=kubelet.service
+            REQUESTED=kata-qemu NODE=worker-1 CONTAINERD_MAJOR=2 KUBELET_UNIT=kubelet.service
             kubelet_pid() { echo 1; }
             kubelet_status_interval() { echo 0; }
             within() { echo "$1" >limit; shift; "$@"; }
@@ -15,7 +15,7 @@ inEveryShell("the runtime handlers that the kubelet reports", (sandbox) => {
 ${answer}
 END
             }
-            ${more}; require_reported_handler; echo passed`);
+            ${more}; require_reported_handlers; echo passed`);
     const node = (...names: string[]) =>
         JSON.stringify({
             metadata: { managedFields: [{ fieldsV1: { "f:status": { "f:runtimeHandlers": {} } } }] },
@@ -55,10 +55,10 @@ END
             const file = sandbox().write("config", config);
             sandbox().write("proc/30/cmdline", `kubelet\0--config=${file}\0${flags}\0`);
             const { stdout } = await sandbox().run(`
-                HANDLER=kata-qemu CONTAINERD_MAJOR=2
+                REQUESTED=kata-qemu CONTAINERD_MAJOR=2
                 kubelet_pid() { echo 30; }
                 within() { echo "$1"; }
-                require_reported_handler`);
+                require_reported_handlers`);
             expect(stdout, config + flags).to.equal(`${seconds}\n`);
         }
     });

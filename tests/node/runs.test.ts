@@ -60,20 +60,20 @@ inEveryShell("a run of an action", (sandbox) => {
     it("passes arguments on as they are, and variables in the environment only", async () => {
         const setting = "--set=a.b=\"$HOME $$ %h $A 'x' * \\n\"";
         const env = {
-            KATA_URL_QUERY_AMD64: "?signature=a b*$c'd\"e",
+            KATA_URL_QUERIES: "?signature=a b*$c'd\"e",
             https_proxy: "http://user:word@proxy:3128",
             NO_PROXY: "10.0.0.0/8",
             OTHER: "other",
         };
         const { stdout, stderr } = await run(
-            'printf "%s\\n" "$SETTINGS" "$KATA_URL_QUERY_AMD64" "$https_proxy" "$NO_PROXY"; env | grep -c ^OTHER= || cat',
-            `program ${activate} '${setting.replaceAll("'", "'\\''")}'`,
+            'printf "%s\\n" "$(settings_of k)" "$KATA_URL_QUERIES" "$https_proxy" "$NO_PROXY"; env | grep -c ^OTHER= || cat',
+            `program ${activate} --class=k '${setting.replaceAll("'", "'\\''")}'`,
             env,
         );
         expect(stderr).to.equal("");
         const { OTHER: _, ...passed } = env;
         const setTo = `a\tb\t${setting.slice("--set=a.b=".length)}`;
-        expect(stdout.split("\n").slice(1)).to.deep.equal(["", setTo, ...Object.values(passed), "0", ""]);
+        expect(stdout.split("\n").slice(1)).to.deep.equal([setTo, ...Object.values(passed), "0", ""]);
         const told = readFileSync(sandbox().path("told"), "utf8");
         expect(told).to.not.match(/signature|word@|HOME/);
         expect(told).to.match(/^--unit=kata-containers-activate-.*\.service$/m);

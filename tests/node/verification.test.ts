@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { expect } from "chai";
+import { classArguments, parsed } from "../support/arguments";
 import { inEveryShell } from "../support/shells";
 
 const time = /Kata 3\.32\.0 booted a guest at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/;
@@ -18,8 +19,8 @@ inEveryShell("the verification of a node", (sandbox) => {
 
     /** ctr with one container, which is in the file `container` as long as it exists. */
     const prepared = `
-        ACTION=activate VERIFY=true HANDLER=kata-qemu VERSION=3.32.0 TREE=3.32.0-0123456789ab SHIM_PATH=bin/shim
-        KATA_CONFIG_PATH=$PWD/configuration.toml
+        ${parsed("activate", "--verify=true", ...classArguments("kata-qemu"))}
+        config_of() { echo "$PWD/configuration.toml"; }
         CONTAINERD_MAJOR=1 CONTAINERD_PID=1 CONTAINERD_SOCKET=/s CONTAINERD_UNIT=containerd.service
         timeout() { shift; "$@"; }
         within() { shift; "$@"; }
@@ -43,7 +44,7 @@ inEveryShell("the verification of a node", (sandbox) => {
     const marker = () => existsSync(sandbox().path("state/verification"));
 
     it("boots the pause image through the handler with its configuration, and removes the container", async () => {
-        const { status, stdout, stderr } = await run("verify; verified");
+        const { status, stdout, stderr } = await run("verify kata-qemu; verified kata-qemu");
         expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
         expect(stdout).to.match(time);
         expect(calls().find((call) => call.includes(" run "))).to.equal(
@@ -58,7 +59,7 @@ inEveryShell("the verification of a node", (sandbox) => {
     it("uses the pause image and the snapshotter of CRI, as containerd 1.x and 2.x print them", async () => {
         const dump = (major: number, text: string) => {
             sandbox().write("work/dump.now", text);
-            return run(`CONTAINERD_MAJOR=${major}; verify >/dev/null; grep ' run ' calls | tail -n 1`);
+            return run(`CONTAINERD_MAJOR=${major}; verify kata-qemu >/dev/null; grep ' run ' calls | tail -n 1`);
         };
         sandbox().write("images", "docker.io/other/pause:1\nreg/sandbox@sha256:1\n");
         const first =
@@ -76,15 +77,29 @@ inEveryShell("the verification of a node", (sandbox) => {
         expect((await dump(2, second)).stdout).to.contain(" docker.io/other/pause:1 ");
     });
 
+    it("verifies each class once, and names the one whose guest does not boot", async () => {
+        const classes = ["kata-qemu", "kata-clh"].flatMap((handler) => classArguments(handler));
+        const two = parsed("activate", "--verify=true", ...classes);
+        const boots = () => calls().flatMap((call) => / --runtime io\.containerd\.(\S+)\.v2/.exec(call)?.[1] ?? []);
+        const failing = `${two}; boot() { case $* in *clh*) return 1 ;; esac; }; change_nothing`;
+        expect((await run(failing)).stderr).to.contain("could not boot a guest with the handler kata-clh");
+        expect(boots()).to.deep.equal(["kata-qemu", "kata-clh"]);
+        const { stdout } = await run(`${two}; change_nothing; verified kata-qemu; verified kata-clh`);
+        expect(stdout.match(new RegExp(time, "g"))).to.have.length(2);
+        expect(boots()).to.deep.equal(["kata-qemu", "kata-clh", "kata-clh"]);
+        await run(`${two}; change_nothing`);
+        expect(boots()).to.have.length(3);
+    });
+
     it("boots no guest if rollout.verify is false", async () => {
-        const { status, stdout } = await run("VERIFY=false; verify; verify_once; verified");
+        const { status, stdout } = await run("VERIFY=false; verify kata-qemu; verify_once; verified kata-qemu");
         expect({ status, stdout }).to.deep.equal({ status: 0, stdout: "" });
         expect(existsSync(sandbox().path("calls"))).to.equal(false);
     });
 
     it("fails with the words of ctr and of the shim, and removes the container", async () => {
         const boot = "boot() { : >container; echo level=warning >&2; echo 'ctr: no kernel' >&2; return 1; }";
-        const { status, stdout, stderr } = await run(`${boot}; begin; verify; echo committed`);
+        const { status, stdout, stderr } = await run(`${boot}; begin; verify kata-qemu; echo committed`);
         expect(status).to.equal(1);
         expect(stdout).to.not.contain("committed");
         expect(stderr).to.contain(
@@ -104,9 +119,9 @@ inEveryShell("the verification of a node", (sandbox) => {
 
     it("fails if the program of the container has ended, or if the container cannot be removed", async () => {
         const ended = `ctr() { case "$*" in *"images ls"*) cat images ;; *) : ;; esac; }`;
-        expect((await run(`${ended}; verify`)).stderr).to.contain("the test container has exited");
+        expect((await run(`${ended}; verify kata-qemu`)).stderr).to.contain("the test container has exited");
         const { status, stderr } = await run(
-            'rm() { case $1 in container) return 1 ;; *) command rm "$@" ;; esac; }; verify',
+            'rm() { case $1 in container) return 1 ;; *) command rm "$@" ;; esac; }; verify kata-qemu',
         );
         expect(status).to.equal(1);
         expect(stderr).to.contain("the guest of the container kata-containers-verification boots but does not end");
@@ -115,13 +130,13 @@ inEveryShell("the verification of a node", (sandbox) => {
 
     it("reports a node without a pause image in the status, and does not fail", async () => {
         sandbox().write("images", "docker.io/library/busybox:1\nreg/unpause:1\n");
-        const { status, stdout } = await run("verify; echo status:; verified");
+        const { status, stdout } = await run("verify kata-qemu; echo status:; verified kata-qemu");
         expect(status).to.equal(0);
         expect(stdout).to.match(/status:\nnot verified: containerd has no pause image/);
     });
 
     it("fails if containerd does not list its images", async () => {
-        const { status, stderr } = await run("ctr() { return 1; }; verify");
+        const { status, stderr } = await run("ctr() { return 1; }; verify kata-qemu");
         expect(status).to.equal(1);
         expect(stderr).to.contain("containerd does not list its images");
     });
@@ -130,13 +145,18 @@ inEveryShell("the verification of a node", (sandbox) => {
         await run("change_nothing");
         const runs = () => calls().filter((call) => call.includes(" run ")).length;
         expect(runs()).to.equal(1);
-        expect((await run("change_nothing; VERIFY=false; verified")).stdout).to.match(time);
+        expect((await run("change_nothing; VERIFY=false; verified kata-qemu")).stdout).to.match(time);
         expect(runs()).to.equal(1);
-        for (const change of ["TREE=4.1.0-0123456789ab", "SHIM_PATH=other", "HANDLER=other"]) {
-            expect((await run(`${change}; verified`)).stdout).to.equal("");
+        for (const [name, value] of [
+            ["version", "4.1.0"],
+            ["shim-path", "other"],
+        ] as const) {
+            const changed = parsed("activate", ...classArguments("kata-qemu", { [name]: value }));
+            expect((await run(`${changed}; verified kata-qemu`)).stdout).to.equal("");
         }
+        expect((await run("verified other")).stdout).to.equal("");
         sandbox().write("configuration.toml", "[hypervisor.clh]\n");
-        expect((await run("verified")).stdout).to.equal("");
+        expect((await run("verified kata-qemu")).stdout).to.equal("");
         await run("change_nothing");
         expect(runs()).to.equal(2);
     });

@@ -40,3 +40,18 @@ export const hostile = [
     "a=b=c",
     "%s%n",
 ];
+
+/** The arguments of a class as the node program gets them, in its own order. */
+export const classArguments = (handler: string, given: { [name: string]: string } = {}, settings: string[] = []) => {
+    const all = {
+        ...{ "runtime-class": handler, version: "3.32.0", "sha256-amd64": "0123456789ab".padEnd(64, "0") },
+        ...{ "shim-path": "bin/shim", "kata-config": "share/configuration.toml", needs: "kvm,vhost_vsock,vhost_net" },
+        ...{ debug: "false", ...given },
+    };
+    const words = Object.entries(all).map(([name, value]) => `--${name}=${value}`);
+    return [`--class=${handler}`, ...words, ...settings.map((setting) => `--set=${setting}`)];
+};
+
+/** A call of the node program's `parse` with these arguments, on a machine for amd64. */
+export const parsed = (action: string, ...words: string[]) =>
+    `architecture() { echo amd64; }; parse ${action} ${words.map((word) => `'${word}'`).join(" ")}`;

@@ -7,7 +7,8 @@ import { dirname, join } from "node:path";
 import type { ComponentResourceOptions, Resource } from "@pulumi/pulumi";
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
 import type { ConnectionArgs, KataContainersArgs, NodeStatus } from "../../src";
-import { KataContainers, Shim } from "../../src";
+import { KataContainers, type Shim } from "../../src";
+import { derivedShim } from "../../src/kata/shims";
 
 const checkout = join(__dirname, "../..");
 const lab = join(checkout, "lab/lab");
@@ -176,15 +177,20 @@ export function connection(name: string): ConnectionArgs {
 /** Arguments for a miniature release on the lab's nodes, which have no KVM. */
 export function args(version: string, more: Partial<KataContainersArgs> = {}, on = names()): KataContainersArgs {
     const { url, checksums } = known.releases;
-    const [runtimeClass] = Object.values(more.runtimeClasses ?? {});
-    const shim = runtimeClass?.shim ?? (version === "4.1.0" ? Shim.QemuRuntimeRs : Shim.Qemu);
-    return {
+    const sums = Object.entries(more.runtimeClasses ?? { "kata-qemu": {} }).map(([name, given]) => {
+        const release = (given.version ?? version) as string;
+        return [name, checksums[release]![(given.shim ?? derivedShim(name, release)) as Shim]] as const;
+    });
+    const given = {
         nodes: Object.fromEntries(on.map((name) => [name, { connection: connection(name) }])),
         version,
-        release: { url, sha256: checksums[version]![shim as Shim] },
-        hostChecks: "warn",
+        release: { url, sha256: sums[0]![1] },
+        hostChecks: "warn" as const,
         ...more,
     };
+    if (sums.length === 1) return given;
+    const runtimeClasses = sums.map(([name, sha256]) => [name, { ...more.runtimeClasses![name], sha256 }]);
+    return { ...given, runtimeClasses: Object.fromEntries(runtimeClasses) };
 }
 
 export interface Outputs {

@@ -28,7 +28,7 @@ export const status = {
     containerRuntimeVersion: "containerd://1.7.27",
     cgroupDriver: "systemd",
     kvm: true,
-    sandboxes: { "3.32.0": 2 },
+    sandboxes: { "kata-qemu": { "3.32.0": 2 } },
     verified: { "kata-qemu": "Kata 3.32.0 booted a guest at 2026-11-26T09:15:00Z" },
 };
 

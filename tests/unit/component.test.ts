@@ -112,13 +112,13 @@ describe("KataContainers", () => {
             .and.contain("--owner=acme/shop/prod/kata");
         expect(stage.create)
             .to.match(/stage \\$/m)
-            .and.contain(`--version=${defaultVersion}`);
+            .and.contain(`--release=${defaultVersion}`);
         expect(stage.delete).to.match(/unstage \\\n--owner=acme\/shop\/prod\/kata \\\n--node=worker-1$/);
         expect(activate.create)
             .to.match(/activate \\$/m)
             .and.contain(`--program=${readProgram().id}`);
         expect(activate.delete).to.match(
-            /deactivate \\\n--owner=acme\/shop\/prod\/kata \\\n--node=worker-1 \\\n--handler=kata-qemu$/,
+            /deactivate \\\n--owner=acme\/shop\/prod\/kata \\\n--node=worker-1 \\\n--handlers=kata-qemu$/,
         );
     });
 
@@ -203,7 +203,7 @@ describe("KataContainers", () => {
             scheduling: { nodeSelector: nodeLabels(["kata-vm"]), tolerations },
         });
         expect(inputs).not.to.have.property("overhead");
-        expect(children["kata-worker-1-activate"]!.inputs.create).to.contain("--handler=kata-vm");
+        expect(children["kata-worker-1-activate"]!.inputs.create).to.contain("--class=kata-vm");
     });
 
     it("merges nodeSelector with the labels of Kata nodes, which cannot be changed", async () => {
@@ -219,10 +219,46 @@ describe("KataContainers", () => {
         const runtimeClasses = { "kata-qemu-runtime-rs": null };
         const { children, component } = await deploy({ nodes: oneNode, runtimeClasses });
         expect(children["kata-kata-qemu-runtime-rs"]!.inputs.handler).to.equal("kata-qemu-runtime-rs");
-        expect(children["kata-worker-1-activate"]!.inputs.create).to.contain("--handler=kata-qemu-runtime-rs");
+        expect(children["kata-worker-1-activate"]!.inputs.create).to.contain("--class=kata-qemu-runtime-rs");
         expect(await resolved(component.runtimeClassNames)).to.deep.equal({
             "kata-qemu-runtime-rs": "kata-qemu-runtime-rs",
         });
+    });
+
+    it("creates a RuntimeClass for each entry, all before any node is activated, with one owner", async () => {
+        const runtimeClasses = {
+            "kata-qemu": {},
+            next: { shim: "qemu-runtime-rs", version: "4.1.0", overhead: { enabled: false } },
+            mine: { shim: "qemu", adopt: true },
+        };
+        const { children, component } = await deploy(
+            { nodes: oneNode, version: "3.32.0", runtimeClasses },
+            { handler: "mine" },
+        );
+        const inputs = (name: string) => children[`kata-${name}`]!.inputs;
+        expect(inputs("kata-qemu").overhead).to.deep.equal({ podFixed: { cpu: "10m", memory: "290Mi" } });
+        expect(inputs("next")).to.not.have.property("overhead");
+        for (const name of Object.keys(runtimeClasses)) {
+            expect(inputs(name).metadata.annotations["kata-containers/owner"]).to.equal("acme/shop/prod/kata");
+            expect(inputs(name).scheduling.nodeSelector).to.have.property(`handler.kata-containers/${name}`);
+            expect(children["kata-worker-1-activate"]!.edges).to.include(`kata-${name}`);
+        }
+        expect(await resolved(component.runtimeClassNames)).to.deep.equal({
+            ...{ "kata-qemu": "kata-qemu", next: "next", mine: "mine" },
+        });
+        const words = children["kata-worker-1-activate"]!.inputs.create.match(/^--(class|version)=\S+/gm);
+        expect(words).to.deep.equal([
+            ...["--class=kata-qemu", "--version=3.32.0", "--class=mine", "--version=3.32.0"],
+            ...["--class=next", "--version=4.1.0"],
+        ]);
+    });
+
+    it("labels a node in a preview with the handlers of all classes", async () => {
+        const runtimeClasses = { "kata-qemu": {}, next: { shim: "qemu" } };
+        const { children } = await deploy({ nodes: oneNode, runtimeClasses }, { preview: true });
+        expect(Object.keys(children["kata-worker-1-label"]!.inputs.metadata.labels)).to.have.members([
+            ...["katacontainers.io/kata-runtime", "handler.kata-containers/kata-qemu", "handler.kata-containers/next"],
+        ]);
     });
 
     it("adopts a RuntimeClass with a patch that does not own the handler", async () => {
@@ -276,8 +312,8 @@ describe("KataContainers", () => {
             const { children } = await deploy({ nodes: oneNode, rollout: { verify } }, { preview });
             return children["kata-worker-1-activate"]!.inputs.create;
         };
-        expect(await created()).to.match(/\n--verify=true$/);
-        expect(await created(pulumi.output(false))).to.match(/\n--verify=false$/);
+        expect(await created()).to.match(/\n--verify=true \\\n/);
+        expect(await created(pulumi.output(false))).to.match(/\n--verify=false \\\n/);
         expect(pulumi.isUnknown(await created(unknown(), true))).to.equal(true);
     });
 
@@ -325,7 +361,9 @@ describe("KataContainers", () => {
             const { inputs, children } = await deploy({ nodes: oneNode, version: "3.32.0", release: { url: given } });
             const stage = children["kata-worker-1-stage"]!.inputs;
             expect(secretValue(inputs.release).url).to.equal(url);
-            expect(secretValue(stage.stdin)).to.contain("\n?X-Amz-Signature=0123\n");
+            expect(secretValue(stage.stdin)).to.contain(
+                "\namd64-1=?X-Amz-Signature=0123 arm64-1=?X-Amz-Signature=0123\n",
+            );
             expect(secretValue(stage.create) ?? stage.create).to.contain(
                 "--url-amd64=https://bucket.example.com/kata-static",
             );

@@ -15,10 +15,14 @@ import {
     traits,
 } from "../../src/kata/releases";
 import { derivedShim, paths } from "../../src/kata/shims";
-import { makePlan, type Settings } from "../../src/plan";
+import { type ClassPlan, makePlan, type Settings } from "../../src/plan";
 
 type KnownSettings = Unwrap<Settings>;
-const plan = (settings: KnownSettings) => makePlan(settings);
+/** The plan, and that of its main class. */
+const plan = (settings: KnownSettings) => {
+    const planned = makePlan(settings);
+    return { ...planned, ...planned.classes[0] };
+};
 const withClass = (runtimeClass: NonNullable<KnownSettings["runtimeClasses"]>[string], name = "kata-qemu") => ({
     runtimeClasses: { [name]: runtimeClass },
 });
@@ -272,6 +276,68 @@ describe("the plan", () => {
         expect(plan({}).changeUnderRunningPods).to.equal(false);
         expect(plan({ kubelet: { changeUnderRunningPods: true } }).changeUnderRunningPods).to.equal(true);
         expect(makePlan({}, true).changeUnderRunningPods).to.equal(true);
+    });
+
+    it("plans each class with its own version, handler, debug, settings and overhead", () => {
+        const { classes } = makePlan({
+            version: "3.32.0",
+            debug: true,
+            kubelet: { cgroupDriver: "systemd" },
+            runtimeClasses: {
+                "kata-qemu": { settings: { "runtime.a": 1 } },
+                next: { shim: "qemu-runtime-rs", version: "4.1.0", handler: "kata-next", debug: false },
+            },
+        });
+        const [main, next] = classes as [ClassPlan, ClassPlan];
+        expect([main.name, main.version, main.debug]).to.deep.equal(["kata-qemu", "3.32.0", true]);
+        expect(main.settings).to.deep.equal([
+            ["runtime.a", "1"],
+            ["runtime.sandbox_cgroup_only", "true"],
+        ]);
+        expect([next.name, next.handler, next.version]).to.deep.equal(["next", "kata-next", "4.1.0"]);
+        expect([next.debug, next.overhead?.memory, main.overhead?.memory]).to.deep.equal([false, "320Mi", "290Mi"]);
+        expect(next.shimPath).to.equal("runtime-rs/bin/containerd-shim-kata-v2");
+    });
+
+    it("the main class is the first one by name with the version of the component, or else the first one", () => {
+        const order = (classes: { [name: string]: string | undefined }, handlers: { [name: string]: string } = {}) =>
+            makePlan({
+                version: "3.32.0",
+                runtimeClasses: Object.fromEntries(
+                    Object.entries(classes).map(([name, version]) => [
+                        name,
+                        { shim: "qemu", version, handler: handlers[name] },
+                    ]),
+                ),
+            }).classes.map(({ name }) => name);
+        expect(order({ c: undefined, b: "3.7.0", a: "3.7.0" })).to.deep.equal(["c", "a", "b"]);
+        expect(order({ b: "3.7.0", a: "3.31.0" })).to.deep.equal(["a", "b"]);
+        expect(order({ b: "3.32.0", c: undefined, a: "3.7.0" })).to.deep.equal(["b", "a", "c"]);
+        // The order of the others is that of their handlers.
+        expect(order({ a: undefined, b: undefined, c: undefined }, { b: "z" })).to.deep.equal(["a", "c", "b"]);
+    });
+
+    it("downloads each archive once, and in Kata 4.1.0 one for each implementation", () => {
+        const releases = (version: string) =>
+            makePlan({
+                version,
+                runtimeClasses: {
+                    go: { shim: "qemu" },
+                    "go-too": { shim: "qemu", debug: true },
+                    rust: { shim: "qemu-runtime-rs" },
+                    "amd64-only": { shim: "dragonball" },
+                    old: { shim: "qemu", version: "3.7.0" },
+                },
+            }).releases.map(({ archives }) => archives[0]![1].url.split("/").at(-1));
+        expect(releases("3.32.0")).to.have.members([
+            "kata-static-3.32.0-amd64.tar.zst",
+            "kata-static-3.7.0-amd64.tar.xz",
+        ]);
+        expect(releases("4.1.0")).to.have.members([
+            "kata-go-static-4.1.0-amd64.tar.zst",
+            "kata-static-4.1.0-amd64.tar.zst",
+            "kata-static-3.7.0-amd64.tar.xz",
+        ]);
     });
 
     it("sorts the settings by their keys", () => {

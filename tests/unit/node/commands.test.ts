@@ -18,7 +18,7 @@ import {
     unstage,
 } from "../../../src/node/commands";
 import { programOf } from "../../../src/node/program";
-import { makePlan } from "../../../src/plan";
+import { type ClassPlan, makePlan } from "../../../src/plan";
 import { hostile } from "../../support/arguments";
 import { resolved } from "../../support/mocks";
 
@@ -77,7 +77,10 @@ describe("the commands for a node", () => {
     const plan = makePlan({
         version: "3.32.0",
         release: { url: `/srv/${hostile.filter((text) => !text.includes("\n")).join("")}/{archive}` },
-        runtimeClasses: { "kata-qemu": { settings, debug: true } },
+        runtimeClasses: {
+            "kata-qemu": { settings, debug: true },
+            next: { shim: "qemu", version: "2.2.2", handler: "kata-next" },
+        },
         kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true },
     });
 
@@ -95,48 +98,65 @@ describe("the commands for a node", () => {
             const claim = { owner: `acme/shop/prod/${texts.join("")}`, node: "worker-1" };
             const staged = run(stage(plan, claim, program), { shell, stdin: program.packed });
             expect(staged.stderr).to.equal("");
-            const [[, amd64], [, arm64]] = plan.archives as [(typeof plan.archives)[0], (typeof plan.archives)[0]];
+            const [main, next] = plan.classes as [ClassPlan, ClassPlan];
+            const [[, amd64], [, arm64]] = main.archives as [(typeof main.archives)[0], (typeof main.archives)[0]];
+            const [[, { url, sha256 }]] = next.archives as [(typeof main.archives)[0]];
             expect(received(staged.stdout)).to.deep.equal([
                 "stage",
                 `--owner=${claim.owner}`,
                 "--node=worker-1",
-                "--handler=kata-qemu",
-                "--version=3.32.0",
+                "--handlers=kata-next,kata-qemu",
+                "--host-checks=enforce",
+                "--release=3.32.0",
                 `--url-amd64=${amd64.url}`,
                 `--url-arm64=${arm64.url}`,
                 `--sha256-amd64=${amd64.sha256}`,
                 `--sha256-arm64=${arm64.sha256}`,
-                "--host-checks=enforce",
+                "--release=2.2.2",
+                `--url-amd64=${url}`,
+                `--sha256-amd64=${sha256}`,
+                "--needs=kvm,vhost_vsock,vhost_net",
             ]);
 
             const activated = run(activate(plan, claim, program), { shell });
             expect(activated.stderr).to.equal("");
-            const sets = plan.settings.map(([key, literal]) => `--set=${key}=${literal}`);
+            const sets = main.settings.map(([key, literal]) => `--set=${key}=${literal}`);
             expect(sets).to.have.length(hostile.length + 1);
             expect(received(activated.stdout)).to.deep.equal([
                 "activate",
                 `--program=${program.id}`,
                 `--owner=${claim.owner}`,
                 "--node=worker-1",
-                "--version=3.32.0",
-                `--sha256-amd64=${amd64.sha256}`,
-                `--sha256-arm64=${arm64.sha256}`,
-                "--handler=kata-qemu",
-                "--shim-path=bin/containerd-shim-kata-v2",
-                "--kata-config=share/defaults/kata-containers/configuration-qemu.toml",
-                "--debug=true",
-                ...sets,
                 "--cgroup-driver=systemd",
                 "--change-under-running-pods=true",
                 "--host-checks=enforce",
                 "--verify=true",
+                "--class=kata-qemu",
+                "--runtime-class=kata-qemu",
+                "--version=3.32.0",
+                `--sha256-amd64=${amd64.sha256}`,
+                `--sha256-arm64=${arm64.sha256}`,
+                "--shim-path=bin/containerd-shim-kata-v2",
+                "--kata-config=share/defaults/kata-containers/configuration-qemu.toml",
+                "--needs=kvm,vhost_vsock,vhost_net",
+                "--debug=true",
+                ...sets,
+                "--class=kata-next",
+                "--runtime-class=next",
+                "--version=2.2.2",
+                `--sha256-amd64=${sha256}`,
+                "--shim-path=bin/containerd-shim-kata-v2",
+                "--kata-config=share/defaults/kata-containers/configuration-qemu.toml",
+                "--needs=kvm,vhost_vsock,vhost_net",
+                "--debug=false",
+                "--set=runtime.sandbox_cgroup_only=true",
             ]);
 
             expect(received(run(deactivate(plan, claim), { shell }).stdout)).to.deep.equal([
                 "deactivate",
                 `--owner=${claim.owner}`,
                 "--node=worker-1",
-                "--handler=kata-qemu",
+                "--handlers=kata-next,kata-qemu",
                 "--change-under-running-pods=true",
             ]);
             expect(received(run(unstage(claim), { shell }).stdout)).to.deep.equal([
@@ -172,24 +192,27 @@ describe("the commands for a node", () => {
         becomeUser('shift; exec env SUDO=yes "$@"');
         const { stdout, stderr } = run(stage(plan, claim, program), { stdin: program.packed });
         expect(stderr).to.equal("");
-        expect(received(stdout)).to.have.length(10);
+        expect(received(stdout)).to.have.length(14);
         expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
     });
 
     it("mirror: passes the queries of the URLs on standard input, where no list of processes and no error shows them", async () => {
         becomeRoot();
         const url = "https://bucket.example.com/{archive}?X-Amz-Signature=0123-{arch}";
-        const signed = makePlan({ version: "3.32.0", release: { url } });
-        const asking = programOf(`${installNode}echo "$KATA_URL_QUERY_AMD64 $KATA_URL_QUERY_ARM64 $*"\n`);
+        const runtimeClasses = { go: { shim: "qemu" }, rust: { shim: "qemu-runtime-rs" } } as const;
+        const signed = makePlan({ version: "4.1.0", release: { url }, runtimeClasses });
+        const asking = programOf(`${installNode}echo "$KATA_URL_QUERIES $*"\n`);
         const command = stage(signed, claim, asking);
         const input = stageInput(signed, asking);
-        expect(command).to.contain("--url-amd64=https://bucket.example.com/kata-static-3.32.0-amd64.tar.zst");
+        expect(command).to.contain("--url-amd64=https://bucket.example.com/kata-static-4.1.0-amd64.tar.zst");
         expect(command).to.not.contain("Signature");
         expect(await isSecret(input)).to.equal(true);
         const stdin = await resolved(input);
         const { stdout, stderr } = run(command, { stdin });
         expect(stderr).to.equal("");
-        expect(stdout).to.match(/^\?X-Amz-Signature=0123-amd64 \?X-Amz-Signature=0123-arm64 stage --owner/);
+        expect(stdout).to.match(
+            /^amd64-1=\?X-Amz-Signature=0123-amd64 amd64-2=\?X-Amz-Signature=0123-amd64 arm64-2=\?X-Amz-Signature=0123-arm64 stage/,
+        );
         // Without queries, nothing but the program is sent.
         expect(await resolved(stageInput(plan, program))).to.equal(program.packed);
     });
@@ -198,7 +221,7 @@ describe("the commands for a node", () => {
         becomeUser('shift; exec env -i PATH="$PATH" SUDO=yes "$@"');
         const proxy = "http://kata:p%40ss@proxy:3128";
         const planned = makePlan({ version: "3.32.0", release: { proxy } });
-        const asking = programOf(`${installNode}echo "$KATA_URL_QUERY_AMD64 $KATA_URL_PROXY $*"\n`);
+        const asking = programOf(`${installNode}echo "$KATA_URL_QUERIES $KATA_URL_PROXY $*"\n`);
         const command = stage(planned, claim, asking);
         expect(command).to.not.contain("proxy");
         const stdin = await resolved(stageInput(planned, asking));
@@ -263,7 +286,7 @@ describe("the commands for a node", () => {
 
     it("probes with the installed node program only if it is the current one", () => {
         becomeRoot();
-        const revision = () => run(probe(program, "worker-1", "kata-qemu")).stdout.trim();
+        const revision = () => run(probe(program, "worker-1", ["kata-qemu", "next"])).stdout.trim();
         const missing = revision();
         expect(missing).to.match(/^[0-9a-f]{12}$/);
         expect(revision()).to.equal(missing);
@@ -275,12 +298,17 @@ describe("the commands for a node", () => {
             .and.not.equal(missing);
 
         run(stage(plan, claim, program), { stdin: program.packed });
-        expect(received(revision())).to.deep.equal(["probe", "--node=worker-1", "--runtime-class=kata-qemu"]);
+        expect(received(revision())).to.deep.equal([
+            "probe",
+            "--node=worker-1",
+            "--runtime-class=kata-qemu",
+            "--runtime-class=next",
+        ]);
     });
 
     it("probes with the program that it sends, and runs nothing of one that arrives incomplete", () => {
         becomeRoot();
-        const command = probeWithProgram("worker-1", "kata-qemu");
+        const command = probeWithProgram("worker-1", ["kata-qemu"]);
         for (const shell of shells) {
             const { stdout, stderr } = run(command, { shell, stdin: program.packed });
             expect(stderr).to.equal("");

@@ -9,7 +9,7 @@ describe("the check for an existing RuntimeClass", () => {
     const servers: SshServer[] = [];
     /** A node that gives this answer of the API server; without one, commands never end. */
     const start = async (runtimeClass?: unknown, after = 0) => {
-        const answer = { stage: { drift: [] }, activate: { drift: [] }, runtimeClass };
+        const answer = { stage: { drift: [] }, activate: { drift: [] }, runtimeClasses: { "kata-qemu": runtimeClass } };
         const stdout = `progress\n${JSON.stringify(answer)}\n`;
         const server = await SshServer.start(runtimeClass === undefined ? undefined : { stdout, after });
         servers.push(server);

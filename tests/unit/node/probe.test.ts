@@ -93,7 +93,7 @@ describe("a probe", function () {
         const metadata = (labels: object) => ({ kind: "PartialObjectMetadata", metadata: { labels } });
         const [unchanged, changed] = [
             await start(answer({ node: metadata({ "katacontainers.io/kata-runtime": "true" }) })),
-            await start(answer({ node: metadata({}), runtimeClass: { kind: "Status", code: 404 } })),
+            await start(answer({ node: metadata({}), runtimeClasses: { "kata-qemu": { kind: "Status", code: 404 } } })),
         ];
         const { children, warnings } = await deployNodes({ a: unchanged.connection, b: changed.connection });
         const repaired = "kata-containers/repaired";
@@ -110,8 +110,11 @@ describe("a probe", function () {
     });
 
     it("changes the RuntimeClass only if all nodes report the same drift, and otherwise names what each reports", async () => {
-        const missing = answer({ runtimeClass: { kind: "Status", code: 404 } });
-        const [a, b] = [await start(missing), await start(answer({ runtimeClass: { kind: "PartialObjectMetadata" } }))];
+        const missing = answer({ runtimeClasses: { "kata-qemu": { kind: "Status", code: 404 } } });
+        const [a, b] = [
+            await start(missing),
+            await start(answer({ runtimeClasses: { "kata-qemu": { kind: "PartialObjectMetadata" } } })),
+        ];
         const { children, warnings } = await deployNodes({ a: a.connection, b: b.connection });
         expect(warnings.join()).to.match(
             /RuntimeClass kata-qemu: not repaired, because the nodes report different states \(a: is missing; b: .*is missing.*\)/,
@@ -119,6 +122,18 @@ describe("a probe", function () {
         expect(children["kata-kata-qemu"]!.inputs.metadata.annotations).to.not.have.property(
             "kata-containers/repaired",
         );
+    });
+
+    it("asks each node once for all RuntimeClasses, and repairs only the one that has drifted", async () => {
+        const missing = { kind: "Status", code: 404 };
+        const node = await start(answer({ runtimeClasses: { next: missing } }));
+        const runtimeClasses = { "kata-qemu": {}, next: { shim: "qemu-runtime-rs" } };
+        const { children, warnings } = await deployNodes({ a: node.connection }, { runtimeClasses });
+        expect(node.commands).to.have.length(1);
+        expect(node.commands[0]).to.match(/\n--runtime-class=kata-qemu \\\n--runtime-class=next$/);
+        expect(warnings.join()).to.contain("RuntimeClass next: is missing").and.not.contain("kata-qemu: is missing");
+        const repaired = (name: string) => children[name]!.inputs.metadata.annotations["kata-containers/repaired"];
+        expect([repaired("kata-kata-qemu"), typeof repaired("kata-next")]).to.deep.equal([undefined, "string"]);
     });
 
     it("repairs the label of a handler that is missing", async () => {
@@ -202,7 +217,7 @@ describe("a probe", function () {
                 endpoints: { a: pulumi.output({ ...(endpoint as object), port } as never), b: pulumi.output(endpoint) },
                 program: programOf(""),
                 drift: "enforce",
-                runtimeClass: { name: "kata-qemu", adopt: false, hasOverhead: pulumi.output(true) },
+                runtimeClasses: { "kata-qemu": { adopt: false, hasOverhead: pulumi.output(true) } },
             },
             { answer: 2000, start: 0, pause: 1000 },
         );

@@ -8,7 +8,7 @@ import { programFiles, programOf, readProgram } from "../../../src/node/program"
 describe("the node program", () => {
     const folder = join(__dirname, "../../../node");
 
-    it("the node program has its files in the order of their numbers, with distributions and cri between 50 and 55", () => {
+    it("the node program has its files in the order of their numbers, with distributions and cri between 50 and 60", () => {
         const names = programFiles().map(([name]) => name);
         const numbered = names.filter((name) => !name.includes("/"));
         expect(numbered).to.deep.equal([...numbered].sort());
@@ -22,7 +22,7 @@ describe("the node program", () => {
             "50-release.sh",
             ...distributions,
             ...cri,
-            "55-sandboxes.sh",
+            "60-kata.sh",
         ]);
         expect(names.slice(-2)).to.deep.equal(["90-main.sh", "99-run.sh"]);
     });

@@ -1,22 +1,22 @@
-# The running sandboxes: their pods, how many there are of each release, and how to end them.
+# The running sandboxes: their pods, how many there are of each handler and release, and how to end them.
 
 no_sandboxes() { [ -z "$(sandboxes)" ]; }
 
 sandbox_names() { sandboxes | cut -f 2 | pod_names; }
 
-# sandboxes_by_version: the inside of an object of JSON.
-sandboxes_by_version() {
+# sandboxes_of HANDLER: how many of its sandboxes run on each release, as an object of JSON.
+sandboxes_of() {
     local tree
-    sandboxes | cut -f 1 | while IFS= read -r tree; do version_of "$tree"; done |
-        sort | uniq -c | sed 's/^ *\([0-9]*\) \(.*\)$/"\2":\1/' | paste -s -d , -
+    containers_on "$1" >"$WORK_DIR/containers"
+    printf '{%s}' "$(sandboxes | grep -wF -f "$WORK_DIR/containers" | while read -r tree _; do version_of "$tree"; done |
+        sort | uniq -c | sed 's/^ *\([0-9]*\) \(.*\)$/"\2":\1/' | paste -s -d , -)"
 }
 
-# old_sandboxes: for each release but the active one, a line about the sandboxes that run on it.
+# old_sandboxes: for each release that no class uses any longer, a line about the sandboxes that run on it.
 old_sandboxes() {
-    local active tree
-    active=$(active_tree)
+    local tree
     sandboxes >"$WORK_DIR/sandboxes"
-    cut -f 1 "$WORK_DIR/sandboxes" | grep -vxF -e "$active" | sort -u >"$WORK_DIR/old-trees" || :
+    cut -f 1 "$WORK_DIR/sandboxes" | grep -vxF -e "$(recorded_trees)" | sort -u >"$WORK_DIR/old-trees" || :
     [ -s "$WORK_DIR/old-trees" ] || return 0
     (find_containerd) >/dev/null 2>&1 || return 0
     find_containerd

@@ -1,0 +1,45 @@
+# The Node of this machine in the cluster, and its RuntimeClasses: asked with the credentials of the kubelet.
+
+# ask_cluster [FORM]: puts the metadata of this Node and of the RuntimeClasses that a probe asks for, by their names, as JSON in
+# $WORK_DIR/node and $WORK_DIR/runtime-classes, or the whole objects if FORM is empty. It reads them with the kubelet's
+# credentials; null and {} if those come from a plugin, for instance of a cloud, or if the API server does not answer.
+ask_cluster() {
+    local kubeconfig server name form="${1-;as=PartialObjectMetadata;g=meta.k8s.io;v=v1}"
+    printf null >"$WORK_DIR/node"
+    printf '{}' >"$WORK_DIR/runtime-classes"
+    kubeconfig=$(kubelet_kubeconfig "$(kubelet_pid)" 2>/dev/null) || kubeconfig=""
+    if [ -z "$NODE" ] || [ ! -r "$kubeconfig" ] || ! have curl; then return; fi
+    server=$(kubeconfig_entry "$kubeconfig" server)
+    set -- -o "$WORK_DIR/answer" "$server/api/v1/nodes/$NODE"
+    for name in $(given "" runtime-class); do
+        set -- "$@" -o "$WORK_DIR/answer-$name" "$server/apis/node.k8s.io/v1/runtimeclasses/$name"
+    done
+    curl -sS -m 10 --noproxy '*' -H "Accept: application/json$form" \
+        --cacert "$(credential "$kubeconfig" certificate-authority)" --cert "$(credential "$kubeconfig" client-certificate)" \
+        --key "$(credential "$kubeconfig" client-key)" "$@" 2>/dev/null || return 0
+    mv "$WORK_DIR/answer" "$WORK_DIR/node"
+    for name in $(given "" runtime-class); do
+        printf '"%s":%s\n' "$name" "$(tr -d '\n' <"$WORK_DIR/answer-$name")"
+    done | paste -s -d , - | sed 's/.*/{&}/' >"$WORK_DIR/runtime-classes"
+}
+
+# check_node_name: refuses a machine whose node name differs from the requested one. Without a kubelet there is no node
+# yet, and activate refuses it.
+check_node_name() {
+    local name
+    step "name of the node"
+    [ -n "$(kubelet_pid)" ] || return 0
+    name=$(kubelet_node_name)
+    [ "$name" = "$NODE" ] || fail "this machine is the node $name in Kubernetes, not $NODE; nothing was changed" \
+        "correct the name or the connection of $NODE in \`nodes\`"
+}
+
+# check_node_exists: refuses a Node that was deleted, because the label would create it again. If the
+# kubelet's credentials come from a plugin, this is not checked; a healthy kubelet registered its Node when it started.
+check_node_exists() {
+    ask_cluster
+    if grep -q '"code": *404' "$WORK_DIR/node"; then
+        fail "the cluster has no Node $NODE; nothing was changed" \
+            "restart the kubelet, which registers it (systemctl restart $KUBELET_UNIT), or remove $NODE from \`nodes\`"
+    fi
+}
