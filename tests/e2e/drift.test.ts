@@ -164,7 +164,7 @@ describe("drift", function () {
             "the entries of this package in /etc/containerd/config.toml were changed",
             "/opt/kata was changed, it was a link to kata-releases/3.32.0-",
             "/etc/modules-load.d/kata-containers.conf is missing",
-            "worker-2: .*/etc/kata-containers/kata-qemu/configuration.toml was changed",
+            "worker-2 has drifted: .*/etc/kata-containers/kata-qemu/configuration.toml was changed",
             "/usr/local/bin/containerd-shim-kata-qemu-v2 is missing",
         );
         onNode(first, "rm /opt/kata.kata-containers-displaced");

@@ -131,7 +131,7 @@ describe("a changed handler on real nodes", function () {
         const preview = await stack.preview(given("kata"));
         const removal = every("update", ["activate", "label"], [first]);
         expect(changes(preview)).to.deep.equal(removal);
-        expect(preview.log).to.contain("worker-1: the earlier runtime kata-qemu is no longer in use");
+        expect(preview.log).to.contain("worker-1 has drifted: the earlier runtime kata-qemu is no longer in use");
         expect(changes(await stack.up(given("kata")))).to.deep.equal(removal);
         expect(installed(first)).to.deep.equal(three("kata"));
         expect(handlersOf(first)).to.deep.equal(["kata"]);
@@ -146,7 +146,7 @@ describe("a changed handler on real nodes", function () {
         expect(installed(second)).to.deep.equal(three("kata kata-qemu"));
         for (const node of names()) endsOn(node, `new-${node}`, "kata");
         expect(await stack.failDestroy()).to.match(
-            /sandboxes still run on Kata Containers: default\/old-worker-2[\s\S]*labels are gone already/,
+            /sandboxes still run on Kata Containers: default\/old-worker-2[\s\S]*labels are already\s+removed/,
         );
         endsOn(second, `old-${second}`, "kata-qemu");
         await stack.destroy();
