@@ -6,7 +6,7 @@ parse() {
     ACTION=$1
     shift
     OWNER="" NODE="" PROGRAM="" CGROUP_DRIVER="" REQUESTED="" GROUPED=""
-    CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce FORCE=false VERIFY=false
+    CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce FORCE=false
     for argument in "$@"; do
         name=${argument%%=*} value=${argument#*=}
         case $argument in
@@ -17,14 +17,13 @@ parse() {
             --change-under-running-pods=*) CHANGE_UNDER_RUNNING_PODS=$value ;;
             --host-checks=*) HOST_CHECKS=$value ;;
             --force=*) FORCE=$value ;;
-            --verify=*) VERIFY=$value ;;
             --handlers=*) REQUESTED=$(printf %s "$value" | tr , ' ') ;;
             --class=*) group=$value REQUESTED="${REQUESTED:+$REQUESTED }$value" ;;
             --release=*)
                 group=$((${group:-0} + 1))
                 GROUPED=$GROUPED$group${TAB}version$TAB$value$NEWLINE
                 ;;
-            --runtime-class=* | --version=* | --url-*=* | --sha256-*=* | --shim-path=* | --kata-config=* | --needs=* | --debug=* | --set=*=*)
+            --runtime-class=* | --version=* | --url-*=* | --sha256-*=* | --shim-path=* | --kata-config=* | --needs=* | --debug=* | --set=*=* | --verify=*)
                 GROUPED=$GROUPED$group$TAB${name#--}$TAB$value$NEWLINE
                 ;;
             # It only makes a command run again.
@@ -32,6 +31,7 @@ parse() {
             *) fail "unknown argument $argument" "run pulumi again, so that this node gets the current node program" ;;
         esac
     done
+    VERIFY=$(given "" "verify")
 }
 
 groups() { printf %s "$GROUPED" | cut -f 1 | unique; }

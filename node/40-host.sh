@@ -25,19 +25,19 @@ wanted_modules() {
 }
 
 check_host() {
-    local name findings
+    local name findings report
     step "host checks"
     for name in $(wanted_modules); do
         ! module_available "$name" || modprobe "$name" || :
     done 2>"$WORK_DIR/modprobe"
     findings=$(host_findings)
     if [ -z "$findings" ]; then return; fi
-    if [ "$HOST_CHECKS" = warn ]; then
-        printf '%s\n' "$findings" | sed "s/^/warning: /; s/$TAB/; to fix it: /"
-    else
-        fail "this machine cannot run Kata Containers:$NEWLINE$(printf '%s\n' "$findings" | sed "s/$TAB/: /; s/^/    - /")" \
-            "fix this, or set hostChecks to \"warn\" to install anyway"
-    fi
+    report="this machine does not meet the requirements of its RuntimeClasses:$NEWLINE$(printf '%s\n' "$findings" | sed "s/$TAB/: /; s/^/    - /")"
+    case $HOST_CHECKS:$findings in
+        *unprotected*) fail "$report" "fix this, or remove the RuntimeClass (hostChecks does not apply to the protection of pods)" ;;
+        warn:*) printf '%s\n' "$findings" | sed "s/^/warning: /; s/$TAB/; to fix it: /" ;;
+        *) fail "$report" "fix this, or set hostChecks to \"warn\" to install anyway" ;;
+    esac
 }
 
 # host_findings: the requirements that are not met, one per line: finding, tab, remedy. It loads nothing.
@@ -70,12 +70,12 @@ unmet() { # NEED
         sev_snp) require_on "AMD SEV-SNP" /sys/module/kvm_amd/parameters/sev_snp ;;
         tdx) require_on "Intel TDX" /sys/module/kvm_intel/parameters/tdx ;;
         vfio) [ -n "$(ls /sys/kernel/iommu_groups 2>/dev/null)" ] ||
-            finding "the IOMMU is not active" "enable it in the firmware, and boot with intel_iommu=on or amd_iommu=on" ;;
+            finding "the IOMMU is not active" "enable it in the firmware (SMMU on arm64); on amd64, also boot with intel_iommu=on or amd_iommu=on" ;;
     esac
 }
 require_on() { # NAME FILE
     grep -qx '[Y1]' "$2" 2>/dev/null ||
-        finding "$1 is not active ($2)" "enable it in the firmware and the kernel, or remove the RuntimeClass that needs it"
+        finding "$1 is not active ($2), so pods would run unprotected" "enable it in the firmware and the kernel, or remove the RuntimeClass that needs it"
 }
 finding() { printf '%s\t%s\n' "$1" "$2"; }
 load_failure() { grep "$1" "$WORK_DIR/modprobe" 2>/dev/null | tail -n 1 | excerpt | sed 's/^/: /'; } # MODULE

@@ -19,8 +19,9 @@ require_archives() {
     esac
     for group in $(groups); do
         [ -n "$(given "$group" "sha256-$(architecture)")" ] ||
-            fail "this package has no checksum for the $(architecture) archive of Kata Containers $(given "$group" version)" \
-                "set release.sha256.$(architecture), or version to a release for $(architecture), or remove this node from \`nodes\`"
+            fail "Kata Containers $(given "$group" version) cannot be installed on $(architecture): the shim does not support it, or has no checksum" \
+                "choose a shim and a version for $(architecture) (docs/shims.md), set release.sha256.$(architecture) or\
+ runtimeClasses.NAME.sha256.$(architecture) if only the checksum is missing, or remove this node from \`nodes\`"
     done
 }
 

@@ -16,7 +16,7 @@ refuse_other_owners() {
         elif [ "$(stack_of "$component")" != "$(stack_of "$OWNER")" ]; then
             reason="$OWNER cannot manage it too"
         elif [ "$handlers" != "$(claimed_handlers)" ]; then
-            reason="$OWNER cannot add $(claimed_handlers): two components on a node are not supported yet"
+            reason="$OWNER with $(claimed_handlers) cannot manage it too: two components on a node are not supported yet"
         elif [ -n "$claimed" ]; then
             reason="it took the node over from $OWNER"
         fi
@@ -139,7 +139,7 @@ plan_activation() {
     want_containerd
     want_kubelet
     if [ -s "$WORK_DIR/edits" ] || [ -e "$STATE_DIR/edits" ]; then want_file "$WORK_DIR/edits" "$STATE_DIR/edits"; fi
-    # For the day when a handler is only kept.
+    # For a later change that keeps a handler while pods run on it.
     printf %s "$GROUPED" >"$WORK_DIR/classes"
     want_file "$WORK_DIR/classes" "$STATE_DIR/classes"
     # After the files that may have imported from the folder that it displaces.

@@ -63,8 +63,8 @@ export const HostChecks = {
     /** Leave the node unchanged and fail with an error that lists the unmet requirements. */
     Enforce: "enforce",
     /**
-     * Report missing virtualization, kernel modules or cgroup v2 and install anyway, for example before KVM is enabled. Free disk
-     * space is not checked.
+     * Report unmet requirements (virtualization, kernel modules, IOMMU, cgroup v2) and install anyway, for example before KVM is
+     * enabled. Free disk space is not checked. AMD SEV-SNP and Intel TDX are always required by their shims.
      */
     Warn: "warn",
 } as const;
@@ -271,8 +271,8 @@ export interface RuntimeClass {
      */
     version?: Input<string>;
     /**
-     * The checksums of the archive that contains the shim. Defaults to `release.sha256` for the `version` of the
-     * component, and to the checksums in this package for another one.
+     * The checksums of the archive that contains the shim. Defaults to `release.sha256` if that is set and the RuntimeClass has
+     * the `version` of the component, otherwise to the checksums in this package.
      *
      * Required in addition to `release.sha256` if the RuntimeClasses use both archives of the same release: one contains the
      * Rust shims, the other the Go shims (`kata-go-static`, Kata 4.1.0 and later).
@@ -401,11 +401,13 @@ export interface Rollout {
      */
     drain?: Drain;
     /**
-     * Whether to boot a guest on each node at the end of a change, in a test container without a network and outside Kubernetes,
-     * from the node's pause image, which is removed at once. Defaults to `true`, or `false` with `hostChecks: "warn"`.
+     * Whether to boot a guest for each RuntimeClass on each node at the end of a change, in a test container without a network and
+     * outside Kubernetes, from the node's pause image, which is removed at once. Defaults to `true`, or `false` with
+     * `hostChecks: "warn"`.
      *
-     * If no guest boots within two minutes, the node is rolled back, and the error has the last log lines of the shim and the
-     * hypervisor. A node without a pause image is not verified, and its status says so.
+     * If one of them does not boot within two minutes, the node is rolled back, and the error has the last log lines of the shim and
+     * the hypervisor. A node without a pause image is not verified, and its status says so. The shims of confidential containers
+     * and `remote` are not verified, because their guests do not run an image of the node.
      */
     verify?: Input<boolean>;
 }

@@ -3,7 +3,17 @@
 import type { Unwrap } from "@pulumi/pulumi";
 import { CgroupDriver, HostChecks, type KataContainersArgs, type Rollout } from "./args";
 import { type Architecture, architectures, archives, defaultVersion, type Engine } from "./kata/releases";
-import { architecturesOf, derivedShim, engineOf, type Need, needs, nodeSelector, overhead, paths } from "./kata/shims";
+import {
+    architecturesOf,
+    derivedShim,
+    engineOf,
+    type Need,
+    needs,
+    nodeSelector,
+    overhead,
+    paths,
+    shims,
+} from "./kata/shims";
 import { tomlLiteral } from "./kata/toml";
 
 /** The arguments that are the same for every node. */
@@ -28,6 +38,8 @@ export interface ClassPlan {
     needs: Need[];
     nodeSelector: { [label: string]: string };
     debug: boolean;
+    /** Whether a guest can boot from an image on the node. */
+    isVerifiable: boolean;
     /** Keys of Kata's configuration and TOML literals, in the order of the keys. */
     settings: [key: string, literal: string][];
     overhead?: { cpu: string; memory: string };
@@ -106,6 +118,7 @@ function planClass(name: string, given: Partial<RuntimeClass>, args: Unwrap<Sett
         needs: needs(shim, version),
         nodeSelector: nodeSelector(shim, version),
         debug: given.debug ?? args.debug ?? false,
+        isVerifiable: shims[shim].snapshotter !== "nydus",
         settings: Object.keys(settings)
             .sort()
             .map((key) => [key, tomlLiteral(settings[key])]),

@@ -343,7 +343,7 @@ function handlerProblems(classes: Class[]): Problem[] {
         if (!isText(own)) return [];
         const other = owners.get(own);
         owners.set(own, path);
-        const reason = `must be a name of its own: ${JSON.stringify(own)} is also the handler of ${other}`;
+        const reason = `must be unique: ${JSON.stringify(own)} is already the handler of ${other}; set another one`;
         return other === undefined ? [] : [{ path: `${path}.handler`, reason }];
     });
 }
@@ -363,7 +363,7 @@ function shimProblems({ name, path, given, version, versionPath, shim }: Class):
     return problem(
         compareVersions(version, since) < 0
             ? `"${shim}" requires Kata ${since} or later ${found}`
-            : `"${shim}" is named "${until?.[1]}" from Kata ${until?.[0]} on ${found}`,
+            : `"${shim}" is named "${until?.[1]}" from Kata ${until?.[0]} on ${found}: set it to "${until?.[1]}"`,
     );
 }
 

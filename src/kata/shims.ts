@@ -29,7 +29,7 @@ interface Row {
     /** The default overhead of a pod. Except for `qemu` and `qemu-runtime-rs` before 4.0.0, it is that of kata-deploy. */
     overhead: ByRelease<Overhead>;
     needs: ByRelease<Need[]>;
-    /** Labels of the nodes on which its pods can run, beside those of this package. */
+    /** Labels of the nodes on which its pods can run, in addition to those of this package. */
     nodeSelector: ByRelease<{ [label: string]: string }>;
     /** The snapshotter with which kata-deploy configures it. This package does not set it up. */
     snapshotter: "devmapper" | "nydus" | undefined;
@@ -218,14 +218,14 @@ export const unsupported: { [name: string]: string } = {
     "clh-azure": azure,
     "clh-azure-runtime-rs": azure,
     "openvmm-azure-runtime-rs": azure,
-    "qemu-cca": "requires Arm CCA, and was removed from Kata in 4.0.0",
+    "qemu-cca": "requires Arm CCA, which this package does not support (Kata removed the shim in 4.0.0)",
     "qemu-nvidia-cpu": nvidiaCpu,
     "qemu-nvidia-cpu-runtime-rs": nvidiaCpu,
     "qemu-se": s390x,
     "qemu-se-runtime-rs": s390x,
-    "qemu-sev": "was removed from Kata in 3.19.0: use qemu-snp",
-    "rs-fc": "has no hypervisor in its archive since Kata 4.1.0: use fc",
-    stratovirt: "has no hypervisor in the archives since Kata 3.23.0: use clh",
+    "qemu-sev": "is not supported by this package (Kata removed it in 3.19.0): use qemu-snp on machines with SEV-SNP",
+    "rs-fc": "is not supported by this package (it has no hypervisor in its archive since Kata 4.1.0): use fc",
+    stratovirt: "is not supported by this package (the archives have no hypervisor for it since Kata 3.23.0): use clh",
 };
 
 /** The agent's table in Kata's configuration file: `[agent.TABLE]`. */

@@ -76,7 +76,7 @@ describe("failures", function () {
         refuses(
             wrong({ hostChecks: "enforce" }),
             "host checks",
-            /cannot run Kata Containers:[\s\S]*vhost_vsock is missing/,
+            /does not meet the requirements of its RuntimeClasses:[\s\S]*vhost_vsock is missing/,
             /hostChecks/,
         ));
 
@@ -183,7 +183,7 @@ describe("failures", function () {
             const untouched = await activateRefuses(
                 wrong({ runtimeClasses: { "kata-qemu": { settings } } }),
                 "Kata configuration",
-                /the settings name the table "netmon"/,
+                /settings names the table "netmon"/,
                 /use one of its tables: hypervisor\.qemu .*runtime/,
             );
             expect(times(node)).to.equal(untouched);

@@ -103,7 +103,7 @@ describe(`the soak (KATA_TEST_SEED=${seed})`, function () {
                 // An argument that the nodes reject changes nothing.
                 const bad = given({ ...wanted, cgroupDriver: before.cgroupDriver });
                 bad.runtimeClasses!["kata-qemu"]!.settings = { "nowhere.key": 1 };
-                expect(await stack.fail(bad), title).to.contain('the settings name the table "nowhere"');
+                expect(await stack.fail(bad), title).to.contain('settings names the table "nowhere"');
             }
             const { outputs } = await stack.up(given(wanted));
             if (random.chance(0.2)) expect(changes(await stack.up(given(wanted))), title).to.deep.equal({});

@@ -95,7 +95,9 @@ inEveryShell("several classes", (sandbox) => {
         const { stderr } = await sandbox().run(
             `${parsed("stage", ...release("4.1.0", "a"), "--release=2.2.2", `--sha256-arm64=${sum("a")}`)}; require_archives`,
         );
-        expect(stderr).to.contain("no checksum for the amd64 archive of Kata Containers 2.2.2");
+        expect(stderr).to.contain(
+            "Kata Containers 2.2.2 cannot be installed on amd64: the shim does not support it, or has no checksum",
+        );
     });
 
     it("gives each class its own configuration, debug and link, also from another release", async () => {
@@ -139,7 +141,7 @@ inEveryShell("several classes", (sandbox) => {
         expect(config("kata-next")).to.not.contain("releases");
     });
 
-    it("removes the configuration and the link of a class that is gone", async () => {
+    it("removes the configuration and the link of a class that was removed from runtimeClasses", async () => {
         tree(first);
         tree(second);
         await run(`${activate(main(), next())} change`);
@@ -171,7 +173,7 @@ inEveryShell("several classes", (sandbox) => {
         expect(existsSync(sandbox().path("etc/kata-qemu/configuration.toml"))).to.equal(false);
     });
 
-    it("keeps the releases that the last change left, and no earlier ones", async () => {
+    it("keeps the releases that the last change replaced, and no earlier ones", async () => {
         const recorded = (...classes: string[][]) =>
             run(`${parsed("activate", ...classes.flat())}; printf %s "$GROUPED" >state/classes; recorded_trees`);
         expect(await recorded(main(), debugging, next())).to.equal(`${first}\n${second}\n`);
@@ -203,7 +205,7 @@ inEveryShell("several classes", (sandbox) => {
             const { status, stderr } = await sandbox().run(`${activate(main({}, [`${key}=1`]))} change`);
             expect(status).to.equal(1);
             expect(stderr).to.contain(
-                `the settings name the key "${key}", which Kata 3.32.0's configuration.toml does not have`,
+                `settings names the key "${key}", which Kata 3.32.0's configuration.toml does not have`,
             );
             expect(stderr.match(/^error: /gm)).to.have.length(1);
             const [, named] = /use one of its keys, such as: (.*)/.exec(stderr)!;
@@ -220,6 +222,6 @@ inEveryShell("several classes", (sandbox) => {
         const { stderr } = await sandbox().run(`${activate(main({}, ["runtime.default_memory=1"]))} change`);
         expect(stderr).to.contain('the key "runtime.default_memory"').and.contain("such as: enable_debug");
         const { stderr: table } = await sandbox().run(`${activate(main({}, ["agent.kata.x=1"]))} change`);
-        expect(table).to.contain('the settings name the table "agent.kata"');
+        expect(table).to.contain('settings names the table "agent.kata"');
     });
 });

@@ -80,15 +80,23 @@ inEveryShell("host checks", (sandbox) => {
         for (const [needs, finding, remedy] of [
             [
                 "sev_snp",
-                "AMD SEV-SNP is not active (/sys/module/kvm_amd/parameters/sev_snp)",
+                "AMD SEV-SNP is not active (/sys/module/kvm_amd/parameters/sev_snp), so pods would run unprotected",
                 "remove the RuntimeClass",
             ],
-            ["tdx", "Intel TDX is not active (/sys/module/kvm_intel/parameters/tdx)", "remove the RuntimeClass"],
+            [
+                "tdx",
+                "Intel TDX is not active (/sys/module/kvm_intel/parameters/tdx), so pods would run unprotected",
+                "remove the RuntimeClass",
+            ],
             ["vfio", "the IOMMU is not active", "intel_iommu=on"],
         ] as const) {
             const { status, stderr } = await check(needs);
             expect(status, needs).to.equal(1);
             expect(stderr).to.contain(finding).and.contain(remedy);
+            const warned = await run(
+                `${machine([])}; ${parsed("activate", ...classArguments("kata", { needs }))}; HOST_CHECKS=warn; check_host`,
+            );
+            expect(warned.status, "the protection of pods is always required").to.equal(needs === "vfio" ? 0 : 1);
         }
         const { stdout } = await run(
             `for value in Y 1 N 0 ""; do echo "$value" >on; require_on name on; done; require_on name no`,

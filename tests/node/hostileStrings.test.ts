@@ -294,6 +294,7 @@ function wordsOf(action: Action, { plan, owner, revision, node, runtimeClass }: 
                 ...sums(each.archives),
                 ...[`--shim-path=${each.shimPath}`, `--kata-config=${each.configuration}`],
                 ...[`--needs=${each.needs.join()}`, `--debug=${each.debug}`],
+                ...(each.isVerifiable ? [] : ["--verify=false"]),
                 ...each.settings.map(([key, literal]) => `--set=${key}=${literal}`),
             ]),
         ],
@@ -328,6 +329,7 @@ function wantedCall(each: Case): Call {
         needs: ["kvm", "vhost_vsock", "vhost_net"],
         nodeSelector: {},
         debug: false,
+        isVerifiable: true,
         settings: settingsOf(each)
             .sort(([a], [b]) => (a < b ? -1 : 1))
             .map(([key, value]) => [key, JSON.stringify(value)]),
@@ -415,6 +417,7 @@ const hostileClass = fc.record({
     configuration: argument,
     handler: argument,
     nodeSelector: fc.constant({}),
+    isVerifiable: fc.boolean(),
     needs: fc.array(argument, { maxLength: 3 }) as unknown as fc.Arbitrary<ClassPlan["needs"]>,
     debug: fc.boolean(),
     settings: fc.array(fc.tuple(argument, argument), { maxLength: 3 }),

@@ -35,7 +35,7 @@ inEveryShell("owners", (sandbox) => {
         expect(owners()).to.equal(`${kata}\tworker-1\tkata-clh,kata-qemu\n`);
         const { stderr } = await stage([virtual, "worker-1", "kata-qemu"]);
         expect(stderr).to.contain(
-            `with the handlers kata-clh,kata-qemu; ${virtual} cannot add kata-qemu: two components`,
+            `with the handlers kata-clh,kata-qemu; ${virtual} with kata-qemu cannot manage it too: two components`,
         );
         const classes = [...classArguments("kata-qemu"), ...classArguments("kata-clh")];
         const { stdout } = await sandbox().run(`${parsed("activate", ...classes)}; claimed_handlers`);
@@ -75,7 +75,9 @@ inEveryShell("owners", (sandbox) => {
         const { status, stderr } = await stage([virtual, "worker-1", "kata"], "echo downloaded >&2");
         expect(status).to.equal(1);
         expect(stderr)
-            .to.contain(`this node is managed by ${kata} with the handlers kata-qemu; ${virtual} cannot add kata`)
+            .to.contain(
+                `this node is managed by ${kata} with the handlers kata-qemu; ${virtual} with kata cannot manage it too`,
+            )
             .and.not.contain("downloaded");
     });
 

@@ -91,6 +91,17 @@ inEveryShell("the verification of a node", (sandbox) => {
         expect(boots()).to.have.length(3);
     });
 
+    it("boots no guest of a class whose guests run no image of the node", async () => {
+        const two = parsed(
+            "activate",
+            "--verify=true",
+            ...[...classArguments("kata-qemu"), ...classArguments("kata-snp"), "--verify=false"],
+        );
+        const { status, stdout } = await run(`${two}; verify kata-snp; echo then; verify kata-snp kata-qemu`);
+        expect(status).to.equal(0);
+        expect(stdout).to.match(/^then\nbooting a guest with the handler kata-qemu .*\na guest booted\n$/);
+    });
+
     it("boots no guest if rollout.verify is false", async () => {
         const { status, stdout } = await run("VERIFY=false; verify kata-qemu; verify_once; verified kata-qemu");
         expect({ status, stdout }).to.deep.equal({ status: 0, stdout: "" });

@@ -248,6 +248,8 @@ describe("the plan", () => {
 
     it("boots a guest on each node where host checks are enforced, unless rollout.verify is given", () => {
         expect(plan({}).verify).to.equal(true);
+        const classes = plan({ runtimeClasses: { "kata-clh": {}, "kata-qemu-snp": {}, "kata-remote": {} } }).classes;
+        expect(classes.map(({ isVerifiable }) => isVerifiable)).to.deep.equal([true, false, false]);
         expect(plan({ hostChecks: "warn" }).verify).to.equal(false);
         expect(plan({ hostChecks: "warn", rollout: { verify: true } }).verify).to.equal(true);
         expect(plan({ rollout: { verify: false } }).verify).to.equal(false);

@@ -179,7 +179,7 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
         "a RuntimeClass whose name implies a shim that cannot work",
         withClass({}, "kata-stratovirt"),
         'runtimeClasses["kata-stratovirt"].shim',
-        /is required, because "stratovirt" has no hypervisor in the archives since Kata 3\.23\.0: use clh/,
+        /is required, because "stratovirt" is not supported by this package \(.* since Kata 3\.23\.0\): use clh/,
     ],
     [
         "a RuntimeClass whose name implies a member of Object",
@@ -192,7 +192,7 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
         "two RuntimeClasses with one handler",
         { runtimeClasses: { "kata-clh": { handler: "kata-qemu" }, "kata-qemu": {} }, version: "3.32.0" },
         `${classPath}.handler`,
-        /must be a name of its own: "kata-qemu" is also the handler of runtimeClasses\["kata-clh"\]/,
+        /must be unique: "kata-qemu" is already the handler of runtimeClasses\["kata-clh"\]; set another one/,
     ],
     [
         "a version of a RuntimeClass that is no number",
