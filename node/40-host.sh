@@ -12,7 +12,7 @@ architecture() {
 # has_device NAME: the kernel knows it. A file in /dev alone proves nothing: udev makes one for a module that can be loaded.
 has_device() { [ -c "/dev/$1" ] && [ -e "/sys/class/misc/$1" ]; }
 # needs: what the shims of all classes need, one per line.
-needs() { all_given needs | tr , '\n' | unique; }
+needs() { all_given needs | tr , '\n' | sort -u; }
 
 # module_available NAME: loaded, built in or loadable, as far as can be told without loading it.
 module_available() { [ -d "/sys/module/$1" ] || modprobe -n -q "$1" 2>/dev/null; }

@@ -18,14 +18,13 @@ nearest() {
 
 # prepare_kata HANDLER: in $WORK_DIR/kata-HANDLER.
 prepare_kata() {
-    local tree version class file unknown table key shipped="$WORK_DIR/shipped"
+    local tree version class file unknown table key shipped
     step "Kata configuration"
     tree=$RELEASES_DIR/$(tree_of "$1") version=$(given "$1" version) class=$(given "$1" runtime-class) file=$(given "$1" kata-config)
-    [ -f "$tree/$file" ] || fail "Kata $version has no file $file" "set shim or version of runtimeClasses.$class so that the release contains the shim"
+    shipped=$tree/$file
+    [ -f "$shipped" ] || fail "Kata $version has no file $file" "set shim or version of runtimeClasses.$class so that the release contains the shim"
     [ -x "$tree/$(given "$1" shim-path)" ] ||
         fail "Kata $version has no program $(given "$1" shim-path)" "set shim or version of runtimeClasses.$class so that the release contains the shim"
-    # QEMU finds its firmware from the place of its program.
-    sed "s,/opt/kata/,$(home_of "$1")/,g" "$tree/$file" >"$shipped"
     # One switch for all components: every table that has enable_debug gets it.
     toml_set "$shipped" "*${TAB}enable_debug$TAB$(given "$1" debug)$NEWLINE$(settings_of "$1")" >"$WORK_DIR/kata.set" 2>"$WORK_DIR/refused" ||
         fail "runtimeClasses.$class.settings names the table \"$(cat "$WORK_DIR/refused")\", which does not exist in Kata $version's configuration" \
@@ -36,5 +35,6 @@ prepare_kata() {
     done | head -n 1)
     [ -z "$unknown" ] || fail "runtimeClasses.$class.settings names the key \"${unknown%%"$TAB"*}\", which Kata $version's ${file##*/} does not have" \
         "use one of its keys, such as: ${unknown#*"$TAB"}"
-    { echo "$SIGNATURE"; cat "$WORK_DIR/kata.set"; } >"$WORK_DIR/kata-$1"
+    # QEMU finds its firmware from the place of its program.
+    { echo "$SIGNATURE"; sed "s,\"/opt/kata/,\"$(home_of "$1")/,g" "$WORK_DIR/kata.set"; } >"$WORK_DIR/kata-$1"
 }

@@ -290,7 +290,7 @@ export interface RuntimeClass {
      * `kata_containers_qemu_enable_mem_prealloc`, `kata_containers_virtio_fs_cache`.
      *
      * A value is a string, a boolean, a number or a list of those, and replaces that of the release. The table and the key
-     * must be in the release's own file for the shim. Use `debug` instead of `enable_debug`. Previews show the values and
+     * must be in the release's own file for the shim. A path below `/opt/kata/` is one of the RuntimeClass's own release. Use `debug` instead of `enable_debug`. Previews show the values and
      * every user of the node can read them, so a secret is rejected.
      *
      * Common settings, with the table of QEMU:

@@ -319,7 +319,8 @@ systemd_cgroup() { case ${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) ec
 # runtime_path, and it loses, at its next restart, each sandbox whose runtime_path no longer exists.
 runtime_tables() {
     local handler
-    for handler in $HANDLERS; do
+    # shellcheck disable=SC2086 # a list; in an order that does not depend on which class is the main one
+    for handler in $(printf '%s\n' $HANDLERS | sort); do
         cat <<TABLES
 [plugins."$CRI_PLUGIN".containerd.runtimes.$handler]
 runtime_type = "io.containerd.$handler.v2"
@@ -581,7 +582,7 @@ importing() {
     # The imports are patterns.
     for file in $(imports_of "$WORK_DIR/main.unmarked"); do
         if [ ! -f "$file" ] || [ "$file" = "$CONTAINERD_CONFIG" ] || [ "$file" = "$DROP_IN" ]; then continue; fi
-        if toml_tables "$file" | grep -qF -e "$1"; then found=$file; fi
+        if toml_tables "$file" | grep -qE -e "$(printf %s "$1" | sed 's/[.]/[.]/g')([.]|\$)"; then found=$file; fi
     done
     printf '%s\n' "$found"
 }

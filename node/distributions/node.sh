@@ -14,7 +14,7 @@ ask_cluster() {
     for name in $(given "" runtime-class); do
         set -- "$@" -o "$WORK_DIR/answer-$name" "$server/apis/node.k8s.io/v1/runtimeclasses/$name"
     done
-    curl -sS -m 10 --noproxy '*' -H "Accept: application/json$form" \
+    curl -sS --fail-early -m 10 --noproxy '*' -H "Accept: application/json$form" \
         --cacert "$(credential "$kubeconfig" certificate-authority)" --cert "$(credential "$kubeconfig" client-certificate)" \
         --key "$(credential "$kubeconfig" client-key)" "$@" 2>/dev/null || return 0
     mv "$WORK_DIR/answer" "$WORK_DIR/node"

@@ -414,6 +414,24 @@ function urlProblems(classes: Installable[], url: string): Problem[] {
     return new Set(urls.values()).size < urls.size ? [{ path: "release.url", reason }] : [];
 }
 
+/** Two checksums for one archive. */
+function conflictProblems(classes: Installable[], url: string, own: (runtimeClass: Installable) => Sums): Problem[] {
+    const first = new Map<string, [sum: string, path: string]>();
+    return classes.flatMap((runtimeClass) =>
+        architectures.flatMap((architecture) => {
+            const archive = archivesOf(runtimeClass, url)[architecture];
+            const sum = hasChecksums(own(runtimeClass)) ? own(runtimeClass)[architecture] : archive?.sha256;
+            if (!archive || typeof sum !== "string") return [];
+            const key = `${fileOf(runtimeClass)} ${architecture}`;
+            const [other, path] = first.get(key) ?? [sum, runtimeClass.path];
+            first.set(key, [other, path]);
+            const reason = `must be that of ${path}, which uses the same archive: ${archive.url}`;
+            const isSame = sum.toLowerCase() === other.toLowerCase();
+            return isSame ? [] : [{ path: `${runtimeClass.path}.sha256.${architecture}`, reason }];
+        }),
+    );
+}
+
 /** `release.sha256` has the checksums of one archive of the component's version. Other archives have their own. */
 function releaseProblems(classes: Installable[], args: Partial<Settings>): Problem[] {
     if (isLater(args.version)) return [];
@@ -430,7 +448,9 @@ function releaseProblems(classes: Installable[], args: Partial<Settings>): Probl
         const why = isOmitted ? `release.sha256 is that of ${general}` : undefined;
         return checksumProblems(runtimeClass, url, `${runtimeClass.path}.sha256`, runtimeClass.given.sha256 ?? {}, why);
     });
-    return [...urlProblems(classes, url), ...checksums];
+    const own = (runtimeClass: Installable): Sums =>
+        (isGeneral(runtimeClass) ? release.sha256 : runtimeClass.given.sha256) ?? {};
+    return [...urlProblems(classes, url), ...checksums, ...conflictProblems(classes, url, own)];
 }
 
 /** `missing`: why the checksum is required although this package may have one. */

@@ -195,6 +195,15 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
         /must be unique: "kata-qemu" is already the handler of runtimeClasses\["kata-clh"\]; set another one/,
     ],
     [
+        "two checksums for one archive",
+        {
+            runtimeClasses: { "kata-clh": {}, "kata-qemu": { sha256: { amd64: "a".repeat(64) } } },
+            version: "3.32.0",
+        },
+        `${classPath}.sha256.amd64`,
+        /must be that of runtimeClasses\["kata-clh"\], which uses the same archive: https:.*kata-static-3\.32\.0-amd64/,
+    ],
+    [
         "a version of a RuntimeClass that is no number",
         withClass({ version: "next" }),
         `${classPath}.version`,
