@@ -32,7 +32,7 @@ inEveryShell("downloading through a proxy", (sandbox) => {
         return sandbox.run(
             // A shell may have a wget of its own.
             `have() { [ $1 != ${other} ] && command -v $1 >/dev/null; }; wget() { "$PWD/path/wget" "$@"; }
-            HOST_CHECKS=warn VERSION=3.32.0 TREE=3.32.0-abc; download_release "$R_URL" "$R_SUM"`,
+            HOST_CHECKS=warn; download_release 3.32.0-abc "$R_URL" "$R_SUM"`,
             {
                 R_URL: url,
                 R_SUM: createHash("sha256").update(data).digest("hex"),
