@@ -321,12 +321,7 @@ END
             try {
                 const { log } = await stack.preview(wrong({}));
                 expect(log).to.contain("the kubelet's container runtime is not running");
-                await activateRefuses(
-                    wrong({}),
-                    "containerd",
-                    /container runtime of the kubelet does not run/,
-                    /start/,
-                );
+                await activateRefuses(wrong({}), "containerd", /kubelet's container runtime is not running/, /start/);
             } finally {
                 onNode(
                     node,

@@ -9,7 +9,7 @@ import { everything, faultPairs, seed } from "../support/sample";
 const sampled = everything ? "everything" : `KATA_TEST_SEED=${seed}`;
 
 describe(`the fault matrix (${sampled})`, function () {
-    this.timeout(40 * 60 * 1000);
+    this.timeout((everything ? 90 : 40) * 60 * 1000);
     const table: { [failpoint: string]: { [kind: string]: string } } = {};
 
     after(() => {
