@@ -14,7 +14,7 @@ has_device() { [ -c "/dev/$1" ] && [ -e "/sys/class/misc/$1" ]; }
 # needs: what the shims of all classes need, one per line.
 needs() { all_given needs | tr , '\n' | sort -u; }
 
-# module_available NAME: loaded, built in or loadable, as far as can be told without loading it.
+# module_available NAME: it is loaded or built in, or modprobe finds it.
 module_available() { [ -d "/sys/module/$1" ] || modprobe -n -q "$1" 2>/dev/null; }
 # wanted_modules: those of the devices, for KVM that of this processor, one per line.
 wanted_modules() {

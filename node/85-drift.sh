@@ -71,9 +71,9 @@ drift_of_activate() {
     while IFS="$TAB" read -r kind path argument; do describe_drift "$kind" "$path" "$argument"; done <"$WORK_DIR/plan"
 }
 
-# fingerprint: a hash over everything that a plan is made from, except the release: the request, the configuration as
-# containerd understands it, the kubelet's command line, and the state of the managed files and of the two that are
-# edited. If it is the one that `activate` recorded, nothing has drifted and no plan is needed.
+# fingerprint: a hash over the request, the configuration as containerd understands it, the kubelet's command line, and the
+# state of the managed files, of the main files of containerd and the kubelet, and of the kubelet's --config-dir. If it is
+# the one that `activate` recorded, nothing has drifted and no plan is needed.
 fingerprint() {
     local pid folder path
     # The kubelet may have been restarted since it was found.

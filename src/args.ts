@@ -272,7 +272,7 @@ export interface RuntimeClass {
     version?: Input<string>;
     /**
      * The checksums of the archive that contains the shim. Defaults to `release.sha256` if that is set and the RuntimeClass has
-     * the `version` of the component, otherwise to the checksums in this package.
+     * the `version` of the component, otherwise the checksums in this package.
      *
      * Required in addition to `release.sha256` if the RuntimeClasses use both archives of the same release: one contains the
      * Rust shims, the other the Go shims (`kata-go-static`, Kata 4.1.0 and later).

@@ -8,21 +8,21 @@ listener() {
     done
 }
 listeners() { # SOCKET
-    local socket inode path
+    local socket inode path listening
     socket=$(readlink -f "$1") && [ -S "$socket" ] || return 0
     # A process may have bound the path through a link: /var/run is one.
-    awk -v name="/${socket##*/}" '
+    listening=$(awk -v name="/${socket##*/}" '
         $4 == "00010000" && substr($8, length($8) - length(name) + 1) == name { print $7, $8 }' /proc/net/unix |
         while read -r inode path; do
             [ "$(readlink -f "$path")" != "$socket" ] || echo "socket:[$inode]"
-        done >"$WORK_DIR/listening"
-    [ -s "$WORK_DIR/listening" ] || return 0
+        done)
+    [ -n "$listening" ] || return 0
     # shellcheck disable=SC2012 # the names are numbers
-    ls -ln /proc/[0-9]*/fd 2>/dev/null | awk '
-        NR == FNR { listening[$1] = 1; next }
+    { printf '%s\n' "$listening"; ls -ln /proc/[0-9]*/fd 2>/dev/null; } | awk '
+        /^socket:/ { listening[$1] = 1; next }
         /\/fd:$/ { n = split($0, part, "/"); pid = part[n - 1] }
         # systemd holds the sockets by which it activates services.
-        $NF in listening && pid != 1 { print pid }' "$WORK_DIR/listening" -
+        $NF in listening && pid != 1 { print pid }'
 }
 
 # find_containerd: sets CONTAINERD and the other variables of its name, and those of find_kubelet: the container runtime
@@ -315,8 +315,8 @@ record_drivers() {
 # systemd_cgroup: the requested value of SystemdCgroup, or nothing.
 systemd_cgroup() { case ${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) echo false ;; esac; }
 
-# runtime_tables: the handlers' runtimes. Their shim is found by a link on the PATH: only containerd 2.x reads
-# runtime_path, and it loses, at its next restart, each sandbox whose runtime_path no longer exists.
+# runtime_tables: the handlers' runtimes. Their shim is found by a link on the PATH: containerd 1.6 ignores
+# runtime_path, and containerd 2.x loses, at its next restart, each sandbox whose runtime_path no longer exists.
 runtime_tables() {
     local handler
     # shellcheck disable=SC2086 # a list; in an order that does not depend on which class is the main one

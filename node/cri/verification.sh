@@ -1,5 +1,5 @@
-# Verification: one throwaway container through the handler proves that a guest boots. It runs the pause image, which every
-# node has and whose program never ends, and neither CRI nor the kubelet sees it. $STATE_DIR/verification exists as
+# Verification: one throwaway container through the handler proves that a guest boots. It runs the pause image, which nearly
+# every node has and whose program never ends, and neither CRI nor the kubelet sees it. $STATE_DIR/verification exists as
 # long as the container may, so that the next run removes one that an interrupted run left; it holds the snapshotter.
 
 # guest_sum HANDLER: a hash over everything that a verification is about.

@@ -78,7 +78,7 @@ describe("a changed handler on real nodes", function () {
         }
     });
 
-    it("restores everything if a change of the handler under a running pod fails", async () => {
+    it("rolls a node back if a change of the handler under a running pod fails", async () => {
         const folder = "/run/systemd/system/containerd.service.d";
         const untouched = files(first);
         onNode(

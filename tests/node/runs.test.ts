@@ -80,7 +80,7 @@ inEveryShell("a run of an action", (sandbox) => {
         expect(folderOfRuns().trim().split("\n").sort()).to.deep.equal(["run/lock", "run/log/activate", "run/run"]);
     });
 
-    it("completes when its caller is killed in the middle", async () => {
+    it("a run completes when its caller is killed in the middle", async () => {
         const { stdout } = await run(
             "touch started; until_exists killed; echo alive; touch done",
             `program ${activate} >/dev/null & caller=$!
@@ -89,7 +89,7 @@ inEveryShell("a run of an action", (sandbox) => {
         expect(stdout).to.equal("alive\n");
     });
 
-    it("changes nothing if its caller has gone before it begins", async () => {
+    it("a run changes nothing if its caller has ended before it begins", async () => {
         const { stdout } = await run(
             "touch began",
             'sleep 0 & gone=$!; wait; sh "$0" --work some.service $gone; echo "status $?"',
@@ -98,7 +98,7 @@ inEveryShell("a run of an action", (sandbox) => {
         expect(existsSync(sandbox().path("began"))).to.equal(false);
     });
 
-    it("changes nothing if another user has got the id of its caller", async () => {
+    it("a run changes nothing if the process id of its caller now belongs to another user", async () => {
         const { stdout } = await run("touch began", `touch other-user; program ${activate}; echo "status $?"`);
         expect(stdout).to.match(/the connection was lost before the work began[\s\S]*status 1\n$/);
         expect(existsSync(sandbox().path("began"))).to.equal(false);
@@ -127,7 +127,7 @@ inEveryShell("a run of an action", (sandbox) => {
         expect(stderr).to.contain("then run pulumi again");
     });
 
-    it("fails with an error if its unit is killed", async () => {
+    it("a run fails with an error if its unit is killed", async () => {
         const { status, stdout, stderr } = await run("echo working; kill -KILL $$", `program ${activate}`);
         expect(status).to.not.equal(0);
         expect(stdout).to.contain("\nworking\n");

@@ -108,7 +108,7 @@ inEveryShell("the verification of a node", (sandbox) => {
         expect(existsSync(sandbox().path("calls"))).to.equal(false);
     });
 
-    it("fails with the words of ctr and of the shim, and removes the container", async () => {
+    it("fails with the output of ctr and the log of the shim, and removes the container", async () => {
         const boot = "boot() { : >container; echo level=warning >&2; echo 'ctr: no kernel' >&2; return 1; }";
         const { status, stdout, stderr } = await run(`${boot}; begin; verify kata-qemu; echo committed`);
         expect(status).to.equal(1);

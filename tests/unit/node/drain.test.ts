@@ -20,7 +20,7 @@ describe("the drain script", () => {
     afterEach(() => rmSync(folder, { recursive: true }));
 
     for (const [shell, ...options] of shells as [string, ...string[]][]) {
-        it(`removes its kubeconfig also when a signal ends it, under ${shell}`, async () => {
+        it(`the drain script removes its kubeconfig also when a signal ends it, under ${shell}`, async () => {
             for (const signal of [undefined, "SIGHUP", "SIGINT", "SIGPIPE", "SIGTERM"] as const) {
                 rmSync(join(folder, "asked"), { force: true });
                 const words = ["uncordon", "worker-1", "", "600"];

@@ -124,7 +124,7 @@ describe("a probe", function () {
         );
     });
 
-    it("asks each node once for all RuntimeClasses, and repairs only the one that has drifted", async () => {
+    it("probes each node once for all RuntimeClasses, and repairs only the one that has drifted", async () => {
         const missing = { kind: "Status", code: 404 };
         const node = await start(answer({ runtimeClasses: { next: missing } }));
         const runtimeClasses = { "kata-qemu": {}, next: { shim: "qemu-runtime-rs" } };
