@@ -401,6 +401,8 @@ func startServer(t *testing.T, accepted string) *server {
 		"ListenAddress 127.0.0.1", fmt.Sprint("Port ", s.port), "HostKey " + s.path("host_key"),
 		"AuthorizedKeysFile " + s.path("authorized_keys"), "PidFile none", "StrictModes no", "UsePAM no",
 		"PermitRootLogin yes", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
+		// The startup files of the user who runs the tests may print, and some cannot run several times at once.
+		"SetEnv HOME=" + s.path("home"),
 		"AcceptEnv " + accepted, "MaxStartups 100", "LogLevel QUIET", "",
 	}, "\n"), 0o600)
 	cmd := exec.Command(sshd, "-D", "-e", "-f", s.path("config"))
