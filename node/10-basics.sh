@@ -3,7 +3,7 @@
 # and removes it again.
 #
 #   stage       downloads releases and unpacks them next to the others; changes nothing that runs
-#   activate    switches the node to the releases: Kata's configuration, containerd, the kubelet's cgroup driver
+#   activate    configures Kata, containerd and the kubelet's cgroup driver for the releases, and restarts what changed
 #   deactivate  restores the files of containerd and the kubelet and everything that was displaced
 #   unstage     removes the releases and this program
 #   probe       prints in one line of JSON how the node differs from what was applied; changes nothing

@@ -11,7 +11,7 @@ architecture() {
 
 # has_device NAME: the kernel knows it. A file in /dev alone proves nothing: udev makes one for a module that can be loaded.
 has_device() { [ -c "/dev/$1" ] && [ -e "/sys/class/misc/$1" ]; }
-# needs: what the shims of all classes need, one per line.
+# needs: the needs of the shims of all classes, one per line.
 needs() { all_given needs | tr , '\n' | sort -u; }
 
 # module_available NAME: it is loaded or built in, or modprobe finds it.

@@ -362,7 +362,7 @@ function shimProblems({ name, path, given, version, versionPath, shim }: Class):
     const found = `(${versionPath} is ${version})`;
     return problem(
         compareVersions(version, since) < 0
-            ? `"${shim}" requires Kata ${since} or later ${found}`
+            ? `"${shim}" requires Kata ${since} or later ${found}: set ${versionPath} to such a release, or set another shim`
             : `"${shim}" is named "${until?.[1]}" from Kata ${until?.[0]} on ${found}: set it to "${until?.[1]}"`,
     );
 }
@@ -466,7 +466,7 @@ function checksumProblems(
     const isGiven = (architecture: Architecture) => !isAbsent(given[architecture]);
     const unpublished = architectures.filter((architecture) => isGiven(architecture) && !published[architecture]);
     if (unpublished.length > 0) {
-        const reason = `cannot be set: Kata ${version} is published for ${Object.keys(published).join(", ")} only`;
+        const reason = `cannot be set: Kata ${version} is published for ${Object.keys(published).join(", ")} only; remove it`;
         return unpublished.map((architecture) => ({ path: `${path}.${architecture}`, reason }));
     }
     const isAnyGiven = architectures.some(isGiven);

@@ -72,7 +72,7 @@ cd ${folder} 2>/dev/null && [ "$(sha256sum <node.sh | cut -c 1-12)" = ${program.
  */
 const runSent = 'base64 -d | gzip -dc | sh -s -- "$@"';
 
-/** Who installs on a node. The node keeps it, and only its owner can remove the installation. */
+/** The owner of the installation on a node. The node records it, and only the owner can remove the installation. */
 export interface Claim {
     owner: string;
     /** The name of the node. */
