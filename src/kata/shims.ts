@@ -209,7 +209,8 @@ export const shims: Record<Shim, Row> = {
 };
 
 const s390x = "runs on s390x only, and this package supports amd64 and arm64: use qemu or qemu-runtime-rs";
-const azure = "requires the hypervisor and the guest kernel of Azure Linux, where AKS installs it: use clh or clh-runtime-rs";
+const azure =
+    "requires the hypervisor and the guest kernel of Azure Linux, where AKS installs it: use clh or clh-runtime-rs";
 const nvidiaCpu = "is a variant of qemu-nvidia-gpu for machines without a GPU: use qemu or qemu-runtime-rs";
 
 /** Other shims in Kata's releases, and why this package does not install them. */
@@ -218,7 +219,8 @@ export const unsupported: { [name: string]: string } = {
     "clh-azure": azure,
     "clh-azure-runtime-rs": azure,
     "openvmm-azure-runtime-rs": azure,
-    "qemu-cca": "requires Arm CCA, which this package does not support (Kata removed the shim in 4.0.0): use qemu or qemu-runtime-rs",
+    "qemu-cca":
+        "requires Arm CCA, which this package does not support (Kata removed the shim in 4.0.0): use qemu or qemu-runtime-rs",
     "qemu-nvidia-cpu": nvidiaCpu,
     "qemu-nvidia-cpu-runtime-rs": nvidiaCpu,
     "qemu-se": s390x,
