@@ -313,10 +313,9 @@ END
                 node,
                 `systemctl stop containerd
                 su kata -c 'mkdir /tmp/fake && cd /tmp/fake && cp /bin/sleep containerd && {
-                    ./containerd 600 >/dev/null 2>&1 & rm containerd
+                    ./containerd 600 >/dev/null 2>&1 & until pgrep -u kata -x containerd >/dev/null; do sleep 0.1; done; rm containerd
                     printf "#!/bin/sh\\nid >/tmp/fake/ran\\necho containerd x v1.7.0\\n" >containerd && chmod 755 containerd
-                }'
-                pgrep -x containerd >/dev/null`,
+                }'`,
             );
             try {
                 const { log } = await stack.preview(wrong({}));
