@@ -6,7 +6,7 @@ parse() {
     ACTION=$1
     shift
     OWNER="" NODE="" PROGRAM="" CGROUP_DRIVER="" REQUESTED="" GROUPED=""
-    CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce FORCE=false
+    CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce VERIFY="" FORCE=false
     for argument in "$@"; do
         name=${argument%%=*} value=${argument#*=}
         case $argument in
@@ -16,6 +16,7 @@ parse() {
             --cgroup-driver=*) CGROUP_DRIVER=$value ;;
             --change-under-running-pods=*) CHANGE_UNDER_RUNNING_PODS=$value ;;
             --host-checks=*) HOST_CHECKS=$value ;;
+            --verify=*) VERIFY=$value ;;
             --force=*) FORCE=$value ;;
             --handlers=*) REQUESTED=$(printf %s "$value" | tr , ' ') ;;
             --class=*) group=$value REQUESTED="${REQUESTED:+$REQUESTED }$value" ;;
@@ -23,7 +24,7 @@ parse() {
                 group=$((${group:-0} + 1))
                 GROUPED=$GROUPED$group${TAB}version$TAB$value$NEWLINE
                 ;;
-            --runtime-class=* | --version=* | --url-*=* | --sha256-*=* | --shim-path=* | --kata-config=* | --needs=* | --debug=* | --set=*=* | --verify=*)
+            --runtime-class=* | --version=* | --url-*=* | --sha256-*=* | --shim-path=* | --kata-config=* | --needs=* | --debug=* | --set=*=* | --verifiable=*)
                 GROUPED=$GROUPED$group$TAB${name#--}$TAB$value$NEWLINE
                 ;;
             # It only makes a command run again.
@@ -31,7 +32,6 @@ parse() {
             *) fail "unknown argument $argument" "run pulumi again, so that this node gets the current node program" ;;
         esac
     done
-    VERIFY=$(given "" "verify")
 }
 
 groups() { printf %s "$GROUPED" | cut -f 1 | unique; }

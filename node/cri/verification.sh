@@ -41,7 +41,7 @@ verify_once() {
 verify() {
     local image handler handlers rolling_back=""
     [ "$VERIFY" = true ] || return 0
-    handlers=$(for handler; do [ "$(given "$handler" verify)" = false ] || echo "$handler"; done)
+    handlers=$(for handler; do [ "$(given "$handler" verifiable)" = false ] || echo "$handler"; done)
     [ -n "$handlers" ] || return 0
     step "verification"
     if journal_open; then rolling_back="; rolling back"; fi

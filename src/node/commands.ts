@@ -157,7 +157,7 @@ export function activate(plan: Plan, claim: Claim, program: Program): string {
             ["kata-config", each.configuration],
             ["needs", each.needs.join()],
             ["debug", each.debug],
-            ["verify", each.isVerifiable ? undefined : false],
+            ["verifiable", each.isVerifiable ? undefined : false],
             ...each.settings.map(([key, literal]): Flag => ["set", `${key}=${literal}`]),
         ]),
     ]);

@@ -130,6 +130,13 @@ inEveryShell("several classes", (sandbox) => {
         expect(config("kata-qemu")).to.not.contain(place);
     });
 
+    it("changes nothing if only the verification is switched on or off", async () => {
+        tree(first);
+        await run(`${activate(["--verify=false"], main())} change`);
+        // Planning again after the change must find nothing, or `run` fails.
+        await run(`${activate(["--verify=true"], main())} find_handlers; plan_activation; cat "$WORK_DIR/plan" >&2`);
+    });
+
     it("moves the paths of a class when its release becomes the main one", async () => {
         tree(first);
         tree(second);

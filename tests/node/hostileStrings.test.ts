@@ -294,7 +294,7 @@ function wordsOf(action: Action, { plan, owner, revision, node, runtimeClass }: 
                 ...sums(each.archives),
                 ...[`--shim-path=${each.shimPath}`, `--kata-config=${each.configuration}`],
                 ...[`--needs=${each.needs.join()}`, `--debug=${each.debug}`],
-                ...(each.isVerifiable ? [] : ["--verify=false"]),
+                ...(each.isVerifiable ? [] : ["--verifiable=false"]),
                 ...each.settings.map(([key, literal]) => `--set=${key}=${literal}`),
             ]),
         ],

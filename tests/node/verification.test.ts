@@ -95,7 +95,7 @@ inEveryShell("the verification of a node", (sandbox) => {
         const two = parsed(
             "activate",
             "--verify=true",
-            ...[...classArguments("kata-qemu"), ...classArguments("kata-snp"), "--verify=false"],
+            ...[...classArguments("kata-qemu"), ...classArguments("kata-snp"), "--verifiable=false"],
         );
         const { status, stdout } = await run(`${two}; verify kata-snp; echo then; verify kata-snp kata-qemu`);
         expect(status).to.equal(0);
