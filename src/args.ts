@@ -401,8 +401,8 @@ export interface Rollout {
      */
     drain?: Drain;
     /**
-     * Whether to boot a guest for each RuntimeClass on each node at the end of a change, in a test container without a network and
-     * outside Kubernetes, from the node's pause image, which is removed at once. Defaults to `true`, or `false` with
+     * Whether to boot a guest for each RuntimeClass on each node at the end of a change: a test container from the node's pause
+     * image, without a network and outside Kubernetes. The container is removed at once. Defaults to `true`, or `false` with
      * `hostChecks: "warn"`.
      *
      * If one of them does not boot within two minutes, the node is rolled back, and the error has the last log lines of the shim and
