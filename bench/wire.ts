@@ -57,7 +57,7 @@ export async function benchWire(bench: Bench): Promise<void> {
     }
     rows.sort(([a], [b]) => actions.indexOf(a!) - actions.indexOf(b!));
     bench.print(
-        `\`pulumi up\` on one simulated node; the archive (${about}) does not pass the relay`,
+        `\`pulumi up\` on one simulated node (\`unchanged, probed\`: \`pulumi preview\`; \`destroy\`: \`pulumi destroy\`); the archive (${about}) does not pass the relay`,
         table(
             [
                 "measurement",
