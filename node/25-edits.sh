@@ -9,12 +9,12 @@ cut_short() { if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo yes; fi; }
 
 # require_marks FILE: without its `end`, unmark would delete everything below a `begin`.
 require_marks() {
-    local torn
-    torn=$(awk '
+    local line
+    line=$(awk '
         /^#kata-containers:begin/ { if (begun) exit; begun = NR }
         /^#kata-containers:end/ { if (!begun) { begun = NR; exit } begun = 0 }
         END { if (begun) print begun }' "$1")
-    [ -z "$torn" ] || fail "the mark in line $torn of $1 has no matching mark" \
+    [ -z "$line" ] || fail "the mark in line $line of $1 has no matching mark" \
         "enclose exactly the lines that this package added in the lines \`#kata-containers:begin\` and \`#kata-containers:end\`, or delete them together with the mark"
 }
 
