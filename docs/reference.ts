@@ -1,10 +1,11 @@
 // Generates the reference of arguments and outputs, and the table of Kubespray's variables, from the doc comments in the schema
-// and from one example of each argument. `npm run schema` writes both, and the tables of the shims.
+// and from one example of each argument. `npm run schema` writes both, the tables of the shims and those of the errors.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { everyArgument } from "./everyArgument";
 import { shimsFile, shimTables } from "./shims";
+import { errorTables, troubleshootingFile } from "./troubleshooting";
 
 interface Type {
     type?: string;
@@ -196,9 +197,14 @@ export function withTable(page: string, name: string, table: string): string {
 /** The page with the table of the arguments with a Kubespray variable. */
 export const withVariables = (page: string, schema: Schema) => withTable(page, "variables", variables(schema));
 
+const withTables = (page: string, tables: { [name: string]: string }) =>
+    Object.entries(tables).reduce((page, [name, table]) => withTable(page, name, table), page);
+
 /** The page with the tables of the shims. */
-export const withShims = (page: string) =>
-    Object.entries(shimTables).reduce((page, [name, table]) => withTable(page, name, table), page);
+export const withShims = (page: string) => withTables(page, shimTables);
+
+/** The page with the tables of the errors. */
+export const withErrors = (page: string) => withTables(page, errorTables());
 
 const folder = join(__dirname, "..");
 export const schema = (): Schema => JSON.parse(readFileSync(join(folder, "schema.json"), "utf8"));
@@ -209,4 +215,5 @@ if (require.main === module) {
     writeFileSync(file, markdown(schema()));
     writeFileSync(kubesprayFile, withVariables(readFileSync(kubesprayFile, "utf8"), schema()));
     writeFileSync(shimsFile, withShims(readFileSync(shimsFile, "utf8")));
+    writeFileSync(troubleshootingFile, withErrors(readFileSync(troubleshootingFile, "utf8")));
 }
