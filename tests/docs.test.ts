@@ -3,6 +3,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { expect } from "chai";
+import type { Shim } from "../src";
+import { archives, defaultVersion } from "../src/kata/releases";
+import { derivedName, engineOf } from "../src/kata/shims";
 
 const root = join(__dirname, "..");
 const read = (file: string) => readFileSync(join(root, file), "utf8");
@@ -70,6 +73,24 @@ describe("the documentation", () => {
     it("README.md links to every page of docs", () => {
         const linked = links("README.md").map((target) => target.split("#")[0]);
         expect(linked).to.include.members(filesIn("docs", ".md"));
+    });
+});
+
+describe("docs/air-gapped.md", () => {
+    it("docs/air-gapped.md downloads the archive of the default release from its default URL", () => {
+        const engine = engineOf(derivedName("kata-qemu", defaultVersion) as Shim);
+        const { url } = archives(defaultVersion, engine).amd64!;
+        expect(read("docs/air-gapped.md")).to.contain(`curl -fLO ${url}\n`);
+    });
+
+    it("docs/air-gapped.md names the archives of each release", () => {
+        const rows = table("docs/air-gapped.md", "release").map(([, names]) => code(names!));
+        const expected = ["4.1.0", "4.0.0", "3.20.0", "3.1.0"].map((version) => {
+            const names = (["rust", "go"] as const).map((engine) => archives(version, engine, "{archive}").amd64!.url);
+            return [...new Set(names)].map((name) => name.replace(version, "VERSION").replace("amd64", "ARCH"));
+        });
+        const files = rows.map((names) => names.filter((name) => name.startsWith("kata-") && name.includes(".tar")));
+        expect(files).to.deep.equal(expected);
     });
 });
 
