@@ -1,9 +1,11 @@
 // Generates the reference of arguments and outputs, and the table of Kubespray's variables, from the doc comments in the schema
-// and from one example of each argument. `npm run schema` writes both, the tables of the shims and those of the errors.
+// and from one example of each argument. `npm run schema` writes both, the tables of the shims and of the
+// errors, and the example for the Pulumi Registry.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { everyArgument } from "./everyArgument";
+import { chooser, registryFile } from "./registry";
 import { shimsFile, shimTables } from "./shims";
 import { errorTables, troubleshootingFile } from "./troubleshooting";
 
@@ -206,6 +208,9 @@ export const withShims = (page: string) => withTables(page, shimTables);
 /** The page with the tables of the errors. */
 export const withErrors = (page: string) => withTables(page, errorTables());
 
+/** The page of the Pulumi Registry with the example. */
+export const withChooser = (page: string) => withTable(page, "chooser", chooser());
+
 const folder = join(__dirname, "..");
 export const schema = (): Schema => JSON.parse(readFileSync(join(folder, "schema.json"), "utf8"));
 export const file = join(folder, "docs/reference.md");
@@ -215,5 +220,6 @@ if (require.main === module) {
     writeFileSync(file, markdown(schema()));
     writeFileSync(kubesprayFile, withVariables(readFileSync(kubesprayFile, "utf8"), schema()));
     writeFileSync(shimsFile, withShims(readFileSync(shimsFile, "utf8")));
+    writeFileSync(registryFile, withChooser(readFileSync(registryFile, "utf8")));
     writeFileSync(troubleshootingFile, withErrors(readFileSync(troubleshootingFile, "utf8")));
 }

@@ -28,7 +28,8 @@ const anchors = (page: string) =>
 const links = (page: string) =>
     [...prose(page).matchAll(/\]\(([^)\s]+)\)/g)]
         .map(([, target]) => target!)
-        .filter((target) => !/^\w+:/.test(target));
+        // Others are on the Pulumi Registry.
+        .filter((target) => !/^(\w+:|\/registry\/)/.test(target));
 /** The rows of the first table with this header, as cells. */
 const table = (page: string, header: string) => {
     const [, rows] = new RegExp(`^\\| ${header} \\|.*\n\\|[-|]+\n((?:\\|.*\n)+)`, "m").exec(read(page)) ?? [];

@@ -26,10 +26,17 @@ function infer(): Schema {
     const { name, version, description, ...rest } = read("package.json");
     const analyzer = new Analyzer(root, name, { name, version, description, ...rest }, new Set(["KataContainers"]));
     const { components, typeDefinitions, dependencies } = analyzer.analyze();
-    return JSON.parse(
-        JSON.stringify(generateSchema(name, version, description, components, typeDefinitions, dependencies)),
-    );
+    const inferred = generateSchema(name, version, description, components, typeDefinitions, dependencies);
+    return JSON.parse(JSON.stringify({ ...registryFacts(read("package.json")), ...inferred }));
 }
+
+/** The Pulumi Registry shows these and sorts packages by them; Pulumi does not infer them. */
+const registryFacts = ({ name, keywords, license }: { name: string; keywords: string[]; license: string }) => ({
+    name,
+    displayName: "Kata Containers",
+    keywords: [...keywords, "kind/component", "category/infrastructure"],
+    license,
+});
 
 describe("the schema", () => {
     let schema: Schema;
@@ -41,7 +48,7 @@ describe("the schema", () => {
         }
     });
 
-    it("schema.json is the schema that Pulumi infers from the source", () => {
+    it("schema.json is the schema that Pulumi infers from the source, with facts for the Pulumi Registry", () => {
         expect(schema, "update it with: npm run schema").to.deep.equal(read("schema.json"));
     });
 
