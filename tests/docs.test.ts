@@ -1,12 +1,20 @@
-// Links and paths in the documentation exist.
+// Links, paths, commands and code in the documentation are valid.
 
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { expect } from "chai";
+import * as ts from "typescript";
+import { everyArgument } from "../docs/everyArgument";
+import { scripts } from "../package.json";
 import type { Shim } from "../src";
+import { problems } from "../src/check/validate";
 import { archives, defaultVersion } from "../src/kata/releases";
 import { derivedName, engineOf } from "../src/kata/shims";
 
+/** The parser of mocha. */
+const { load } = createRequire(require.resolve("mocha"))("js-yaml");
 const root = join(__dirname, "..");
 const read = (file: string) => readFileSync(join(root, file), "utf8");
 const filesIn = (folder: string, ending: string) =>
@@ -16,7 +24,12 @@ const filesIn = (folder: string, ending: string) =>
         .sort();
 
 /** The text without code, which may look like links or headings. */
-const prose = (page: string) => read(page).replace(/^```.*?^```/gms, "");
+const prose = (page: string) => read(page).replace(/^ *```.*?^ *```/gms, "");
+/** The blocks of code in these languages, without the indentation of a list. */
+const blocks = (page: string, language: string) =>
+    [...read(page).matchAll(/^( *)```(\w+)\n(.*?)^ *```/gms)]
+        .filter(([, , name]) => name === language)
+        .map(([, indentation, , text]) => text!.replaceAll(new RegExp(`^${indentation}`, "gm"), ""));
 /** The anchors that GitHub gives the headings of a page. */
 const anchors = (page: string) =>
     [...prose(page).matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
@@ -45,17 +58,14 @@ const table = (page: string, header: string) => {
 };
 const code = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, word]) => word!);
 
-describe("the documentation", () => {
-    const pages = [
-        "README.md",
-        "CHANGELOG.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "CODE_OF_CONDUCT.md",
-        ...filesIn("docs", ".md"),
-        ...filesIn("examples", ".md"),
-    ];
+const pages = [
+    ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"],
+    ...["bench/README.md", "lab/README.md", "tests/README.md", ".github/pull_request_template.md"],
+    ...filesIn("docs", ".md"),
+    ...filesIn("examples", ".md"),
+];
 
+describe("the documentation", () => {
     for (const page of pages) {
         it(`${page} has no broken link`, () => {
             const broken = links(page).filter((target) => {
@@ -74,6 +84,80 @@ describe("the documentation", () => {
     it("README.md links to every page of docs", () => {
         const linked = links("README.md").map((target) => target.split("#")[0]);
         expect(linked).to.include.members(filesIn("docs", ".md"));
+    });
+});
+
+describe("code in the documentation", () => {
+    /** The blocks of all pages, each with its page. */
+    const all = (language: string) =>
+        pages.flatMap((page) => blocks(page, language).map((text): [string, string] => [page, text]));
+
+    /** Whether it shows arguments of the component alone. */
+    const isArguments = (text: string) => /^\w+: /.test(text);
+
+    it("every block of code in the documentation is in a language that is tested", () => {
+        const languages = pages.flatMap((page) => [...read(page).matchAll(/^ *```(\w+)$/gm)].map(([, name]) => name!));
+        // readme.test.ts compares the last ones with the programs in examples/.
+        const tested = ["sh", "yaml", "typescript", "python", "go", "java", "csharp"];
+        expect([...new Set(languages)]).to.have.members(tested);
+    });
+
+    it("a shell accepts every block of commands in the documentation", () => {
+        const commands = all("sh");
+        expect(commands).to.have.length.at.least(15);
+        for (const [page, input] of commands) {
+            const { stderr } = spawnSync("sh", ["-n"], { input, encoding: "utf8" });
+            expect(stderr, `${page}:\n${input}`).to.equal("");
+        }
+    });
+
+    it("every block of YAML in the documentation is valid", () => {
+        for (const [page, text] of all("yaml")) expect(load(text), page).to.be.an("object");
+    });
+
+    it("every program in TypeScript in the documentation is valid", () => {
+        for (const [page, text] of all("typescript").filter(([, text]) => !isArguments(text))) {
+            const { diagnostics } = ts.transpileModule(text, { reportDiagnostics: true });
+            expect(diagnostics, page).to.deep.equal([]);
+        }
+    });
+
+    it("the component accepts all arguments that the documentation shows in TypeScript and YAML", () => {
+        const { nodes } = everyArgument;
+        const { privateKey } = nodes["worker-1"]!.connection;
+        const fragments = all("typescript")
+            .filter(([, text]) => isArguments(text))
+            .map(([page, text]) => [page, { nodes, ...new Function("privateKey", `return {${text}}`)(privateKey) }]);
+        const programs = all("yaml")
+            .map(([page, text]) => [page, load(text.replace(/"\$\{privateKey\}"/g, JSON.stringify(privateKey)))])
+            .filter(([, { resources }]) => resources)
+            .map(([page, { resources }]) => [page, resources.kata.properties]);
+        expect([...fragments, ...programs]).to.have.length.at.least(8);
+        for (const [page, args] of [...fragments, ...programs]) {
+            expect(problems("kata", args, { sshAgent: false }), page).to.deep.equal([]);
+        }
+    });
+
+    it("the documentation names only targets of make and scripts of npm that exist", () => {
+        const targets = [...read("Makefile").matchAll(/^([a-z0-9-]+):/gm)].map(([, name]) => name!);
+        const commands = pages.flatMap((page) => [
+            ...code(prose(page)),
+            ...blocks(page, "sh").flatMap((text) => text.split("\n")),
+        ]);
+        const named = (start: RegExp) =>
+            commands.flatMap((text) => (start.exec(text)?.[1] ?? "").split(" ")).filter((word) => word !== "");
+        const made = named(/^make((?: [a-z][a-z0-9-]*)+)/);
+        const ran = named(/^npm run(?: -s)? ([a-z:-]+)/);
+        expect(made.length + ran.length).to.be.at.least(15);
+        expect(made.filter((name) => !targets.includes(name))).to.deep.equal([]);
+        expect(ran.filter((name) => !Object.hasOwn(scripts, name))).to.deep.equal([]);
+    });
+
+    it("the sources name only pages of the documentation that exist", () => {
+        const sources = [...filesIn("src", ".ts"), ...filesIn("node", ".sh"), ...filesIn("lab", ".sh")].map(read);
+        const named = sources.flatMap((text) => text.match(/\bdocs\/[\w-]+\.md\b/g) ?? []);
+        expect(named).to.have.length.at.least(3);
+        expect(named.filter((page) => !existsSync(join(root, page)))).to.deep.equal([]);
     });
 });
 
