@@ -12,6 +12,7 @@ const needNames: Record<Need, string> = {
     sev_snp: "AMD SEV-SNP",
     tdx: "Intel TDX",
     vfio: "VFIO",
+    block_snapshotter: "a snapshotter with block devices",
 };
 
 /** The value of the first release with the shim, and the changes since then. */

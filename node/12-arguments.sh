@@ -24,7 +24,7 @@ parse() {
                 group=$((${group:-0} + 1))
                 GROUPED=$GROUPED$group${TAB}version$TAB$value$NEWLINE
                 ;;
-            --runtime-class=* | --version=* | --url-*=* | --sha256-*=* | --shim-path=* | --kata-config=* | --needs=* | --debug=* | --set=*=* | --verifiable=*)
+            --runtime-class=* | --version=* | --url-*=* | --sha256-*=* | --shim-path=* | --kata-config=* | --needs=* | --debug=* | --snapshotter=* | --set=*=* | --verifiable=*)
                 GROUPED=$GROUPED$group$TAB${name#--}$TAB$value$NEWLINE
                 ;;
             # It only makes a command run again.

@@ -18,7 +18,7 @@ export const Shim = {
     CloudHypervisor: "cloud-hypervisor",
     /** Dragonball, the hypervisor built into Kata's Rust implementation. Requires Kata 3.0.0 or later; amd64 from 3.26.0 on. */
     Dragonball: "dragonball",
-    /** Firecracker. Requires containerd's `devmapper` snapshotter as its default snapshotter. */
+    /** Firecracker. Requires a snapshotter that provides block devices, such as `devmapper`: see `snapshotter`. */
     Fc: "fc",
     /** QEMU with the guest of confidential containers, without their protection, for development. Requires Kata 3.5.0 or later. */
     QemuCocoDev: "qemu-coco-dev",
@@ -333,6 +333,18 @@ export interface RuntimeClass {
      * After that, a preview reports it as drift, and `pulumi up` removes it.
      */
     handler?: Input<string>;
+    /**
+     * The snapshotter with which containerd makes the root file systems of containers, such as `devmapper`, `nydus`, `native`,
+     * `blockfile` or `erofs`. Defaults to that of containerd's CRI plugin, usually `overlayfs`. Requires containerd 1.7 or later.
+     *
+     * kata-deploy uses `devmapper` for `fc`, and `nydus` for `remote` and the shims of confidential containers. This package does not
+     * set up a snapshotter: a node is rejected if `ctr plugins ls` does not show it as `ok`. A change restarts containerd and applies to
+     * new pods.
+     *
+     * containerd must keep the layers of images (`discard_unpacked_layers = false`), because it pulls an image for its default
+     * snapshotter and unpacks it again for this one. See `docs/runtime-classes.md` for remote snapshotters such as `nydus`.
+     */
+    snapshotter?: Input<string>;
     /** Labels of the RuntimeClass. Defaults to no labels. */
     labels?: { [key: string]: Input<string> };
     /** Annotations of the RuntimeClass. Defaults to no annotations. */
@@ -449,7 +461,7 @@ export interface KataContainersArgs {
      * kernel modules or AMD SEV-SNP; free disk space, and cgroup v2 for the cgroup driver `systemd`. Defaults to `enforce`: the
      * node is left unchanged, with an error.
      *
-     * An unsupported version of containerd is an error with either value.
+     * An unsupported version of containerd and an unsuitable snapshotter are errors with either value.
      */
     hostChecks?: Input<HostChecks>;
     /**

@@ -38,6 +38,8 @@ export interface ClassPlan {
     needs: Need[];
     nodeSelector: { [label: string]: string };
     debug: boolean;
+    /** undefined: that of containerd's CRI plugin. */
+    snapshotter: string | undefined;
     /** Whether a guest can boot from an image on the node. */
     isVerifiable: boolean;
     /** Keys of Kata's configuration and TOML literals, in the order of the keys. */
@@ -118,6 +120,7 @@ function planClass(name: string, given: Partial<RuntimeClass>, args: Unwrap<Sett
         needs: needs(shim, version),
         nodeSelector: nodeSelector(shim, version),
         debug: given.debug ?? args.debug ?? false,
+        snapshotter: given.snapshotter,
         isVerifiable: shims[shim].snapshotter !== "nydus",
         settings: Object.keys(settings)
             .sort()

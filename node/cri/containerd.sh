@@ -110,6 +110,9 @@ list_tasks() { ask_k8s tasks ls >"$WORK_DIR/tasks"; }
 
 # --- The form of the configuration ---
 
+# The table in which containerd 2.x looks up the snapshotter of a runtime when it pulls an image for it.
+IMAGE_PLATFORMS='plugins."io.containerd.cri.v1.images".runtime_platforms'
+
 # awk functions of originals.
 # shellcheck disable=SC2016
 ORIGINALS_AWK='
@@ -158,11 +161,12 @@ originals() {
     local lost=""
     require_marks "$1"
     grep -q '^#kata-containers:' "$1" || lost=$1
-    E_CUT_SHORT=$(cut_short "$1") E_MANAGED=$(cat "$STATE_DIR/managed" 2>/dev/null) E_LOST=$lost \
+    E_CUT_SHORT=$(cut_short "$1") E_MANAGED=$(cat "$STATE_DIR/managed" 2>/dev/null) E_LOST=$lost E_PLATFORMS=$IMAGE_PLATFORMS \
         E_MAIN=$CONTAINERD_CONFIG E_EDITS=$(cat "$STATE_DIR/edits" 2>/dev/null) E_CGROUP=$(systemd_cgroup) awk "$TOML_AWK$ORIGINALS_AWK"'
         END {
             toml_index()
             read_records()
+            platforms = path_of(ENVIRON["E_PLATFORMS"])
             for (i = 1; i <= NR; i++) {
                 if (line[i] ~ /^#kata-containers:begin/) inside = 1
                 marked[i] = inside || line[i - 1] ~ /^#kata-containers:was/
@@ -173,7 +177,7 @@ originals() {
                 # plugins, CRI, containerd, runtimes, NAME, options
                 if (marked[i] || split(at[i], part, SEP) != 7 || part[5] != "runtimes" || part[7] != "options") continue
                 table = substr(at[i], 1, length(at[i]) - 8)
-                if (key[i] == SEP "ConfigPath" && (plain(value[i]) in managed)) added[table] = 1
+                if (key[i] == SEP "ConfigPath" && (plain(value[i]) in managed)) added[table] = added[platforms SEP part[6]] = 1
                 name = key[i] == SEP "SystemdCgroup" && (part[6] in now || table in runc) ? driver_of(part[6]) : ""
                 if (name != "" && was[name] != now[name] && plain(value[i]) == now[name]) edited[i] = name
             }
@@ -318,14 +322,20 @@ systemd_cgroup() { case ${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) ec
 # runtime_tables: the handlers' runtimes. Their shim is found by a link on the PATH: containerd 1.6 ignores
 # runtime_path, and containerd 2.x loses, at its next restart, each sandbox whose runtime_path no longer exists.
 runtime_tables() {
-    local handler
+    local handler snapshotter
     # shellcheck disable=SC2086 # a list; in an order that does not depend on which class is the main one
     for handler in $(printf '%s\n' $HANDLERS | sort); do
+        snapshotter=$(given "$handler" snapshotter)
+        snapshotter=${snapshotter:+"snapshotter = \"$snapshotter\""}
+        # containerd 2.0 to 2.2 does not derive this table from that of the runtime.
+        if [ -n "$snapshotter" ] && [ "$CONTAINERD_MAJOR" != 1 ]; then
+            printf '[%s.%s]\n%s\n' "$IMAGE_PLATFORMS" "$handler" "$snapshotter"
+        fi
         cat <<TABLES
 [plugins."$CRI_PLUGIN".containerd.runtimes.$handler]
 runtime_type = "io.containerd.$handler.v2"
 privileged_without_host_devices = true
-pod_annotations = ["io.katacontainers.*"]
+pod_annotations = ["io.katacontainers.*"]${snapshotter:+$NEWLINE$snapshotter}
 [plugins."$CRI_PLUGIN".containerd.runtimes.$handler.options]
 ConfigPath = "$(config_of "$handler")"
 TABLES
@@ -369,7 +379,8 @@ prepare_imported() {
 # disable_foreign FILE NAME OUT: OUT gets FILE with somebody else's runtimes named as one of $HANDLERS disabled.
 disable_foreign() {
     # shellcheck disable=SC2086 # one pattern for each handler
-    if toml_tables "$1" | grep -qF "$(printf 'containerd.runtimes.%s\n' $HANDLERS)" || imports_from_kata "$1"; then
+    if toml_tables "$1" | grep -qF "$(printf 'containerd.runtimes.%s\n' $HANDLERS; printf 'runtime_platforms.%s\n' $HANDLERS)" ||
+        imports_from_kata "$1"; then
         record_disabled "$1" "$2" >>"$WORK_DIR/edits"
         mark "$1" "$2" "$3" "" "" ""
     else
@@ -379,14 +390,17 @@ disable_foreign() {
 
 # record_disabled FILE NAME: prints the entries that disable_foreign disables, one per line: NAME, tab, kind, tab, entry.
 record_disabled() {
-    E_NAME=$2 E_RUNTIMES="plugins.\"$CRI_PLUGIN\".containerd.runtimes" E_HANDLERS=$HANDLERS E_KATA=$KATA_LINK/ awk "$TOML_AWK"'
+    E_NAME=$2 E_RUNTIMES="plugins.\"$CRI_PLUGIN\".containerd.runtimes" E_PLATFORMS=$IMAGE_PLATFORMS E_HANDLERS=$HANDLERS \
+        E_KATA=$KATA_LINK/ awk "$TOML_AWK"'
         END {
             toml_index()
             runtimes = path_of(ENVIRON["E_RUNTIMES"])
+            platforms = path_of(ENVIRON["E_PLATFORMS"])
             n = split(ENVIRON["E_HANDLERS"], handler, " ")
             for (i = 1; i <= NR; i++) {
-                for (j = 1; j <= n; j++) if (under(at[i], runtimes SEP handler[j]) && (head[i] != "" || first[i]))
-                    print ENVIRON["E_NAME"] "\ttable\t" line[i]
+                for (j = 1; j <= n; j++)
+                    if ((under(at[i], runtimes SEP handler[j]) || under(at[i], platforms SEP handler[j])) && (head[i] != "" || first[i]))
+                        print ENVIRON["E_NAME"] "\ttable\t" line[i]
                 if (at[i] != "" || key[i] != SEP "imports") continue
                 s = whole(i)
                 while (match(s, "[\"\047]" ENVIRON["E_KATA"] "[^\"\047]*[\"\047]")) {
@@ -416,7 +430,7 @@ CONTAINERD_AWK='
 function refuse(i, why, remedy) { print "line " i ": " why "\n" remedy | "cat >&2"; exit 4 }
 # Whether a table is that of a managed runtime.
 function is_managed(path,    handler) {
-    for (handler in handlers) if (under(path, runtimes SEP handler)) return 1
+    for (handler in handlers) if (under(path, runtimes SEP handler) || under(path, platforms SEP handler)) return 1
     return 0
 }
 function check_forms(    i, path, inline, name) {
@@ -473,11 +487,12 @@ function set_cgroup(runtime,    i, options, head_line) {
 # VERSION_LINE is what an empty file must begin with, or "". Imports from $KATA_LINK are disabled as well, because it is
 # about to be displaced. Exit status 4: the file has a form that cannot be edited safely; line and reason are on stderr.
 mark_containerd() {
-    E_CUT_SHORT=$(cut_short "$1") E_PLUGIN=$CRI_PLUGIN E_HANDLERS=$HANDLERS E_MAJOR=$CONTAINERD_MAJOR E_KATA=$KATA_LINK/ \
-        E_CGROUP=$2 E_TABLES=$3 E_VERSION=$4 E_RUNC=${5:-} awk "$TOML_AWK$MARKS_AWK$CONTAINERD_AWK"'
+    E_CUT_SHORT=$(cut_short "$1") E_PLUGIN=$CRI_PLUGIN E_PLATFORMS=$IMAGE_PLATFORMS E_HANDLERS=$HANDLERS E_MAJOR=$CONTAINERD_MAJOR \
+        E_KATA=$KATA_LINK/ E_CGROUP=$2 E_TABLES=$3 E_VERSION=$4 E_RUNC=${5:-} awk "$TOML_AWK$MARKS_AWK$CONTAINERD_AWK"'
         END {
             toml_index()
             runtimes = SEP "plugins" SEP ENVIRON["E_PLUGIN"] SEP "containerd" SEP "runtimes"
+            platforms = path_of(ENVIRON["E_PLATFORMS"])
             n = split(ENVIRON["E_HANDLERS"], name, " ")
             for (i = 1; i <= n; i++) handlers[name[i]] = 1
             cgroup = ENVIRON["E_CGROUP"]
@@ -609,6 +624,56 @@ require_handlers() {
         [ "$path" = "$(config_of "$handler")" ] ||
             fail "$2 the runtime $handler is not the managed one: $(importing ".runtimes.$handler") sets its ConfigPath to \"$path\"" \
                 "remove the table of that runtime from that file, or set another handler in runtimeClasses; then run pulumi again"
+        require_snapshotter "$1" "$2" "$handler"
+    done
+}
+require_snapshotter() { # DUMP WHEN HANDLER
+    local wanted table found
+    wanted=$(given "$3" snapshotter)
+    for table in "$CRI_DUMP_TABLE.runtimes" "$IMAGE_PLATFORMS"; do
+        case $CONTAINERD_MAJOR$table in 1*runtime_platforms) continue ;; esac
+        found=$(toml_get "$1" "$table.\"$3\"" snapshotter)
+        [ "$found" = "$wanted" ] ||
+            fail "$2 the runtime $3 has the snapshotter \"$found\" instead of \"$wanted\", because of $(importing ".${table##*.}.$3")" \
+                "remove the tables of that runtime from that file, or set another handler in runtimeClasses; then run pulumi again"
+    done
+}
+
+# snapshotter_of HANDLER: that of its class, or else the one for which CRI unpacks images.
+snapshotter_of() {
+    given "$1" snapshotter | grep . && return
+    case $CONTAINERD_MAJOR in
+        1) toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.grpc.v1.cri".containerd' snapshotter ;;
+        *) toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.cri.v1.images"' snapshotter ;;
+    esac
+}
+
+# require_snapshotters: this containerd can run each requested class with its snapshotter.
+require_snapshotters() {
+    local handler class argument name ready socket
+    for handler in $REQUESTED; do
+        class=runtimeClasses.$(given "$handler" runtime-class)
+        argument=$class.snapshotter name=$(snapshotter_of "$handler")
+        case $name:,$(given "$handler" needs), in
+            overlayfs:*,block_snapshotter,* | native:*,block_snapshotter,*)
+                fail "the shim of $class requires a snapshotter with block devices, and would get $name" \
+                    "set up such a snapshotter, usually devmapper, and set $argument to its name, or make it containerd's default one; then run pulumi again" ;;
+        esac
+        if [ -z "$(given "$handler" snapshotter)" ]; then continue; fi
+        version_at_least "$CONTAINERD_VERSION" 1.7 ||
+            fail "containerd $CONTAINERD_VERSION has no snapshotters for single runtimes ($argument is $name)" \
+                "upgrade containerd to 1.7 or later, or remove $argument and make $name containerd's default one; then run pulumi again"
+        # A snapshotter without its device or its kernel support is listed too, but not as ok.
+        ready=$(timeout 20 ctr --address "$CONTAINERD_SOCKET" plugins ls 2>/dev/null |
+            awk '$1 == "io.containerd.snapshotter.v1" && $NF == "ok" { print $2 }')
+        printf '%s\n' "$ready" | grep -qxF -e "$name" ||
+            fail "containerd has no healthy snapshotter $name ($argument); it has: $(printf %s "$ready" | tr '\n' ' ')" \
+                "set it up until \`ctr plugins ls\` shows it as ok, or change $argument; then run pulumi again"
+        # A snapshotter in a process of its own is always listed as ok.
+        socket=$(toml_get "$WORK_DIR/dump.now" "proxy_plugins.\"$name\"" address)
+        [ -z "$socket" ] || [ -n "$(listeners "${socket#unix://}")" ] ||
+            fail "the snapshotter $name ($argument) is not running: nothing listens on $socket" \
+                "start its service, or change $argument; then run pulumi again"
     done
 }
 
@@ -628,15 +693,19 @@ require_driver() {
 # prove_containerd: containerd serves the runtime and the driver that were requested. Its configuration is read after its
 # restart; crictl shows the one that it runs with.
 prove_containerd() {
-    local running="in the running containerd" info="$WORK_DIR/cri" handler
+    local running="in the running containerd" info="$WORK_DIR/cri" handler snapshotter pattern
     require_handlers "$WORK_DIR/dump.now" "$running"
     require_driver "$WORK_DIR/dump.now" "$running"
     if ! have crictl || ! timeout 20 crictl -r "unix://$CONTAINERD_SOCKET" info >"$info" 2>/dev/null || ! grep -q '"runtimes"' "$info"; then
         return 0
     fi
     for handler in $HANDLERS; do
-        grep -qE "\"ConfigPath\": *\"$(config_of "$handler")\"" "$info" ||
-            fail "the CRI of the running containerd has no runtime with $(config_of "$handler")" \
+        snapshotter=$(given "$handler" snapshotter)
+        pattern="\"ConfigPath\":\"$(config_of "$handler")\""
+        # It is in the object of the runtime, after the options.
+        if [ -n "$snapshotter" ]; then pattern="${pattern}[^{}]*[}][^{}]*\"snapshotter\":\"$snapshotter\""; fi
+        tr -d ' \t\n' <"$info" | grep -qE "$pattern" ||
+            fail "the CRI of the running containerd has no runtime with $(config_of "$handler")${snapshotter:+ and the snapshotter $snapshotter}" \
                 "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT), until crictl info shows the same runtimes as containerd config dump; then run pulumi again"
     done
     case $(systemd_cgroup) in
@@ -681,6 +750,7 @@ require_removed() {
 prepare_runtime() {
     prepare_containerd
     check_containerd
+    require_snapshotters
     # shellcheck disable=SC2086 # a list
     require_runtimes $HANDLERS
     require_handlers "$WORK_DIR/dump" "with the new configuration"
@@ -846,9 +916,15 @@ is_containerd_config() {
 describe_containerd_drift() {
     local now was handler
     for handler in $HANDLERS; do
-        if [ -n "$(runtime_entry "$WORK_DIR/dump.now" "$handler" runtime_type)" ]; then continue; fi
-        echo "runtime table $handler is missing from $1"
-        return
+        if [ -z "$(runtime_entry "$WORK_DIR/dump.now" "$handler" runtime_type)" ]; then
+            echo "runtime table $handler is missing from $1"
+            return
+        fi
+        now=$(runtime_entry "$WORK_DIR/dump.now" "$handler" snapshotter) was=$(given "$handler" snapshotter)
+        if [ "$now" != "$was" ]; then
+            echo "the snapshotter of the runtime $handler is ${now:-not set} in $1, was ${was:-not set}"
+            return
+        fi
     done
     now=$(dumped_driver "$WORK_DIR/dump.now") was=$(dumped_driver "$WORK_DIR/dump")
     if [ "$now" != "$was" ]; then

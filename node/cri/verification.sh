@@ -4,7 +4,7 @@
 
 # guest_sum HANDLER: a hash over everything that a verification is about.
 guest_sum() {
-    { printf '%s\n' "$1" "$(tree_of "$1")" "$(given "$1" shim-path)"; cat "$(config_of "$1")"; } | sha256sum | cut -c 1-64
+    { printf '%s\n' "$1" "$(tree_of "$1")" "$(given "$1" shim-path)" "$(given "$1" snapshotter)"; cat "$(config_of "$1")"; } | sha256sum | cut -c 1-64
 }
 # verified HANDLER: the record of a verification of what is active now, or the reason why it was skipped, or nothing.
 verified() {
@@ -19,13 +19,6 @@ pause_image() {
         *) name=$(toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.cri.v1.images".pinned_images' sandbox) ;;
     esac
     grep -xF -e "${name:-none}" "$1" || grep -E '/pause[:@]' "$1" | head -n 1
-}
-# image_snapshotter: the one in which CRI unpacks images; containerd may have deleted what another one would need.
-image_snapshotter() {
-    case $CONTAINERD_MAJOR in
-        1) toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.grpc.v1.cri".containerd' snapshotter ;;
-        *) toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.cri.v1.images"' snapshotter ;;
-    esac
 }
 
 # verify_once: verifies the active release and configuration of each class, unless `verified` has a result.
@@ -59,7 +52,7 @@ verify_handler() { # HANDLER IMAGE ROLLING_BACK
     version=$(given "$1" version)
     say "booting a guest with the handler $1 and a test container ($2)"
     since=$(date '+%Y-%m-%d %H:%M:%S')
-    image_snapshotter >"$STATE_DIR/verification"
+    snapshotter_of "$1" >"$STATE_DIR/verification"
     flush "$STATE_DIR/verification"
     if ! boot_guest "$1" "$2" "$(cat "$STATE_DIR/verification")"; then
         words="$(grep -v level=warning "$WORK_DIR/ctr.err" | tail -n 5 | excerpt)$3$NEWLINE$(log_excerpt "$CONTAINERD_UNIT" "$since")"

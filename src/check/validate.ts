@@ -73,6 +73,11 @@ const handler = all(
     ),
     leaf("other than `runc`, which is containerd's default handler", (value) => value !== "runc"),
 );
+/** As containerd names its plugins. */
+const snapshotter = text(
+    "the name of a snapshotter, such as `devmapper`: letters and digits, also with `-`, `_` or `.` between them",
+    /^[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*$/,
+);
 const subdomain = all(
     text(
         "lower-case letters, digits, `-` and `.`, each part beginning and ending with a letter or a digit",
@@ -255,6 +260,7 @@ const runtimeClass = object({
     settings: optional(map(settingKey, optional(settingValue))),
     debug: optional(boolean),
     handler: optional(handler),
+    snapshotter: optional(snapshotter),
     labels: optional(map(labelKey, required(labelValue))),
     annotations: optional(map(labelKey, required(leaf("text", isText)))),
     tolerations: optional(list(toleration)),

@@ -12,7 +12,7 @@ import {
 } from "./releases";
 
 /** A property that the node must have for a shim. */
-export type Need = "kvm" | "vhost_vsock" | "vhost_net" | "sev_snp" | "tdx" | "vfio";
+export type Need = "kvm" | "vhost_vsock" | "vhost_net" | "sev_snp" | "tdx" | "vfio" | "block_snapshotter";
 
 type Overhead = { cpu: string; memory: string };
 
@@ -31,7 +31,7 @@ interface Row {
     needs: ByRelease<Need[]>;
     /** Labels of the nodes on which its pods can run, in addition to those of this package. */
     nodeSelector: ByRelease<{ [label: string]: string }>;
-    /** The snapshotter with which kata-deploy configures it. This package does not set it up. */
+    /** The snapshotter with which kata-deploy configures it. This package neither sets it up nor selects it by itself. */
     snapshotter: "devmapper" | "nydus" | undefined;
     /** The releases whose configuration file names a part that no archive contains, and the setting that replaces it. */
     incomplete: { since: string; until: string; part: string; setting: string }[];
@@ -159,8 +159,8 @@ export const shims: Record<Shim, Row> = {
         since: "2.0.0",
         hypervisor: "firecracker",
         overhead: small,
-        needs: [["2.0.0", ["kvm"]]],
         // Firecracker shares no folders with a guest, so the root of a container must be a block device.
+        needs: [["2.0.0", ["kvm", "block_snapshotter"]]],
         snapshotter: "devmapper",
     },
     "qemu-coco-dev": { ...cocoDev, engine: "go", since: "3.5.0" },

@@ -157,6 +157,7 @@ export function activate(plan: Plan, claim: Claim, program: Program): string {
             ["kata-config", each.configuration],
             ["needs", each.needs.join()],
             ["debug", each.debug],
+            ["snapshotter", each.snapshotter],
             ["verifiable", each.isVerifiable ? undefined : false],
             ...each.settings.map(([key, literal]): Flag => ["set", `${key}=${literal}`]),
         ]),

@@ -27,7 +27,7 @@ const text = (id: string) => readFileSync(join(__dirname, "../fixtures/cases", `
 
 /** Functions for scripts: `activate` and `deactivate` change the files in this folder, `to_change` tells what they would change. */
 const functions = `
-HANDLERS=\${HANDLERS:-kata-qemu} CONTAINERD_CONFIG=$PWD/etc/config.toml
+HANDLERS=\${HANDLERS:-kata-qemu} REQUESTED=$HANDLERS GROUPED="" CONTAINERD_CONFIG=$PWD/etc/config.toml
 mkdir -p etc
 with() { CONTAINERD=$1 CONTAINERD_VERSION=$2 CONTAINERD_MAJOR=\${2%%.*} CGROUP_DRIVER=$3; }
 say() { :; }
@@ -307,6 +307,112 @@ inEveryShell("containerd", (sandbox) => {
             expect(file()).to.equal(given);
         });
     }
+
+    describe("with a snapshotter of its own", () => {
+        const rows = ["overlayfs linux/amd64 ok", "native linux/amd64 ok", "devmapper linux/amd64 skip", "nydus - ok"];
+        /** A containerd with these snapshotters, and a class that uses one of them. */
+        const uses = (name: string) => `
+            GROUPED="kata-qemu\truntime-class\tconfidential\nkata-qemu\tsnapshotter\t${name}\n" CONTAINERD_SOCKET=/s
+            timeout() { shift; "$@"; }
+            ctr() { printf 'io.containerd.snapshotter.v1  %s\n' ${rows.map((row) => `"${row}"`).join(" ")}; }
+`;
+        const images = `plugins."io.containerd.cri.v1.images"`;
+        const snapshotters = (dump: string) => [
+            runtimes(dump)["kata-qemu"].snapshotter,
+            (parse(dump) as any).plugins["io.containerd.cri.v1.images"].runtime_platforms?.["kata-qemu"]?.snapshotter,
+        ];
+        const mains = {
+            "a drop-in folder": `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n`,
+            "a file of version 3": `version = 3\n[${images}.runtime_platforms.kata-qemu]\nsnapshotter = "x"\n`,
+            "a file of version 2": `version = 2\n`,
+        };
+        for (const [form, main] of Object.entries(mains)) {
+            it(`writes the snapshotter of a class into ${form}, changes it and restores every byte`, async function () {
+                need(this, "2.3.7");
+                this.timeout(120000);
+                write(sandbox(), "etc/config.toml", main);
+                const before = file();
+                const change = (snapshotter: string, script: string) => `${uses(snapshotter)}${script}\n`;
+                const script = [
+                    change("native", "mkdir -p etc/conf.d; activate; dump >native; to_change >unchanged"),
+                    change("overlayfs", "to_change >/dev/null; describe_containerd_drift FILE >drift"),
+                    change("overlayfs", "activate; dump >overlayfs"),
+                    change("", "activate; dump >default"),
+                    change("native", "activate; strip"),
+                    change("", "deactivate"),
+                ];
+                await ok("2.3.7", "", {}, script.join(""));
+                expect(snapshotters(file("native"))).to.deep.equal(["native", "native"]);
+                expect(file("unchanged")).to.equal("");
+                expect(file("drift")).to.equal(
+                    "the snapshotter of the runtime kata-qemu is native in FILE, was overlayfs\n",
+                );
+                expect(snapshotters(file("overlayfs"))).to.deep.equal(["overlayfs", "overlayfs"]);
+                expect(snapshotters(file("default"))).to.deep.equal(["", undefined]);
+                expect(file()).to.equal(before);
+                expect(readdirSync(sandbox().path("etc/conf.d"))).to.deep.equal([]);
+            });
+        }
+
+        it("writes the snapshotter into the table of the runtime alone for containerd 1.7", async () => {
+            const { stdout } = await sandbox().run(
+                `${functions}\n${uses("native")}CONTAINERD_MAJOR=1 CRI_PLUGIN=io.containerd.grpc.v1.cri; runtime_tables`,
+            );
+            const { plugins } = parse(stdout) as any;
+            expect(plugins).to.have.all.keys("io.containerd.grpc.v1.cri");
+            const runtime = plugins["io.containerd.grpc.v1.cri"].containerd.runtimes["kata-qemu"];
+            expect(runtime).to.include({ snapshotter: "native", runtime_type: "io.containerd.kata-qemu.v2" });
+            expect(runtime.options).to.have.all.keys("ConfigPath");
+        });
+
+        it("refuses a snapshotter that is missing, unhealthy or not running, and one of containerd 1.6", async function () {
+            need(this, "1.6.20", "2.3.7");
+            const files = {
+                "etc/config.toml": 'version = 2\n[proxy_plugins.nydus]\ntype = "snapshot"\naddress = "/none.sock"\n',
+            };
+            const error = (name: string, version = "2.3.7") => refused(version, "", files, `${uses(name)}to_change`);
+            for (const name of ["erofs", "devmapper"]) {
+                expect(await error(name)).to.contain(
+                    `containerd has no healthy snapshotter ${name} (runtimeClasses.confidential.snapshotter); it has: overlayfs native nydus`,
+                );
+            }
+            expect(await error("nydus")).to.contain(
+                "the snapshotter nydus (runtimeClasses.confidential.snapshotter) is not running: nothing listens on /none.sock",
+            );
+            expect(await error("native", "1.6.20")).to.contain(
+                "containerd 1.6.20 has no snapshotters for single runtimes (runtimeClasses.confidential.snapshotter is native)",
+            );
+        });
+
+        it("refuses a shim that requires block devices on a snapshotter without them, also on the default one", async function () {
+            need(this, "1.6.20", "2.3.7");
+            const needs = (name: string) =>
+                `${uses(name)}GROUPED="$GROUPED\nkata-qemu\tneeds\tkvm,block_snapshotter\n"; `;
+            const files = { "etc/config.toml": "version = 2\n" };
+            for (const [version, script, found] of [
+                ["1.6.20", needs(""), "overlayfs"],
+                ["2.3.7", needs(""), "overlayfs"],
+                ["2.3.7", needs("native"), "native"],
+            ] as const) {
+                expect(await refused(version, "", files, `${script}to_change`)).to.contain(
+                    `the shim of runtimeClasses.confidential requires a snapshotter with block devices, and would get ${found}`,
+                );
+            }
+            const devmapper = `${needs("devmapper")}ctr() { echo io.containerd.snapshotter.v1 devmapper linux/amd64 ok; }; `;
+            await ok("2.3.7", "", files, `${devmapper}to_change`);
+        });
+
+        it("refuses another snapshotter for the runtime in a file imported by name, and names that file", async function () {
+            need(this, "2.3.7");
+            const files = {
+                "etc/config.toml": `version = 3\nimports = ["/etc/containerd/conf.d/*.toml", "/etc/containerd/zz.toml"]\n`,
+                "etc/zz.toml": `version = 3\n[${images}.runtime_platforms.kata-qemu]\nsnapshotter = "x"\n`,
+            };
+            expect(await refused("2.3.7", "", files, `mkdir -p etc/conf.d; ${uses("native")}to_change`)).to.contain(
+                'the runtime kata-qemu has the snapshotter "x" instead of "native", because of /etc/containerd/zz.toml',
+            );
+        });
+    });
 
     it("installs into a drop-in folder that is imported by a relative path", async function () {
         need(this, "2.3.7");
@@ -593,13 +699,14 @@ inEveryShell("containerd", (sandbox) => {
     }
 
     it("proves the change from what CRI reports, if crictl is installed", async () => {
-        const cri = (config: string, driver: boolean) =>
-            JSON.stringify({ config: { containerd: { runtimes: { runc: { options: { SystemdCgroup: driver } }, k: { options: { ConfigPath: config } } } } } }); // biome-ignore format: one line
-        const prove = async (info: string) => {
+        const cri = (config: string, driver: boolean, snapshotter = "") =>
+            JSON.stringify({ config: { containerd: { runtimes: { runc: { options: { SystemdCgroup: driver } }, k: { options: { ConfigPath: config }, baseRuntimeSpec: "", snapshotter }, z: { options: {}, snapshotter: "native" } } } } }, null, 2); // biome-ignore format: one line
+        const prove = async (info: string, grouped = "") => {
             sandbox().write("info", info);
             return sandbox().run(
                 `require_handlers() { :; }; require_driver() { :; }; have() { :; }; timeout() { shift 4; cat info; }
-                CONTAINERD_SOCKET=/x CONTAINERD_UNIT=u CONTAINERD_CONFIG=/c HANDLERS=kata CGROUP_DRIVER=systemd; prove_containerd`,
+                CONTAINERD_SOCKET=/x CONTAINERD_UNIT=u CONTAINERD_CONFIG=/c HANDLERS=kata CGROUP_DRIVER=systemd GROUPED="${grouped}"
+                prove_containerd`,
             );
         };
         expect(await prove(cri("/etc/kata-containers/kata/configuration.toml", true))).to.include({ status: 0 });
@@ -609,6 +716,12 @@ inEveryShell("containerd", (sandbox) => {
         );
         expect((await prove(cri("/etc/kata-containers/kata/configuration.toml", false))).stderr).to.contain(
             "cgroup driver is not systemd",
+        );
+        const native = `kata\tsnapshotter\tnative\n`;
+        const path = "/etc/kata-containers/kata/configuration.toml";
+        expect(await prove(cri(path, true, "native"), native)).to.include({ status: 0 });
+        expect((await prove(cri(path, true), native)).stderr).to.contain(
+            `has no runtime with ${path} and the snapshotter native`,
         );
     });
 });

@@ -294,6 +294,7 @@ function wordsOf(action: Action, { plan, owner, revision, node, runtimeClass }: 
                 ...sums(each.archives),
                 ...[`--shim-path=${each.shimPath}`, `--kata-config=${each.configuration}`],
                 ...[`--needs=${each.needs.join()}`, `--debug=${each.debug}`],
+                ...(each.snapshotter === undefined ? [] : [`--snapshotter=${each.snapshotter}`]),
                 ...(each.isVerifiable ? [] : ["--verifiable=false"]),
                 ...each.settings.map(([key, literal]) => `--set=${key}=${literal}`),
             ]),
@@ -329,6 +330,7 @@ function wantedCall(each: Case): Call {
         needs: ["kvm", "vhost_vsock", "vhost_net"],
         nodeSelector: {},
         debug: false,
+        snapshotter: undefined,
         isVerifiable: true,
         settings: settingsOf(each)
             .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -420,6 +422,7 @@ const hostileClass = fc.record({
     isVerifiable: fc.boolean(),
     needs: fc.array(argument, { maxLength: 3 }) as unknown as fc.Arbitrary<ClassPlan["needs"]>,
     debug: fc.boolean(),
+    snapshotter: fc.option(argument, { nil: undefined }),
     settings: fc.array(fc.tuple(argument, argument), { maxLength: 3 }),
 });
 /** Calls without validation, with hostile texts in every field that becomes an argument. */

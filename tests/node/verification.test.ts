@@ -77,6 +77,14 @@ inEveryShell("the verification of a node", (sandbox) => {
         expect((await dump(2, second)).stdout).to.contain(" docker.io/other/pause:1 ");
     });
 
+    it("boots the guest with the snapshotter of its class", async () => {
+        const own = parsed("activate", "--verify=true", ...classArguments("kata-qemu", { snapshotter: "devmapper" }));
+        const { status, stderr } = await run(`${own}; verify kata-qemu`);
+        expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
+        for (const command of [" run ", " snapshots "])
+            expect(calls().find((call) => call.includes(command))).to.contain("--snapshotter devmapper ");
+    });
+
     it("verifies each class once, and names the one whose guest does not boot", async () => {
         const classes = ["kata-qemu", "kata-clh"].flatMap((handler) => classArguments(handler));
         const two = parsed("activate", "--verify=true", ...classes);

@@ -246,6 +246,11 @@ describe("the plan", () => {
         expect(plan({ debug: true }).debug).to.equal(true);
     });
 
+    it("leaves the snapshotter to containerd unless one is given", () => {
+        expect(plan({}).snapshotter).to.equal(undefined);
+        expect(plan(withClass({ shim: "fc", snapshotter: "devmapper" })).snapshotter).to.equal("devmapper");
+    });
+
     it("boots a guest on each node where host checks are enforced, unless rollout.verify is given", () => {
         expect(plan({}).verify).to.equal(true);
         const classes = plan({ runtimeClasses: { "kata-clh": {}, "kata-qemu-snp": {}, "kata-remote": {} } }).classes;

@@ -325,6 +325,13 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
         `runtimeClasses["${Array(5).fill("a".repeat(60)).join(".")}"]`,
         /253/,
     ],
+    [
+        "a snapshotter that is not a name",
+        withClass({ snapshotter: 'a"b' }),
+        `${classPath}.snapshotter`,
+        /must be the name/,
+    ],
+    ["an empty snapshotter", withClass({ snapshotter: "" }), `${classPath}.snapshotter`, /must be the name/],
     ["a handler with a dot", withClass({ handler: "kata.qemu" }), `${classPath}.handler`, /lower-case/],
     [
         "a RuntimeClass name with a dot without a handler",
@@ -582,6 +589,7 @@ describe("validation", () => {
                             "runtime.experimental": ["a", "b"],
                         },
                         handler: "kata",
+                        snapshotter: "nydus-for-kata-tee",
                         labels: { "example.com/team": "" },
                         annotations: { "example.com/why": "two\nlines" },
                         tolerations: [
@@ -741,6 +749,7 @@ describe("validation", () => {
             ...withClass({
                 shim: later,
                 handler: later,
+                snapshotter: later,
                 version: later,
                 sha256: { amd64: later },
                 overhead: { cpu: Promise.resolve("x") },

@@ -133,7 +133,7 @@ describe("the rows of the shims", () => {
     it("each shim needs the devices that its hypervisor opens", () => {
         expect(needs("qemu", "4.1.0")).to.deep.equal(["kvm", "vhost_vsock", "vhost_net"]);
         expect(needs("clh", "4.1.0")).to.deep.equal(["kvm"]);
-        expect(needs("fc", "4.1.0")).to.deep.equal(["kvm"]);
+        expect(needs("fc", "4.1.0")).to.deep.equal(["kvm", "block_snapshotter"]);
         expect(needs("dragonball", "3.2.0")).to.deep.equal(["kvm"]);
         expect(needs("dragonball", "3.3.0")).to.deep.equal(["kvm", "vhost_net"]);
         expect(needs("remote", "4.1.0")).to.deep.equal([]);

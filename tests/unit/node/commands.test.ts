@@ -78,7 +78,7 @@ describe("the commands for a node", () => {
         version: "3.32.0",
         release: { url: `/srv/${hostile.filter((text) => !text.includes("\n")).join("")}/{archive}` },
         runtimeClasses: {
-            "kata-qemu": { settings, debug: true },
+            "kata-qemu": { settings, debug: true, snapshotter: "native" },
             next: { shim: "qemu", version: "2.2.2", handler: "kata-next" },
         },
         kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true },
@@ -140,6 +140,7 @@ describe("the commands for a node", () => {
                 "--kata-config=share/defaults/kata-containers/configuration-qemu.toml",
                 "--needs=kvm,vhost_vsock,vhost_net",
                 "--debug=true",
+                "--snapshotter=native",
                 ...sets,
                 "--class=kata-next",
                 "--runtime-class=next",
