@@ -118,7 +118,7 @@ describe("KataContainers", () => {
             .to.match(/activate \\$/m)
             .and.contain(`--program=${readProgram().id}`);
         expect(activate.delete).to.match(
-            /deactivate \\\n--owner=acme\/shop\/prod\/kata \\\n--node=worker-1 \\\n--handlers=kata-qemu$/,
+            /deactivate \\\n--owner=acme\/shop\/prod\/kata \\\n--node=worker-1$/,
         );
     });
 
