@@ -59,7 +59,9 @@ describe("two components on the same nodes", function () {
         await stack.up(one());
         for (const node of names()) startPod(`one-${node}`, node, "kata-qemu");
         const pods = names().map((node) => containerOf(`one-${node}`));
-        expect((await other.preview(two())).log).to.not.contain("drifted").and.not.contain("is missing");
+        expect((await other.preview(two())).log)
+            .to.not.contain("drifted")
+            .and.not.contain("is missing");
         const { outputs } = await other.up(two());
         for (const node of names()) {
             expect(outputs.nodeStatuses[node]!.kataVersions).to.deep.equal({ "kata-next": "4.1.0" });
@@ -124,7 +126,9 @@ describe("two components on the same nodes", function () {
     });
 
     it("removes the first component while pods of the other one run, refuses it while its own do, and moves /opt/kata", async () => {
-        expect(await stack.failDestroy()).to.match(/sandboxes still run on Kata Containers: default\/one-worker-[12] ;/);
+        expect(await stack.failDestroy()).to.match(
+            /sandboxes still run on Kata Containers: default\/one-worker-[12] ;/,
+        );
         kubectl("delete", "pods", ...names().map((node) => `one-${node}`), "--wait=true", "--timeout=180s");
         await stack.destroy();
         expect(kubectl("get", "runtimeclass", "-o", "name")).to.equal("runtimeclass.node.k8s.io/kata-next");

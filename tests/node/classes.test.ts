@@ -218,7 +218,8 @@ inEveryShell("several classes", (sandbox) => {
                 begin; carry_out_plan; commit; mv "$WORK_DIR/managed" "$STATE_DIR/managed"; remove_folders`);
         const linked = () => readlinkSync(sandbox().path("kata"));
         beforeEach(() => {
-            const small = '[hypervisor.qemu]\npath = "/opt/kata/bin/q"\ndefault_memory = 1\n[runtime]\nenable_debug = false\n';
+            const small =
+                '[hypervisor.qemu]\npath = "/opt/kata/bin/q"\ndefault_memory = 1\n[runtime]\nenable_debug = false\n';
             tree(first, small);
             tree(second, small);
             claims([one, "kata-qemu"], [two, "kata-next"]);
@@ -245,7 +246,11 @@ inEveryShell("several classes", (sandbox) => {
             await change(two, main());
             await change(three, third);
             await change(two, main({ debug: "true" }));
-            for (const [owner, words] of [[one, next()], [two, main({ debug: "true" })], [three, third]] as const) {
+            for (const [owner, words] of [
+                [one, next()],
+                [two, main({ debug: "true" })],
+                [three, third],
+            ] as const) {
                 expect(await plans(owner, words), owner).to.equal("");
             }
             expect(linked()).to.equal(`kata-releases/${second}`);
@@ -302,7 +307,9 @@ inEveryShell("several classes", (sandbox) => {
 
         it("takes over the cgroup driver that another component requests, and refuses a different one", async () => {
             const driver = (owner: string, ...words: string[]) =>
-                sandbox().run(`${as(owner, words, owner === one ? main() : next())} find_handlers; echo "<$CGROUP_DRIVER>"`);
+                sandbox().run(
+                    `${as(owner, words, owner === one ? main() : next())} find_handlers; echo "<$CGROUP_DRIVER>"`,
+                );
             await change(one, ["--cgroup-driver=systemd"], main());
             expect((await driver(two)).stdout).to.equal("<systemd>\n");
             expect((await driver(two, "--cgroup-driver=systemd")).stdout).to.equal("<systemd>\n");
@@ -310,7 +317,9 @@ inEveryShell("several classes", (sandbox) => {
             expect(status).to.equal(1);
             expect(stderr)
                 .to.contain('step "owner"')
-                .and.contain(`${two} requests the cgroup driver cgroupfs, but ${one}, which manages this node too, requests systemd`);
+                .and.contain(
+                    `${two} requests the cgroup driver cgroupfs, but ${one}, which manages this node too, requests systemd`,
+                );
             // The request of the component that stays counts.
             await change(two, next());
             expect((await driver(one)).stdout).to.equal("<>\n");

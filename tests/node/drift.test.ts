@@ -13,7 +13,8 @@ inEveryShell("probing", (sandbox) => {
         return stdout;
     };
     const tree = "3.32.0-0123456789ab";
-    const record = (action: string) => `state/${action}-${createHash("sha256").update("me").digest("hex").slice(0, 12)}`;
+    const record = (action: string) =>
+        `state/${action}-${createHash("sha256").update("me").digest("hex").slice(0, 12)}`;
     /** A component that has claimed the node. */
     const claimed = `architecture() { echo amd64; }
             OWNER=me NODE=n REQUESTED=""; printf 'me\\tn\\tkata\\n' >state/owners`;
@@ -79,7 +80,9 @@ inEveryShell("probing", (sandbox) => {
 
     it("reports a node that was never activated, and no drift without recorded arguments", async () => {
         expect(await stdout(`${claimed}; drifted stage; echo x >state/managed; drifted activate`)).to.equal("");
-        expect(await stdout(`${claimed}; rm state/managed; drifted activate`)).to.equal("Kata Containers is not active\n");
+        expect(await stdout(`${claimed}; rm state/managed; drifted activate`)).to.equal(
+            "Kata Containers is not active\n",
+        );
     });
 
     it("reports a failure during the comparison as drift", async () => {

@@ -54,7 +54,10 @@ inEveryShell("guards fail closed", (sandbox) => {
     });
 
     it("keeps the earlier handlers of a class on which containers run, and refuses if containerd does not say which run", async () => {
-        sandbox().write("state/classes", ["kata", "kata-qemu", "old"].map((name) => `${name}\truntime-class\tk\n`).join(""));
+        sandbox().write(
+            "state/classes",
+            ["kata", "kata-qemu", "old"].map((name) => `${name}\truntime-class\tk\n`).join(""),
+        );
         const find = `${parsed("activate", ...classArguments("kata", { "runtime-class": "k" }))}; find_handlers; echo "handlers: $HANDLERS"`;
         expect((await run(`${ctr()}; ${find}`)).stdout).to.equal("handlers: kata kata-qemu\npassed\n");
         expect((await run(`${nothing}; ${find}`)).stdout).to.equal("handlers: kata\npassed\n");

@@ -77,7 +77,10 @@ inEveryShell("owners", (sandbox) => {
 
     it("components with other handlers share the node, also those of other stacks, and each claim is the last one to its handlers", async () => {
         await stage([kata]);
-        for (const claim of [[virtual, "worker-1", "kata-qemu-next"], [foreign, "worker-1", "kata"]] as Claim[]) {
+        for (const claim of [
+            [virtual, "worker-1", "kata-qemu-next"],
+            [foreign, "worker-1", "kata"],
+        ] as Claim[]) {
             expect(await stage(claim)).to.include({ status: 0, stdout: "", stderr: "" });
         }
         expect(owners()).to.equal(
