@@ -41,7 +41,8 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # parse                    ACTION OWNER NODE PROGRAM CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE VERIFY;
 #                          REQUESTED, the handlers of the requested classes, the main one first; GROUPED, the arguments of
 #                          classes and releases
-# find_handlers            HANDLERS, the requested ones and those that the node must keep, which it adds to GROUPED
+# find_handlers            OWN_HANDLERS, the requested ones and earlier ones that the node must keep; HANDLERS, these and those of
+#                          other components, which it adds to GROUPED
 # find_containerd          CONTAINERD CONTAINERD_PID CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR CONTAINERD_CONFIG
 #                          CONTAINERD_SOCKET; CONTAINERD_PID and KUBELET_PID are empty for a stopped service
 # choose_form              CRI_PLUGIN CRI_DUMP_TABLE IMPORTED DROP_IN

@@ -5,7 +5,7 @@ parse() {
     local argument name value group=""
     ACTION=$1
     shift
-    OWNER="" NODE="" PROGRAM="" CGROUP_DRIVER="" REQUESTED="" GROUPED=""
+    OWNER="" NODE="" PROGRAM="" CGROUP_DRIVER="" REQUESTED="" HANDLERS="" GROUPED=""
     CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce VERIFY="" FORCE=false
     for argument in "$@"; do
         name=${argument%%=*} value=${argument#*=}

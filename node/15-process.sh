@@ -1,4 +1,4 @@
-# Processes, systemd units, command-line flags, versions and HTTP.
+# Processes, systemd units, command-line flags and HTTP.
 
 # time_limit UNIT: the seconds within which it must have stopped and started again, from 60 to 900, however long systemd
 # would wait.
@@ -57,14 +57,6 @@ flag() {
             esac
         done
     done | tail -n 1
-}
-
-# version_at_least VERSION MINIMUM: compares major and minor.
-version_at_least() { [ "$(version_number "$1")" -ge "$(version_number "$2")" ]; }
-version_number() {
-    local major="${1%%.*}" minor="${1#*.}"
-    major=${major%%[!0-9]*} minor=${minor%%[!0-9]*}
-    echo $((${major:-0} * 1000 + ${minor:-0}))
 }
 
 # http_get URL: the body.

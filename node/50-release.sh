@@ -7,8 +7,8 @@ trees() {
     local group
     for group in $(groups); do tree_of "$group"; done | unique
 }
-# main_tree: that of the main class, to which $KATA_LINK leads.
-main_tree() { tree_of "${REQUESTED%% *}"; }
+# main_tree: that of the main class, the first one, to which $KATA_LINK leads.
+main_tree() { tree_of "$(groups | head -n 1)"; }
 
 # require_archives: each group has an archive for this machine.
 require_archives() {
@@ -328,19 +328,21 @@ sandboxes() {
     done
 }
 
-# prune KEEP...: removes every tree that is neither named nor in use. It is renamed first, because an incomplete tree must
-# not look complete.
+# prune KEEP...: removes every tree that is neither named nor staged nor in use. It is renamed first, because an incomplete
+# tree must not look complete.
 prune() {
     local tree name
     for tree in "$RELEASES_DIR"/*; do
         name=${tree##*/}
         case " $* " in *" $name "*) continue ;; esac
-        if ! [ -d "$tree" ] || in_use "$name"; then continue; fi
+        if ! [ -d "$tree" ] || is_staged "$name" || in_use "$name"; then continue; fi
         mv "$tree" "$RELEASES_DIR/.gone-$$-$name"
         say "removed $tree"
     done
     sweep
 }
+# is_staged TREE: a component has it in the arguments of its last stage.
+is_staged() { grep -qs -e "^--sha256-$(architecture)=${1##*-}" "$STATE_DIR"/stage-*; }
 # sweep: removes the renamed trees.
 sweep() {
     local tree

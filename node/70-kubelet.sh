@@ -3,24 +3,6 @@
 # kubelet_entry KEY: its value in the kubelet's configuration file.
 kubelet_entry() { if [ -n "$KUBELET_CONFIG" ]; then yaml_get "$KUBELET_CONFIG" "$1"; fi; }
 
-# cgroup_driver: the driver in force. With KubeletCgroupDriverFromCRI, which is on by default from Kubernetes 1.31 on, the
-# kubelet takes it from containerd 2.x; otherwise the kubelet reports it, or its flag or file sets it.
-cgroup_driver() {
-    local pid driver gate
-    dump_now
-    # The kubelet may have been restarted since it was found.
-    pid=$(kubelet_pid)
-    gate=$({ flag "$pid" --feature-gates; sed 's/#.*//' "${KUBELET_CONFIG:-/dev/null}"; } |
-        sed -n "s/.*KubeletCgroupDriverFromCRI[\"' ]*[:=] *\\([a-z]*\\).*/\\1/p" | head -n 1)
-    if [ -z "$gate" ] && version_at_least "$("$KUBELET" --version | sed 's/^Kubernetes v//')" 1.31; then gate=true; fi
-    if [ "$gate" = true ] && [ "$CONTAINERD_MAJOR" != 1 ]; then
-        dumped_driver "$WORK_DIR/dump.now"
-        return
-    fi
-    driver=$(kubelet_cgroup_driver "$pid")
-    echo "${driver:-cgroupfs}"
-}
-
 # kubelet_original OUT: OUT gets its configuration without the managed edit, also if a tool has rewritten it without the marks.
 kubelet_original() {
     local edit old new
@@ -40,7 +22,7 @@ prepare_kubelet() {
     local unmarked="$WORK_DIR/kubelet.unmarked" value
     step "kubelet configuration"
     if [ -z "$KUBELET_CONFIG" ]; then
-        [ -z "$CGROUP_DRIVER" ] || fail "the kubelet has no configuration file (--config)" \
+        [ -z "$CGROUP_DRIVER" ] || [ "$ACTION" = deactivate ] || fail "the kubelet has no configuration file (--config)" \
             "start it with --config, or remove kubelet.cgroupDriver"
         return 0
     fi

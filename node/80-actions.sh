@@ -1,62 +1,4 @@
-# The actions that change the node, and its owners. Each prints a line per step; the last line of activate is the node's
-# status in JSON.
-
-# A claim is a line of $STATE_DIR/owners: component (organization/project/stack/component), node, handlers, with tabs. There
-# is one, except while a renamed component or a node with a corrected name takes the place of the earlier one: if one
-# of the two is deleted, in the update or when the rename is reverted, it only releases its claim. The last one deactivates
-# the node. Another stack, other handlers, and a component whose place was taken are refused.
-refuse_other_owners() {
-    local component handlers claimed="" reason
-    step "owner"
-    [ -e "$STATE_DIR/owners" ] || return 0
-    while IFS="$TAB" read -r component _ handlers; do
-        reason=""
-        if [ "$component" = "$OWNER" ]; then
-            claimed=yes
-        elif [ "$(stack_of "$component")" != "$(stack_of "$OWNER")" ]; then
-            reason="$OWNER cannot manage it too"
-        elif [ "$handlers" != "$(claimed_handlers)" ]; then
-            reason="$OWNER with $(claimed_handlers) cannot manage it too: two components on a node are not supported yet"
-        elif [ -n "$claimed" ]; then
-            reason="it took the node over from $OWNER"
-        fi
-        [ -z "$reason" ] || fail "this node is managed by $component with the handlers $handlers; $reason" \
-            "remove the node from one of the two; if one no longer exists, remove its line from $STATE_DIR/owners on the node"
-    done <"$STATE_DIR/owners"
-}
-# shellcheck disable=SC2086 # a list
-claimed_handlers() { printf '%s\n' $REQUESTED | sort | paste -s -d , -; }
-stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
-# claims_of_others: those of other components, and of this one for other names of this node.
-claims_of_others() {
-    [ -e "$STATE_DIR/owners" ] || return 0
-    E_CLAIM=$OWNER$TAB$NODE$TAB awk 'index($0, ENVIRON["E_CLAIM"]) != 1' "$STATE_DIR/owners"
-}
-# replace_claim [LINE]: LINE takes the place of the claim of this component.
-replace_claim() {
-    { claims_of_others; [ $# = 0 ] || printf '%s\n' "$1"; } >"$WORK_DIR/owners"
-    flush "$WORK_DIR/owners"
-    mv "$WORK_DIR/owners" "$STATE_DIR/owners"
-    flush "$STATE_DIR"
-}
-claim() {
-    local line other
-    line="$OWNER$TAB$NODE$TAB$(claimed_handlers)"
-    if grep -qxF -e "$line" "$STATE_DIR/owners" 2>/dev/null; then return; fi
-    other=$(claims_of_others | tail -n 1 | cut -f 1)
-    [ "${other:-$OWNER}" = "$OWNER" ] || say "taking over this node from $other; if it still exists, remove this node from one of the two"
-    replace_claim "$line"
-}
-# release_claim: removes the claim of OWNER if another one is left, and fails if it is the only one.
-release_claim() {
-    local other
-    other=$(claims_of_others | tail -n 1 | awk -F "$TAB" '{ print $1 " as " $2 }')
-    if cut -f 1-2 "$STATE_DIR/owners" 2>/dev/null | grep -qxF -e "$OWNER$TAB$NODE"; then
-        [ -n "$other" ] || return 1
-        replace_claim
-    fi
-    say "nothing to undo: this node is managed by ${other:-nobody}"
-}
+# The actions that change the node. Each prints a line per step; the last line of activate is the node's status in JSON.
 
 do_stage() {
     local release query
@@ -87,15 +29,13 @@ do_activate() {
     require_trees
     [ "$(sha256sum <"$STATE_DIR/node.sh" | cut -c 1-12)" = "$PROGRAM" ] ||
         fail "the node program on this node is from a different package version" \
-            "run pulumi again; if that does not help, replace this node's -stage resource (pulumi up --replace URN)"
+            "use the same version of the package in all components that manage this node, and run pulumi again; if that does not help, replace this node's -stage resource (pulumi up --replace URN)"
     check_host
     for handler in $REQUESTED; do check_program "$RELEASES_DIR/$(tree_of "$handler")/$(given "$handler" shim-path)"; done
     find_containerd
     check_node_exists
     step "health before the change"
-    require_cri
-    gate_containerd || fail "containerd's CRI does not answer; nothing was changed" \
-        "repair $CONTAINERD_UNIT (its log: journalctl -u $CONTAINERD_UNIT), then run pulumi again"
+    require_healthy_containerd
     gate_kubelet || fail "the kubelet is unhealthy; nothing was changed" \
         "repair $KUBELET_UNIT (its log: journalctl -u $KUBELET_UNIT), then run pulumi again"
 
@@ -150,6 +90,7 @@ plan_activation() {
 do_deactivate() {
     if release_claim; then return; fi
     find_containerd
+    find_handlers
     step "sandboxes"
     # Kubernetes forgets a pod a moment before its sandbox ends.
     if [ "$FORCE" != true ] && ! within 30 no_sandboxes; then
@@ -158,14 +99,20 @@ do_deactivate() {
             "delete these pods (without a kubelet: crictl rmp -f on the node), then run pulumi again;\
  or add the node to \`nodes\` again if you removed it, set forceRemoval to true, run pulumi up, and remove Kata again"
     fi
+    # On a node without containerd, all classes are removed. Their components report this as drift.
+    [ -x "$CONTAINERD" ] || HANDLERS=""
     plan_deactivation
     change_node plan_deactivation
-    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/activate" "$STATE_DIR/fingerprint" "$STATE_DIR/edits" \
-        "$STATE_DIR/verified" "$STATE_DIR/services" "$STATE_DIR/classes"
+    rm -f "$(record_of activate)"
+    if [ -n "$HANDLERS" ]; then return; fi
+    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/fingerprint" "$STATE_DIR/edits" "$STATE_DIR/verified" \
+        "$STATE_DIR/services" "$STATE_DIR/classes"
     remove_boot_unit
 }
 
+# plan_deactivation: the classes of other components stay.
 plan_deactivation() {
+    if [ -n "$HANDLERS" ]; then plan_activation; return; fi
     CGROUP_DRIVER=""
     prepare_removal
     prepare_kubelet
@@ -178,13 +125,16 @@ plan_deactivation() {
 
 do_unstage() {
     if release_claim; then return; fi
-    if [ -s "$STATE_DIR/managed" ]; then
+    if [ -n "$(handlers_of "$OWNER")" ] || { [ -s "$STATE_DIR/managed" ] && [ -z "$(claims other)" ]; }; then
         # Only the -stage resource is being replaced.
         say "Kata Containers is still active; keeping its releases"
         return
     fi
     step "releases"
-    prune
+    rm -f "$(record_of stage)"
+    # shellcheck disable=SC2046 # a list
+    prune $(recorded_trees)
+    if [ -n "$(claims other)" ]; then drop_claim; return; fi
     rmdir "$RELEASES_DIR" 2>/dev/null || say "kept $RELEASES_DIR, which is not empty"
     rm -rf "$STATE_DIR"
 }
@@ -197,10 +147,10 @@ print_status() {
 }
 version_json() { json_string "$(given "$1" version)"; }
 verified_json() { json_string "$(verified "$1")" | sed 's/^""$//'; }
-# by_handler FUNCTION: an object of JSON with what the function prints for each handler, if anything.
+# by_handler FUNCTION: an object of JSON with what the function prints for each handler of this component, if anything.
 by_handler() {
     local handler
-    printf '{%s}' "$(for handler in $HANDLERS; do printf '"%s":%s\n' "$handler" "$("$1" "$handler")"; done | grep -v ':$' | paste -s -d , -)"
+    printf '{%s}' "$(for handler in $OWN_HANDLERS; do printf '"%s":%s\n' "$handler" "$("$1" "$handler")"; done | grep -v ':$' | paste -s -d , -)"
 }
 
 # change_node PLANNER: carries out the plan as one transaction, restarts what it affects, waits until that is healthy,

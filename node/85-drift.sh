@@ -1,14 +1,14 @@
-# The probe action: how the node differs from what was applied. stage and activate record their arguments in
-# $STATE_DIR/stage and $STATE_DIR/activate, one per line. If the fingerprint of what was applied no longer fits, the
-# change is planned again, and each line of the plan is a drift. Probing changes nothing.
+# The probe action: how the node differs from what was applied, which stage and activate have recorded. If its fingerprint
+# no longer fits, the change is planned again, and each line of the plan is a drift, except for the files of other
+# components. Probing changes nothing.
 
-# do_probe: prints the drift and, for each of the two actions, a new revision if something has drifted.
+# do_probe: prints the drift and, for each of the two actions, a new revision if it has drifted or was never run.
 do_probe() {
     local stage_drift="" activate_drift="" locked=0
     if [ -e "$RUN_DIR/lock" ]; then flock -n "$RUN_DIR/lock" true || locked=$?; fi
     # With 1, another run is active and will repair the drift.
     case $locked in
-        0) stage_drift=$(drifted stage) && activate_drift=$(drifted activate) ;;
+        0) if is_claimed; then stage_drift=$(drifted stage) && activate_drift=$(drifted activate); fi ;;
         1) ;;
         *) fail "the lock $RUN_DIR/lock cannot be taken" "install flock if it is missing; otherwise delete that file" ;;
     esac
@@ -16,7 +16,7 @@ do_probe() {
     printf '{"stage":{"revision":"%s","drift":%s},"activate":{"revision":"%s","drift":%s},"oldSandboxes":%s,"handlers":%s,"node":%s,"runtimeClasses":%s}\n' \
         "$(revision stage "$stage_drift")" "$(json_list "$stage_drift")" \
         "$(revision activate "$activate_drift")" "$(json_list "$activate_drift")" "$(json_list "$(old_sandboxes)")" \
-        "$(json_list "$(managed_handlers)")" \
+        "$(json_list "$(handlers_of "$OWNER")")" \
         "$(tr -d '\n' <"$WORK_DIR/node")" "$(cat "$WORK_DIR/runtime-classes")"
 }
 
@@ -31,13 +31,14 @@ drifted() {
 # revision ACTION DRIFT: nothing, or a new one, which is the same until the action has run, so that a preview and the update
 # after it agree.
 revision() {
-    [ -n "$2" ] || return 0
-    { cat /proc/sys/kernel/random/boot_id; stat -c '%i %y' "${STATE_DIR%/*}" "$STATE_DIR/$1" || :; } 2>/dev/null | sha256sum | cut -c 1-12
+    if [ -z "$2" ] && is_claimed; then return 0; fi
+    { cat /proc/sys/kernel/random/boot_id; stat -c '%i %y' "${STATE_DIR%/*}" "$(record_of "$1")" || :; } 2>/dev/null | sha256sum | cut -c 1-12
 }
 
 # parse_recorded ACTION: takes the arguments that the action had; their releases must be there.
 parse_recorded() {
-    local recorded="$STATE_DIR/$1" word
+    local recorded word
+    recorded=$(record_of "$1")
     set --
     while IFS= read -r word; do set -- "$@" "$word"; done <"$recorded"
     parse "$@"
@@ -47,7 +48,7 @@ parse_recorded() {
 drift_of_stage() {
     local tree
     PROBING=yes
-    [ -f "$STATE_DIR/stage" ] || return 0
+    [ -f "$(record_of stage)" ] || return 0
     parse_recorded stage
     for tree in $(trees); do
         tree_is_intact "$tree" || fail "release tree $RELEASES_DIR/$tree has been modified" ""
@@ -58,20 +59,21 @@ drift_of_activate() {
     local kind path argument
     PROBING=yes
     [ -s "$STATE_DIR/managed" ] || fail "Kata Containers is not active" ""
-    [ -f "$STATE_DIR/activate" ] || return 0
+    [ -f "$(record_of activate)" ] || return 0
     ! journal_open || fail "an interrupted change must be rolled back" ""
     parse_recorded activate
     [ "$HOST_CHECKS" = warn ] || host_findings | cut -f 1
     find_containerd
     find_handlers
-    report_unused_handlers
     dump_now
     if [ -s "$WORK_DIR/dump.now" ] && [ "$(fingerprint)" = "$(cat "$STATE_DIR/fingerprint" 2>/dev/null)" ]; then return; fi
     plan_activation
-    while IFS="$TAB" read -r kind path argument; do describe_drift "$kind" "$path" "$argument"; done <"$WORK_DIR/plan"
+    while IFS="$TAB" read -r kind path argument; do
+        is_of_others "$path" || describe_drift "$kind" "$path" "$argument"
+    done <"$WORK_DIR/plan"
 }
 
-# fingerprint: a hash over the request, the configuration as containerd understands it, the kubelet's command line, and the
+# fingerprint: a hash over the classes, the configuration as containerd understands it, the kubelet's command line, and the
 # state of the managed files, of the main files of containerd and the kubelet, and of the kubelet's --config-dir. If it is
 # the one that `activate` recorded, nothing has drifted and no plan is needed.
 fingerprint() {
@@ -84,7 +86,7 @@ fingerprint() {
     {
         # containerd lists imported files in any order.
         grep -v '^imports' "$WORK_DIR/dump.now"
-        cat "$STATE_DIR/managed" "$STATE_DIR/activate" "$STATE_DIR/classes" "/proc/$pid/cmdline"
+        cat "$STATE_DIR/managed" "$STATE_DIR/classes" "/proc/$pid/cmdline"
         find "$@" -exec stat -c '%n %f %u %g %s %y %z' {} +
     } 2>/dev/null | sha256sum
 }

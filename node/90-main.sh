@@ -67,10 +67,11 @@ work() { # UNIT ARGUMENT...
 
 # record ARGUMENT...: keeps what `probe` compares the node with.
 record() {
-    case $ACTION in stage | activate) ;; *) return 0 ;; esac
-    printf '%s\n' "$@" >"$WORK_DIR/arguments"
-    mv "$WORK_DIR/arguments" "$STATE_DIR/$ACTION"
-    [ "$ACTION" = activate ] || return 0
+    if [ "$ACTION" = stage ] || [ "$ACTION" = activate ]; then
+        printf '%s\n' "$@" >"$WORK_DIR/arguments"
+        mv "$WORK_DIR/arguments" "$(record_of "$ACTION")"
+    fi
+    if [ -z "$HANDLERS" ]; then return; fi
     # The node is as requested, so a failure here is no failure of the action. A change since is a drift.
     rm -f "$STATE_DIR/fingerprint"
     fingerprint >"$WORK_DIR/fingerprint" 2>/dev/null || return 0

@@ -227,6 +227,8 @@ export interface Kubelet {
      * With `systemd`, the setting `runtime.sandbox_cgroup_only` defaults to `true`, because the Go shim
      * supports systemd's control groups only in that mode. `systemd` requires Kata 2.3.0 or later, and cgroup v2 on the
      * node.
+     *
+     * A node on which another component requests a different driver rejects the change.
      */
     cgroupDriver?: Input<CgroupDriver>;
     /**
@@ -330,7 +332,8 @@ export interface RuntimeClass {
      * for example because it contains a dot.
      *
      * A change replaces the RuntimeClass. New pods use the new handler; a node keeps the earlier one while pods run on it.
-     * After that, a preview reports it as drift, and `pulumi up` removes it.
+     * After that, a preview reports it as drift, and `pulumi up` removes it. Several components can manage the same node, but not the
+     * same handler of it.
      */
     handler?: Input<string>;
     /**

@@ -58,9 +58,10 @@ export class KataContainers extends pulumi.ComponentResource {
             const hasOverhead = planOf(plan, runtimeClassName).apply(({ overhead }) => overhead !== undefined);
             return [runtimeClassName, { adopt: given?.adopt ?? false, hasOverhead }];
         });
-        const probe = { name, component: this, endpoints: reachable, program, drift: settings.drift };
+        const probe = { name, component: this, owner, endpoints: reachable, program, drift: settings.drift };
         const probed = supported.then(() => probeNodes({ ...probe, runtimeClasses: Object.fromEntries(applied) }));
-        const unshared = refuseSharedMachines(name, this, reachable);
+        const handlers = plan.apply(({ classes }) => classes.map(({ handler }) => handler));
+        const unshared = refuseSharedMachines(name, this, reachable, handlers);
         // If one of them fails, this fails the inputs of all resources, so that nothing is changed.
         const probedPlan = pulumi.all([plan, probed, unshared]).apply(([plan]) => plan);
         const asking = { owner, endpoints: reachable, program, component: this };

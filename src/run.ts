@@ -3,8 +3,8 @@
 import { getProject, getStack, runtime } from "@pulumi/pulumi";
 
 interface Run {
-    /** The component that manages each machine, and the name of the machine in its `nodes`. */
-    machines: Map<string, { urn: string; node: string }>;
+    /** The components that manage each machine, their handlers, and the name of the machine in their `nodes`. */
+    machines: Map<string, { urn: string; node: string; handlers: string[] }[]>;
     /** How often each name of a hook was used. */
     hooks: Map<string, number>;
 }

@@ -1,5 +1,13 @@
 # containerd: finding it, the configuration it understands, the runtime to write into it, and whether its CRI serves.
 
+# version_at_least VERSION MINIMUM: compares major and minor.
+version_at_least() { [ "$(version_number "$1")" -ge "$(version_number "$2")" ]; }
+version_number() {
+    local major="${1%%.*}" minor="${1#*.}"
+    major=${major%%[!0-9]*} minor=${minor%%[!0-9]*}
+    echo $((${major:-0} * 1000 + ${minor:-0}))
+}
+
 # listener SOCKET: the id of the system process that listens on the Unix socket at that path, or nothing.
 listener() {
     local pid
@@ -591,6 +599,12 @@ require_cri() {
         "remove it from that list, restart $CONTAINERD_UNIT, then run pulumi again"
 }
 
+require_healthy_containerd() {
+    require_cri
+    gate_containerd || fail "containerd's CRI does not answer; nothing was changed" \
+        "repair $CONTAINERD_UNIT (its log: journalctl -u $CONTAINERD_UNIT), then run pulumi again"
+}
+
 # importing TABLE: the last imported file with a table whose name contains TABLE, for errors.
 importing() {
     local file found="a file imported by $CONTAINERD_CONFIG"
@@ -616,10 +630,10 @@ require_runtimes() {
 }
 
 # require_handlers DUMP WHEN: a file that is imported by name or read after the managed one may define a runtime named
-# as one of $HANDLERS, which containerd would use.
+# as one of $OWN_HANDLERS, which containerd would use.
 require_handlers() {
     local handler path
-    for handler in $HANDLERS; do
+    for handler in $OWN_HANDLERS; do
         path=$(toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$handler\".options" ConfigPath)
         [ "$path" = "$(config_of "$handler")" ] ||
             fail "$2 the runtime $handler is not the managed one: $(importing ".runtimes.$handler") sets its ConfigPath to \"$path\"" \
@@ -699,7 +713,7 @@ prove_containerd() {
     if ! have crictl || ! timeout 20 crictl -r "unix://$CONTAINERD_SOCKET" info >"$info" 2>/dev/null || ! grep -q '"runtimes"' "$info"; then
         return 0
     fi
-    for handler in $HANDLERS; do
+    for handler in $OWN_HANDLERS; do
         snapshotter=$(given "$handler" snapshotter)
         pattern="\"ConfigPath\":\"$(config_of "$handler")\""
         # It is in the object of the runtime, after the options.
@@ -744,6 +758,24 @@ require_removed() {
         fail "with the new configuration containerd would still have the runtime of this package with ConfigPath $path" \
             "remove it from $(importing ".runtimes.$(basename "${path%/*}")")"
     done <"$WORK_DIR/configs"
+}
+
+# cgroup_driver: the driver in force. With KubeletCgroupDriverFromCRI, which is on by default from Kubernetes 1.31 on, the
+# kubelet takes it from containerd 2.x; otherwise the kubelet reports it, or its flag or file sets it.
+cgroup_driver() {
+    local pid driver gate
+    dump_now
+    # The kubelet may have been restarted since it was found.
+    pid=$(kubelet_pid)
+    gate=$({ flag "$pid" --feature-gates; sed 's/#.*//' "${KUBELET_CONFIG:-/dev/null}"; } |
+        sed -n "s/.*KubeletCgroupDriverFromCRI[\"' ]*[:=] *\\([a-z]*\\).*/\\1/p" | head -n 1)
+    if [ -z "$gate" ] && version_at_least "$("$KUBELET" --version | sed 's/^Kubernetes v//')" 1.31; then gate=true; fi
+    if [ "$gate" = true ] && [ "$CONTAINERD_MAJOR" != 1 ]; then
+        dumped_driver "$WORK_DIR/dump.now"
+        return
+    fi
+    driver=$(kubelet_cgroup_driver "$pid")
+    echo "${driver:-cgroupfs}"
 }
 
 # prepare_runtime, prepare_removal: the configuration with the managed entries and without them, and its checks.
@@ -801,34 +833,62 @@ shims() {
     done
 }
 
-# managed_handlers: those of this package on this node.
-managed_handlers() { sed -n 's,^.*/\([^/]*\)/configuration\.toml$,\1,p' "$STATE_DIR/managed" 2>/dev/null || :; }
-# find_handlers: sets HANDLERS, the requested ones and the earlier ones of these classes on which containers run. A class that
-# is removed must not be in use, so its handler is not kept.
+# find_handlers: sets OWN_HANDLERS, the requested ones and the earlier ones of these classes on which containers run (a class that
+# is removed must not be in use, so its handler is not kept), and HANDLERS, which has those of other components too. GROUPED gets all
+# their classes in the recorded order, because the main class is the first one: it stays as long as its component has it. A probe
+# reports an earlier handler that nothing runs on.
 find_handlers() {
-    local handler
-    HANDLERS=$REQUESTED
-    for handler in $(managed_handlers); do
-        case " $REQUESTED " in *" $handler "*) continue ;; esac
-        all_given runtime-class | grep -qxF -e "$(recorded_class "$handler" | sed -n "s/^$handler${TAB}runtime-class$TAB//p")" || continue
-        list_running_on "io.containerd.$handler.v2"
-        if [ -s "$WORK_DIR/running" ]; then keep_handler "$handler"; fi
+    local handler others
+    others=$(handlers_of_others | tr '\n' ' ')
+    OWN_HANDLERS=$REQUESTED
+    for handler in $(cut -f 1 "$STATE_DIR/classes" 2>/dev/null | unique); do
+        case " $REQUESTED $others " in *" $handler "*) continue ;; esac
+        if ! must_stay "$handler"; then
+            [ -n "$PROBING" ] || continue
+            echo "the earlier runtime $handler is no longer in use"
+        fi
+        OWN_HANDLERS="$OWN_HANDLERS $handler"
+        GROUPED=$GROUPED$(recorded_class "$handler" | grep -vE "^$handler$TAB(owner|cgroup-driver)$TAB")$NEWLINE
+    done
+    for handler in $OWN_HANDLERS; do
+        GROUPED=$GROUPED$handler${TAB}owner$TAB$OWNER$NEWLINE
+        [ -z "$CGROUP_DRIVER" ] || GROUPED=$GROUPED$handler${TAB}cgroup-driver$TAB$CGROUP_DRIVER$NEWLINE
+    done
+    HANDLERS=$OWN_HANDLERS
+    if [ -n "$others" ]; then add_others "$others"; fi
+}
+must_stay() { # HANDLER
+    all_given runtime-class | grep -qxF -e "$(recorded_class "$1" | sed -n "s/^$1${TAB}runtime-class$TAB//p")" || return 1
+    list_running_on "io.containerd.$1.v2"
+    [ -s "$WORK_DIR/running" ]
+}
+# add_others HANDLERS: adds the recorded classes of other components, and takes over the cgroup driver that they request.
+add_others() {
+    local handler driver
+    HANDLERS=${HANDLERS:+$HANDLERS }${1% }
+    GROUPED=$(E_OWN=$GROUPED E_OTHERS=" $1" awk -F '\t' '
+        index(ENVIRON["E_OTHERS"], " " $1 " ") { print; next }
+        !own++ { printf "%s", ENVIRON["E_OWN"] }
+        END { if (!own) printf "%s", ENVIRON["E_OWN"] }' "$STATE_DIR/classes")$NEWLINE
+    for handler in $1; do
+        driver=$(given "$handler" cgroup-driver)
+        if [ "${driver:-$CGROUP_DRIVER}" = "${CGROUP_DRIVER:-$driver}" ]; then CGROUP_DRIVER=${CGROUP_DRIVER:-$driver} && continue; fi
+        step "owner"
+        fail "$OWNER requests the cgroup driver $CGROUP_DRIVER, but $(given "$handler" owner), which manages this node too, requests $driver" \
+            "set kubelet.cgroupDriver to the same value in both, or remove it from one of the two"
     done
 }
 # recorded_class HANDLER: the lines of GROUPED with which it was activated.
 recorded_class() { grep "^$1$TAB" "$STATE_DIR/classes" 2>/dev/null || :; }
-keep_handler() { # HANDLER
-    HANDLERS="$HANDLERS $1"
-    GROUPED=$GROUPED$(recorded_class "$1")$NEWLINE
-}
-# report_unused_handlers: prints the earlier ones that nothing runs on, and adds them to HANDLERS.
-report_unused_handlers() {
+is_own() { case " $OWN_HANDLERS " in *" $1 "*) ;; *) return 1 ;; esac; } # HANDLER
+# is_of_others PATH: it is a file of a class of another component.
+is_of_others() {
     local handler
-    for handler in $(managed_handlers); do
-        case " $HANDLERS " in *" $handler "*) continue ;; esac
-        echo "the earlier runtime $handler is no longer in use"
-        keep_handler "$handler"
+    for handler in $HANDLERS; do
+        if is_own "$handler"; then continue; fi
+        case $1 in "$(config_of "$handler")" | "$(shim_folder)/containerd-shim-$handler-v2") return 0 ;; esac
     done
+    return 1
 }
 # config_of HANDLER: the path of its Kata configuration.
 config_of() { echo "/etc/kata-containers/$1/configuration.toml"; }
@@ -869,6 +929,11 @@ default_runtime() {
     printf '%s\n' "${name:-runc}"
 }
 runtime_entry() { toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$2\"" "$3"; }
+dumped_runtime() { # DUMP RUNTIME: what a managed runtime has
+    local key
+    for key in runtime_type snapshotter privileged_without_host_devices pod_annotations; do runtime_entry "$1" "$2" "$key"; done
+    toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$2\".options" ConfigPath
+}
 dumped_driver() {
     if [ ! -s "$1" ]; then echo unknown && return; fi
     case $(toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$(default_runtime "$1")\".options" SystemdCgroup) in
@@ -912,24 +977,27 @@ containerd_planned() { planned "$CONTAINERD_CONFIG" || { [ -n "$IMPORTED" ] && g
 is_containerd_config() {
     case $1 in "$CONTAINERD_CONFIG" | "${IMPORTED:--}"/*.toml) return 0 ;; *) return 1 ;; esac
 }
-# describe_containerd_drift PATH: how the runtimes in force differ from those that the plan would write there.
+# describe_containerd_drift PATH: how the runtimes in force differ from those that the plan would write there. Those of another
+# component are its own drift.
 describe_containerd_drift() {
-    local now was handler
+    local now was handler other=""
     for handler in $HANDLERS; do
-        if [ -z "$(runtime_entry "$WORK_DIR/dump.now" "$handler" runtime_type)" ]; then
-            echo "runtime table $handler is missing from $1"
-            return
-        fi
+        if [ "$(dumped_runtime "$WORK_DIR/dump.now" "$handler")" = "$(dumped_runtime "$WORK_DIR/dump" "$handler")" ]; then continue; fi
         now=$(runtime_entry "$WORK_DIR/dump.now" "$handler" snapshotter) was=$(given "$handler" snapshotter)
-        if [ "$now" != "$was" ]; then
-            echo "the snapshotter of the runtime $handler is ${now:-not set} in $1, was ${was:-not set}"
-            return
+        if ! is_own "$handler"; then
+            other=yes
+        elif [ -z "$(runtime_entry "$WORK_DIR/dump.now" "$handler" runtime_type)" ]; then
+            echo "runtime table $handler is missing from $1" && return
+        elif [ "$now" != "$was" ]; then
+            echo "the snapshotter of the runtime $handler is ${now:-not set} in $1, was ${was:-not set}" && return
+        else
+            echo "the entries of this package in $1 were changed" && return
         fi
     done
     now=$(dumped_driver "$WORK_DIR/dump.now") was=$(dumped_driver "$WORK_DIR/dump")
     if [ "$now" != "$was" ]; then
         echo "the cgroup driver of the default runtime is $now in $1, was $was"
-    else
+    elif [ -z "$other" ]; then
         echo "the entries of this package in $1 were changed"
     fi
 }

@@ -1,8 +1,14 @@
 # The running sandboxes: their pods, how many there are of each handler and release, and how to end them.
 
-no_sandboxes() { [ -z "$(sandboxes)" ]; }
+# own_sandboxes: those of other components do not count, as far as containerd answers.
+own_sandboxes() {
+    local handler
+    for handler in $(handlers_of_others); do containers_on "$handler"; done >"$WORK_DIR/containers"
+    sandboxes | grep -vwF -f "$WORK_DIR/containers" || :
+}
+no_sandboxes() { [ -z "$(own_sandboxes)" ]; }
 
-sandbox_names() { sandboxes | cut -f 2 | pod_names; }
+sandbox_names() { own_sandboxes | cut -f 2 | pod_names; }
 
 # sandboxes_of HANDLER: how many of its sandboxes run on each release, as an object of JSON.
 sandboxes_of() {
@@ -20,16 +26,17 @@ old_sandboxes() {
     [ -s "$WORK_DIR/old-trees" ] || return 0
     (find_containerd) >/dev/null 2>&1 || return 0
     find_containerd
+    own_sandboxes >"$WORK_DIR/sandboxes"
     while IFS= read -r tree; do
         E_TREE=$tree awk -F '\t' '$1 == ENVIRON["E_TREE"] "" { print $2 }' "$WORK_DIR/sandboxes" >"$WORK_DIR/old"
-        echo "sandboxes still running on Kata Containers $(version_of "$tree"): $(($(wc -l <"$WORK_DIR/old"))); pods: $(pod_names <"$WORK_DIR/old")"
+        [ ! -s "$WORK_DIR/old" ] || echo "sandboxes still running on Kata Containers $(version_of "$tree"): $(($(wc -l <"$WORK_DIR/old"))); pods: $(pod_names <"$WORK_DIR/old")"
     done <"$WORK_DIR/old-trees"
 }
 
 # kill_sandboxes: kills all their containers and waits until their shims are gone.
 kill_sandboxes() {
     say "killing the sandboxes of $(sandbox_names)"
-    sandboxes | cut -f 2 >"$WORK_DIR/sandboxes"
+    own_sandboxes | cut -f 2 >"$WORK_DIR/sandboxes"
     kill_containers "$WORK_DIR/sandboxes"
     within 60 no_sandboxes || fail "sandboxes are still running 60 s after SIGKILL: $(sandbox_names)" \
         "kill their processes (crictl pods shows the sandbox ids, ps -ef the processes with such an id) or reboot the node, then run pulumi again"

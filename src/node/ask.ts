@@ -4,12 +4,13 @@ import type { Metadata } from "../cluster/drift";
 import type { Connections, Endpoint } from "./ssh";
 
 export interface Answer {
+    /** The component has installed this node, with this node program. */
     isInstalled: boolean;
     /** New revisions of the commands that have drifted. */
     revisions: { stage?: string; activate?: string };
     drift: string[];
     oldSandboxes: string[];
-    /** The handlers of the installation. */
+    /** The handlers of the component. */
     handlers: string[];
     node: Metadata;
     /** By their names. */
@@ -71,10 +72,12 @@ function parse(stdout: string): Answer {
     }
     try {
         const { stage, activate, oldSandboxes, handlers, node, runtimeClasses } = JSON.parse(line);
+        const drift = [...new Set<string>([...stage.drift, ...activate.drift])];
         return {
-            isInstalled: true,
+            // A component without a claim to the node gets new revisions without drift.
+            isInstalled: drift.length > 0 || !stage.revision,
             revisions: { stage: stage.revision, activate: activate.revision },
-            drift: [...new Set<string>([...stage.drift, ...activate.drift])],
+            drift,
             oldSandboxes,
             handlers,
             node: node ?? {},

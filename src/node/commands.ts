@@ -64,7 +64,7 @@ echo "nothing to undo: the node program is missing on $(uname -n)"`;
  */
 const runStoredIfCurrent = (program: Program) => `
 cd ${folder} 2>/dev/null && [ "$(sha256sum <node.sh | cut -c 1-12)" = ${program.id} ] && exec sh ${folder}/node.sh "$@"
-{ cat /proc/sys/kernel/random/boot_id node.sh; stat -c '%i %y' /var/lib stage activate; } 2>/dev/null | sha256sum | cut -c 1-12`;
+{ cat /proc/sys/kernel/random/boot_id node.sh; stat -c '%i %y' /var/lib stage-* activate-*; } 2>/dev/null | sha256sum | cut -c 1-12`;
 
 /**
  * Runs the node program, which comes on standard input, without a file. If the connection breaks, nothing runs: only the last
@@ -168,23 +168,26 @@ export function activate(plan: Plan, claim: Claim, program: Program): string {
 export function deactivate(plan: Plan, claim: Claim): string {
     return command(inShell(runStoredIfAny), "deactivate", [
         ...flags(claim),
-        handlers(plan),
         ["change-under-running-pods", plan.changeUnderRunningPods || undefined],
         ["force", plan.forceRemoval || undefined],
     ]);
 }
 
-const asking = (node: string, runtimeClasses: string[]): Flag[] => [
-    ["node", node],
+const asking = (claim: Partial<Claim>, runtimeClasses: string[]): Flag[] => [
+    ["owner", claim.owner],
+    ["node", claim.node],
     ...runtimeClasses.map((name): Flag => ["runtime-class", name]),
 ];
 
 /** Like `probe`, on a node on which nothing may be installed. The program comes on standard input. */
 export function probeWithProgram(node: string, runtimeClasses: string[]): string {
-    return command(inShell(runSent), "probe", asking(node, runtimeClasses));
+    return command(inShell(runSent), "probe", asking({ node }, runtimeClasses));
 }
 
-/** Prints the drift of the node, and the metadata of its Node and of the RuntimeClasses in the cluster. */
-export function probe(program: Program, node: string, runtimeClasses: string[]): string {
-    return command(inShell(runStoredIfCurrent(program)), "probe", asking(node, runtimeClasses));
+/**
+ * Prints the drift of the classes of the owner on the node, and the metadata of its Node and of the RuntimeClasses in the cluster.
+ * The first preview may not know the owner; then nothing is installed yet.
+ */
+export function probe(program: Program, claim: Partial<Claim>, runtimeClasses: string[]): string {
+    return command(inShell(runStoredIfCurrent(program)), "probe", asking(claim, runtimeClasses));
 }

@@ -28,6 +28,7 @@ export interface ProbeRequest {
     /** The name of the component. */
     name: string;
     component: pulumi.Resource;
+    owner: pulumi.Output<string>;
     endpoints: { [node: string]: pulumi.Output<Endpoint> };
     program: Program;
     drift: pulumi.Input<Drift> | undefined;
@@ -44,6 +45,7 @@ export async function probeNodes(request: ProbeRequest, timeouts: Timeouts = def
     const { name, component, endpoints, program, runtimeClasses } = request;
     const mode = (await knownValue(pulumi.output(request.drift))) ?? Drift.Warn;
     if (mode === Drift.Off) return { nodes: {}, runtimeClasses: {} };
+    const owner = await knownValue(request.owner);
     const connections = new Connections();
     const classes: { [node: string]: Answer["runtimeClasses"] } = {};
     const notInstalled: string[] = [];
@@ -53,13 +55,16 @@ export async function probeNodes(request: ProbeRequest, timeouts: Timeouts = def
         const endpoint = await knownValue(output);
         if (endpoint === undefined) return {};
         try {
-            const command = probeCommand(program, node, Object.keys(runtimeClasses));
+            const command = probeCommand(program, { owner, node }, Object.keys(runtimeClasses));
             const answer = await askAgain(connections, endpoint, command, timeouts);
+            if (!answer.isInstalled) {
+                notInstalled.push(node);
+                return answer.revisions;
+            }
             const labels = labelDrift(answer.node, answer.handlers);
             const drift = [...answer.drift, ...labels];
             classes[node] = answer.runtimeClasses;
 
-            if (!answer.isInstalled) notInstalled.push(node);
             if (drift.length > 0) pulumi.log.warn(`${node} has drifted: ${drift.join("; ")}`, component);
             for (const sandboxes of answer.oldSandboxes) pulumi.log.info(`${node}: ${sandboxes}`, component);
             return { ...answer.revisions, unlabeled: labels.length > 0 };

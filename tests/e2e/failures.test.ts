@@ -287,14 +287,14 @@ END
                     ),
             ));
 
-        it("refuses a node that is managed by another stack", async () => {
+        it("refuses a handler that another stack manages on the node", async () => {
             const program = onNode(node, "sha256sum /var/lib/kata-containers-node/node.sh");
             const other = await TestStack.create("other");
             try {
                 const runtimeClasses = { other: { shim: Shim.Qemu, handler: "kata-qemu" } };
                 const error = await other.fail(wrong({ runtimeClasses }));
                 expect(error).to.contain(
-                    `error: node ${node}, step "owner": this node is managed by organization/e2e/failures/kata with the handlers kata-qemu; organization/e2e/other/kata cannot manage it too`,
+                    `error: node ${node}, step "owner": the handler kata-qemu of this node is managed by organization/e2e/failures/kata; organization/e2e/other/kata cannot manage it too`,
                 );
             } finally {
                 await other.remove();

@@ -113,13 +113,13 @@ describe("owners", function () {
         await stack.up(given());
     });
 
-    it("refuses two components of one program with the same machine in a preview, and names both", async () => {
+    it("refuses two components of one program with the same handler on the same machine in a preview, and names both", async () => {
         const two = () => {
             new KataContainers("other", given(another));
             return given();
         };
         expect(await errorOf(stack.preview(two))).to.match(
-            /KataContainers "(kata|other)" has an invalid argument:\s+- nodes\["worker-1"\]\.connection: has the same address as "worker-1" of urn:\S+::(other|kata): remove the machine/,
+            /KataContainers "(kata|other)" has an invalid argument:\s+- nodes\["worker-1"\]\.connection: has the same address as "worker-1" of urn:\S+::(other|kata), which has the handler kata-qemu too/,
         );
     });
 
@@ -133,7 +133,7 @@ describe("owners", function () {
         const { log } = await stack.up(two);
         expect(log).to.contain("taking over this node from organization/e2e/owners/kata; if it still exists");
         expect(await stack.fail(() => ({ ...two(), debug: true }))).to.match(
-            /managed by organization.e2e.owners.other with the handlers kata-qemu; it took the node over from organization.e2e.owners.kata/,
+            /the handler kata-qemu of this node is managed by organization.e2e.owners.other; it took the node over from organization.e2e.owners.kata/,
         );
         await stack.up(given());
         expect([installed(), owners()]).to.deep.equal(["1", claimed("kata")]);

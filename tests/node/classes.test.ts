@@ -1,6 +1,6 @@
 // Several RuntimeClasses on one node: their arguments, releases, configurations and links.
 
-import { chmodSync, existsSync, readFileSync, readlinkSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { expect } from "chai";
 import { parse } from "smol-toml";
 import { classArguments, parsed } from "../support/arguments";
@@ -194,11 +194,168 @@ inEveryShell("several classes", (sandbox) => {
             ctr() { printf 'CONTAINER IMAGE RUNTIME\\n'; for id in aaa bbb ccc; do echo "$id - io.containerd.kata-qemu.v2"; done
                 echo "ddd - io.containerd.kata-next.v2"; }
             timeout() { shift; "$@"; }
-            CONTAINERD_SOCKET=/s HANDLERS="kata-qemu kata-next none"; by_handler sandboxes_of`);
+            CONTAINERD_SOCKET=/s OWN_HANDLERS="kata-qemu kata-next none"; by_handler sandboxes_of`);
         expect(JSON.parse(output)).to.deep.equal({
             "kata-qemu": { "3.32.0": 2, "4.1.0": 1 },
             "kata-next": { "4.1.0": 1 },
             none: {},
+        });
+    });
+
+    describe("of two components", () => {
+        const [one, two, three] = ["acme/shop/prod/one", "acme/shop/prod/two", "acme/other/prod/three"] as const;
+        const third = classArguments("kata-third", { "sha256-amd64": sum("a") });
+        /** The components with these handlers have claimed the node. */
+        const claims = (...owners: [owner: string, handlers: string][]) =>
+            sandbox().write("state/owners", owners.map(([owner, handlers]) => `${owner}\tn\t${handlers}\n`).join(""));
+        const as = (owner: string, ...words: string[][]) => activate([`--owner=${owner}`, "--node=n"], ...words);
+        /** Activates classes; planning for any component again must find nothing. */
+        const change = (owner: string, ...words: string[][]) => run(`${as(owner, ...words)} change`);
+        const plans = (owner: string, ...words: string[][]) =>
+            run(`${as(owner, ...words)} empty_plan; find_handlers; plan_activation; cut -f 2 "$WORK_DIR/plan"`);
+        const leave = (owner: string) =>
+            run(`${as(owner)} empty_plan; find_handlers; plan_deactivation
+                begin; carry_out_plan; commit; mv "$WORK_DIR/managed" "$STATE_DIR/managed"; remove_folders`);
+        const linked = () => readlinkSync(sandbox().path("kata"));
+        beforeEach(() => {
+            const small =
+                '[hypervisor.qemu]\npath = "/opt/kata/bin/q"\ndefault_memory = 1\n[runtime]\nenable_debug = false\n';
+            tree(first, small);
+            tree(second, small);
+            claims([one, "kata-qemu"], [two, "kata-next"]);
+        });
+
+        it("keeps the classes of the other component, and plans nothing for either after a change of the other one", async () => {
+            await change(one, main());
+            await change(two, next({}, ["hypervisor.qemu.default_memory=512"]));
+            expect(linked()).to.equal(`kata-releases/${first}`);
+            expect(await plans(one, main())).to.equal("");
+            await change(one, main({ debug: "true" }));
+            expect(await plans(two, next({}, ["hypervisor.qemu.default_memory=512"]))).to.equal("");
+            expect((parse(config("kata-next")) as any).hypervisor.qemu.default_memory).to.equal(512);
+            expect([link("kata-qemu"), relative(link("kata-next"))]).to.deep.equal([
+                "/opt/kata/bin/shim",
+                `/releases/${second}/bin/shim`,
+            ]);
+        });
+
+        it("/opt/kata leads to the release of the first component as long as it is there, in whatever order they change", async () => {
+            claims([one, "kata-qemu"], [two, "kata-next"], [three, "kata-third"]);
+            await change(one, next());
+            claims([one, "kata-next"], [two, "kata-qemu"], [three, "kata-third"]);
+            await change(two, main());
+            await change(three, third);
+            await change(two, main({ debug: "true" }));
+            for (const [owner, words] of [
+                [one, next()],
+                [two, main({ debug: "true" })],
+                [three, third],
+            ] as const) {
+                expect(await plans(owner, words), owner).to.equal("");
+            }
+            expect(linked()).to.equal(`kata-releases/${second}`);
+            // The first component changes its main class.
+            await change(one, next({ version: "3.32.0", "sha256-amd64": sum("a") }));
+            expect(linked()).to.equal(`kata-releases/${first}`);
+        });
+
+        it("removes only the classes of the component that leaves, and gives /opt/kata to the others", async () => {
+            await change(one, main());
+            await change(two, next());
+            await leave(one);
+            expect(existsSync(sandbox().path("etc/kata-qemu"))).to.equal(false);
+            expect(existsSync(sandbox().path("bin/containerd-shim-kata-qemu-v2"))).to.equal(false);
+            expect(linked()).to.equal(`kata-releases/${second}`);
+            expect([link("kata-next"), config("kata-next").includes("/releases/")]).to.deep.equal([
+                "/opt/kata/bin/shim",
+                false,
+            ]);
+            claims([two, "kata-next"]);
+            expect(await plans(two, next())).to.equal("");
+            expect(await run("recorded_trees")).to.equal(`${second}\n`);
+        });
+
+        it("a renamed component takes over the classes of the earlier one, and not those of others", async () => {
+            await change(one, main());
+            await change(two, next());
+            claims([one, "kata-qemu"], [two, "kata-next"], ["acme/shop/prod/renamed", "kata-qemu"]);
+            await change("acme/shop/prod/renamed", main());
+            expect(await run(`handlers_of ${one}; handlers_of acme/shop/prod/renamed; handlers_of ${two}`)).to.equal(
+                "kata-qemu\nkata-next\n",
+            );
+            expect(linked()).to.equal(`kata-releases/${first}`);
+        });
+
+        it("keeps the earlier handler of another component, whether containers run on it or not", async () => {
+            await change(one, main());
+            await run(
+                `RUNNING=io.containerd.kata-qemu.v2; ${as(one, classArguments("kata", { "runtime-class": "kata-qemu", "sha256-amd64": sum("a") }))} change`,
+            );
+            claims([one, "kata"], [two, "kata-next"]);
+            await change(two, next());
+            expect(link("kata-qemu")).to.equal("/opt/kata/bin/shim");
+        });
+
+        it("changes a component although another one has lost its release, and keeps the files of that one", async () => {
+            await change(one, main());
+            await change(two, next());
+            const before = config("kata-next");
+            rmSync(sandbox().path(`releases/${second}`), { recursive: true });
+            await change(one, main({ debug: "true" }));
+            expect(config("kata-next")).to.equal(before);
+        });
+
+        it("takes over the cgroup driver that another component requests, and refuses a different one", async () => {
+            const driver = (owner: string, ...words: string[]) =>
+                sandbox().run(
+                    `${as(owner, words, owner === one ? main() : next())} find_handlers; echo "<$CGROUP_DRIVER>"`,
+                );
+            await change(one, ["--cgroup-driver=systemd"], main());
+            expect((await driver(two)).stdout).to.equal("<systemd>\n");
+            expect((await driver(two, "--cgroup-driver=systemd")).stdout).to.equal("<systemd>\n");
+            const { status, stderr } = await driver(two, "--cgroup-driver=cgroupfs");
+            expect(status).to.equal(1);
+            expect(stderr)
+                .to.contain('step "owner"')
+                .and.contain(
+                    `${two} requests the cgroup driver cgroupfs, but ${one}, which manages this node too, requests systemd`,
+                );
+            // The request of the component that stays counts.
+            await change(two, next());
+            expect((await driver(one)).stdout).to.equal("<>\n");
+            await change(two, ["--cgroup-driver=systemd"], next());
+            expect((await driver(one)).stdout).to.equal("<systemd>\n");
+            const left = `${as(one)} find_handlers; echo "<$CGROUP_DRIVER>"`;
+            expect(await run(left)).to.equal("<systemd>\n");
+        });
+
+        it("counts only sandboxes that are not of another component, and all of them if containerd does not answer", async () => {
+            await change(one, main());
+            await change(two, next());
+            const own = (owner: string, ctr: string) =>
+                run(`${parsed("deactivate", `--owner=${owner}`, "--node=n")}
+                    sandboxes() { printf '%s\\t%s\\n' ${first} aaa ${second} bbb ${second} ccc; }
+                    ctr() { ${ctr}; }; timeout() { shift; "$@"; }; CONTAINERD_SOCKET=/s
+                    own_sandboxes | cut -f 2 | tr '\\n' ' '; no_sandboxes || echo some`);
+            const listed = "printf '%s - io.containerd.%s.v2\\n' aaa kata-qemu bbb kata-next";
+            expect(await own(one, listed)).to.equal("aaa ccc some\n");
+            expect(await own(two, listed)).to.equal("bbb ccc some\n");
+            expect(await own(one, "return 1")).to.equal("aaa bbb ccc some\n");
+        });
+
+        it("reports a file of a class as drift only to its own component", async () => {
+            await change(one, main());
+            await change(two, next());
+            const drift = (owner: string, ...words: string[][]) =>
+                run(`${as(owner, ...words)} CONTAINERD_CONFIG=/c IMPORTED="" KUBELET_CONFIG=/k
+                    empty_plan; find_handlers; plan_activation
+                    while read -r kind path argument; do is_of_others "$path" || describe_drift "$kind" "$path" "$argument"; done <"$WORK_DIR/plan"`);
+            sandbox().write("etc/kata-next/configuration.toml", "other");
+            rmSync(sandbox().path("bin/containerd-shim-kata-next-v2"));
+            expect(await drift(one, main())).to.equal("");
+            expect(relative(relative(await drift(two, next())))).to.equal(
+                "/etc/kata-next/configuration.toml was changed\n/bin/containerd-shim-kata-next-v2 is missing\n",
+            );
         });
     });
 

@@ -1,5 +1,6 @@
 // Drift, as the node program finds it.
 
+import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, utimesSync } from "node:fs";
 import { expect } from "chai";
 import { classArguments } from "../support/arguments";
@@ -12,16 +13,21 @@ inEveryShell("probing", (sandbox) => {
         return stdout;
     };
     const tree = "3.32.0-0123456789ab";
+    const record = (action: string) =>
+        `state/${action}-${createHash("sha256").update("me").digest("hex").slice(0, 12)}`;
+    /** A component that has claimed the node. */
+    const claimed = `architecture() { echo amd64; }
+            OWNER=me NODE=n REQUESTED=""; printf 'me\\tn\\tkata\\n' >state/owners`;
     const staged = () => {
-        const words = ["stage", "--release=3.32.0", `--sha256-amd64=${"0123456789ab".padEnd(64, "0")}`];
-        sandbox().write("state/stage", `${words.join("\n")}\n`);
+        const words = ["stage", "--owner=me", "--release=3.32.0", `--sha256-amd64=${"0123456789ab".padEnd(64, "0")}`];
+        sandbox().write(record("stage"), `${words.join("\n")}\n`);
         sandbox().write(`releases/${tree}/bin/shim`, "shim");
         return stdout(`printf '%s\\t%s\\n' ${tree} "$(tree_fingerprint releases/${tree})" >state/trees`);
     };
     /** Records that a class with this handler was activated, and earlier ones with these. */
     const activated = (handler: string, ...earlier: string[]) => {
         const classes = [handler, ...earlier].map((each) => classArguments(each, { "runtime-class": "kata" }));
-        sandbox().write("state/activate", `${["activate", ...classes[0]!].join("\n")}\n`);
+        sandbox().write(record("activate"), `${["activate", "--owner=me", ...classes[0]!].join("\n")}\n`);
         const lines = classes.flatMap(([, ...words], i) =>
             words.map((word) => [[handler, ...earlier][i], ...word.slice(2).split("=")].join("\t")),
         );
@@ -30,7 +36,7 @@ inEveryShell("probing", (sandbox) => {
     /** The release's drift and revision. */
     const probe = async () => {
         const output = await stdout(`
-            architecture() { echo amd64; }
+            ${claimed}
             found=$(drifted stage)
             printf '%s|%s' "$(revision stage "$found")" "$found"`);
         const [revision, found] = output.split("|") as [string, string];
@@ -73,8 +79,10 @@ inEveryShell("probing", (sandbox) => {
     });
 
     it("reports a node that was never activated, and no drift without recorded arguments", async () => {
-        expect(await stdout(`drifted stage; echo x >state/managed; drifted activate`)).to.equal("");
-        expect(await stdout("rm state/managed; drifted activate")).to.equal("Kata Containers is not active\n");
+        expect(await stdout(`${claimed}; drifted stage; echo x >state/managed; drifted activate`)).to.equal("");
+        expect(await stdout(`${claimed}; rm state/managed; drifted activate`)).to.equal(
+            "Kata Containers is not active\n",
+        );
     });
 
     it("reports a failure during the comparison as drift", async () => {
@@ -83,7 +91,7 @@ inEveryShell("probing", (sandbox) => {
         const output = await stdout(`
             host_findings() { :; }
             find_containerd() { fail "containerd does not run on this node" "start it"; }
-            architecture() { echo amd64; }
+            ${claimed}
             echo x >state/managed
             drifted activate
             find_containerd() { false; }
@@ -97,9 +105,7 @@ inEveryShell("probing", (sandbox) => {
         await staged();
         rmSync(sandbox().path("releases"), { recursive: true });
         const drift = async (script: string) =>
-            JSON.parse(
-                await stdout(`architecture() { echo amd64; }; mkdir -p run; exec 9>run/lock; ${script}; do_probe`),
-            ).stage.drift;
+            JSON.parse(await stdout(`${claimed}; mkdir -p run; exec 9>run/lock; ${script}; do_probe`)).stage.drift;
         expect(await drift("flock 9")).to.deep.equal([]);
         expect((await drift("flock 9; flock -u 9")).join()).to.match(/^release tree \S+ is missing$/);
     });
@@ -118,7 +124,6 @@ inEveryShell("probing", (sandbox) => {
             "a managed file is missing": "rm mine",
             "the kubelet's file": "chmod 600 kubelet",
             "a file in the kubelet's folder": "echo b >more/b",
-            "the request": "echo --verify=true >>state/activate",
             "the recorded classes": "echo >>state/classes",
             "the list of managed paths": "echo other >>state/managed",
             "the kubelet's command line": "sleep 101 & kubelet=$!; sleep 0.1",
@@ -127,7 +132,7 @@ inEveryShell("probing", (sandbox) => {
         for (const [change, script] of Object.entries(changes)) {
             activated("kata");
             output[change] = await stdout(`
-                architecture() { echo amd64; }
+                ${claimed}
                 host_findings() { :; }
                 find_containerd() { :; }
                 flag() { echo ${change.includes("folder") ? "$PWD/more" : ""}; }
@@ -153,11 +158,10 @@ inEveryShell("probing", (sandbox) => {
 
     it("reports an earlier runtime that nothing runs on, and nothing while it is in use", async () => {
         await staged();
-        const handlers = ["kata-qemu", "old", "kata"].map((handler) => `/etc/k/${handler}/configuration.toml`);
-        sandbox().write("state/managed", `${handlers.join("\n")}\n`);
+        sandbox().write("state/managed", "/etc/k/kata/configuration.toml\n");
         activated("kata", "kata-qemu", "old");
         const drift = await stdout(`
-            architecture() { echo amd64; }
+            ${claimed}
             host_findings() { :; }
             find_containerd() { :; }
             dump_now() { :; }
@@ -166,6 +170,17 @@ inEveryShell("probing", (sandbox) => {
             : >"$WORK_DIR/plan"
             drift_of_activate`);
         expect(drift).to.equal("the earlier runtime old is no longer in use\nplanned: kata kata-qemu old\n");
+    });
+
+    it("gives a component that has not claimed the node new revisions without drift", async () => {
+        await staged();
+        const { stage, activate, handlers } = JSON.parse(await stdout(`${claimed}; OWNER=other; do_probe`));
+        for (const { revision, drift } of [stage, activate]) {
+            expect(revision).to.match(/^[0-9a-f]{12}$/);
+            expect(drift).to.deep.equal([]);
+        }
+        expect(handlers).to.deep.equal([]);
+        expect(JSON.parse(await stdout(`${claimed}; do_probe`)).stage).to.deep.equal({ revision: "", drift: [] });
     });
 
     it("prints any drift as JSON", async () => {

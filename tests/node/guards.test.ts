@@ -55,12 +55,9 @@ inEveryShell("guards fail closed", (sandbox) => {
 
     it("keeps the earlier handlers of a class on which containers run, and refuses if containerd does not say which run", async () => {
         sandbox().write(
-            "state/managed",
-            ["/etc/x", ...["kata", "kata-qemu", "old"].map((handler) => `/etc/k/${handler}/configuration.toml`)].join(
-                "\n",
-            ),
+            "state/classes",
+            ["kata", "kata-qemu", "old"].map((name) => `${name}\truntime-class\tk\n`).join(""),
         );
-        sandbox().write("state/classes", ["kata-qemu", "old"].map((name) => `${name}\truntime-class\tk\n`).join(""));
         const find = `${parsed("activate", ...classArguments("kata", { "runtime-class": "k" }))}; find_handlers; echo "handlers: $HANDLERS"`;
         expect((await run(`${ctr()}; ${find}`)).stdout).to.equal("handlers: kata kata-qemu\npassed\n");
         expect((await run(`${nothing}; ${find}`)).stdout).to.equal("handlers: kata\npassed\n");
@@ -68,7 +65,7 @@ inEveryShell("guards fail closed", (sandbox) => {
         // The handler of a class that is removed.
         sandbox().write("state/classes", "kata-qemu\truntime-class\tother\n");
         expect((await run(`${ctr()}; ${find}`)).stdout).to.equal("handlers: kata\npassed\n");
-        sandbox().write("state/managed", "/etc/k/kata/configuration.toml\n");
+        sandbox().write("state/classes", "kata\truntime-class\tk\n");
         expect((await run(`${ctr("ls")}; ${find}`)).stdout).to.equal("handlers: kata\npassed\n");
     });
 
@@ -104,6 +101,7 @@ inEveryShell("guards fail closed", (sandbox) => {
         const probe = (flock: string) =>
             sandbox().run(`flock() { ${flock}; }
                 drifted() { echo drift; }; revision() { :; }; ask_cluster() { echo null >work/node; echo {} >work/runtime-classes; }
+                ${parsed("probe", "--owner=me")}; printf 'me\\tn\\tkata\\n' >state/owners
                 do_probe`);
         expect((await probe("return 0")).stdout).to.contain('"drift":["drift"]');
         expect((await probe("return 1")).stdout).to.contain('"drift":[]');

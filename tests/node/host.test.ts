@@ -118,7 +118,7 @@ inEveryShell("host checks", (sandbox) => {
             run(`${machine(["vhost-net"])}
                 mkdir -p releases/3.32.0-0123456789ab state; echo x >state/managed
                 find_containerd() { exit 0; }
-                printf '%s\\n' activate --host-checks=${hostChecks} ${classArguments("kata-qemu").join(" ")} >state/activate
+                OWNER=me; printf '%s\\n' activate --host-checks=${hostChecks} ${classArguments("kata-qemu").join(" ")} >"$(record_of activate)"
                 (drift_of_activate); [ ! -e loaded ] || echo loaded`);
         expect((await drift("enforce")).stdout).to.equal("/dev/kvm does not exist\n/dev/vhost-vsock does not exist\n");
         expect((await drift("warn")).stdout).to.equal("");

@@ -256,7 +256,7 @@ function commandOf(action: Action, { plan, owner, revision, node, runtimeClass }
     return {
         stage: () => commands.stage(plan, claim, standIn),
         activate: () => commands.activate(plan, claim, standIn),
-        probe: () => commands.probe(standIn, node, [runtimeClass]),
+        probe: () => commands.probe(standIn, claim, [runtimeClass]),
         deactivate: () => commands.deactivate(plan, claim),
         unstage: () => commands.unstage(claim, revision),
     }[action]();
@@ -299,8 +299,8 @@ function wordsOf(action: Action, { plan, owner, revision, node, runtimeClass }: 
                 ...each.settings.map(([key, literal]) => `--set=${key}=${literal}`),
             ]),
         ],
-        probe: [`--node=${node}`, `--runtime-class=${runtimeClass}`],
-        deactivate: [...[...claim, handlers, ...running], ...(plan.forceRemoval ? ["--force=true"] : [])],
+        probe: [...claim, `--runtime-class=${runtimeClass}`],
+        deactivate: [...[...claim, ...running], ...(plan.forceRemoval ? ["--force=true"] : [])],
         unstage: [...claim, ...(revision ? [`--revision=${revision}`] : [])],
     };
     return [action, ...words[action].map(sent)];

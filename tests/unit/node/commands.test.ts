@@ -157,7 +157,6 @@ describe("the commands for a node", () => {
                 "deactivate",
                 `--owner=${claim.owner}`,
                 "--node=worker-1",
-                "--handlers=kata-next,kata-qemu",
                 "--change-under-running-pods=true",
             ]);
             expect(received(run(unstage(claim), { shell }).stdout)).to.deep.equal([
@@ -287,7 +286,7 @@ describe("the commands for a node", () => {
 
     it("probes with the installed node program only if it is the current one", () => {
         becomeRoot();
-        const revision = () => run(probe(program, "worker-1", ["kata-qemu", "next"])).stdout.trim();
+        const revision = () => run(probe(program, claim, ["kata-qemu", "next"])).stdout.trim();
         const missing = revision();
         expect(missing).to.match(/^[0-9a-f]{12}$/);
         expect(revision()).to.equal(missing);
@@ -301,7 +300,8 @@ describe("the commands for a node", () => {
         run(stage(plan, claim, program), { stdin: program.packed });
         expect(received(revision())).to.deep.equal([
             "probe",
-            "--node=worker-1",
+            `--owner=${claim.owner}`,
+            `--node=${claim.node}`,
             "--runtime-class=kata-qemu",
             "--runtime-class=next",
         ]);

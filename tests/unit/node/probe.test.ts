@@ -71,7 +71,7 @@ describe("a probe", function () {
         expect(node.commands).to.have.length(1);
         expect(node.commands[0])
             .to.match(/^sh -c '/)
-            .and.match(/\nprobe \\\n--node=a \\\n--runtime-class=kata-qemu$/);
+            .and.match(/\nprobe \\\n--owner=acme\/shop\/prod\/kata \\\n--node=a \\\n--runtime-class=kata-qemu$/);
     });
 
     it("reports drift with the reason, and changes the revision of the drifted step", async () => {
@@ -214,6 +214,7 @@ describe("a probe", function () {
             {
                 name: "kata",
                 component: new pulumi.ComponentResource("test:index:Test", "test"),
+                owner: pulumi.output("acme/shop/prod/kata"),
                 endpoints: { a: pulumi.output({ ...(endpoint as object), port } as never), b: pulumi.output(endpoint) },
                 program: programOf(""),
                 drift: "enforce",
