@@ -145,8 +145,9 @@ export interface Node {
      * Set to `true` for a decommissioned machine, which cannot be restored. Defaults to `false`.
      *
      * First run `pulumi up` with `true`, which does not connect to the machine. Then remove the node from `nodes`, and run
-     * `pulumi up` again. If the machine was never installed completely, `true` is an error: remove the node from `nodes` at
-     * once. A machine that still answers over SSH does not need it, even if it has left the cluster.
+     * `pulumi up` again. The Node keeps its labels: delete it with `kubectl delete node`. If the machine was never installed
+     * completely, `true` is an error: remove the node from `nodes` at once. A machine that still answers over SSH does not need it,
+     * even if it has left the cluster.
      */
     gone?: boolean;
 }

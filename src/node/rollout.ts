@@ -35,7 +35,10 @@ export interface RolloutContext extends Omit<NodeContext, "node" | "endpoint" | 
     parent: Resource;
 }
 
-/** The options of the resources of a decommissioned machine: nothing connects to it. */
+/**
+ * The options of the resources of a decommissioned machine: nothing connects to it. The label stays too, because its delete would
+ * create a Node that no longer exists.
+ */
 const leave = (node: string) => ({
     ignoreChanges: ["*"],
     retainOnDelete: true,
