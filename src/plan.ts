@@ -50,7 +50,7 @@ export interface ClassPlan {
 export interface Plan {
     /** In the order of the handlers, but the main class first: `/opt/kata` leads to its release. */
     classes: [ClassPlan, ...ClassPlan[]];
-    /** The archives of all classes, each once. */
+    /** The archives of all classes, each once, for the architectures on which all classes work. */
     releases: { version: string; archives: Archives }[];
     /** The URL of the HTTP proxy for the archives, which may contain a password; may be empty. */
     proxy: string;
@@ -67,9 +67,9 @@ export function makePlan(args: Unwrap<Settings>, drained = false): Plan {
     const releases = new Map<string, Plan["releases"][number]>();
     for (const { version, archives } of classes) {
         const key = JSON.stringify([version, archives[0]]);
-        // Another class of the same archive may work on one architecture only.
-        const found = releases.get(key)?.archives ?? [];
-        releases.set(key, { version, archives: archives.length > found.length ? archives : found });
+        // A class that works on one architecture only: `stage` refuses nodes of the other one, before it downloads.
+        const found = releases.get(key)?.archives ?? archives;
+        releases.set(key, { version, archives: archives.length < found.length ? archives : found });
     }
     const hostChecks = args.hostChecks ?? HostChecks.Enforce;
     return {

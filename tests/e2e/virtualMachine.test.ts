@@ -1,6 +1,7 @@
 // A node with its own kernel, which a container does not have: modules, KVM, cgroup v2, and enforced host checks.
 
 import { expect } from "chai";
+import type { KataContainersArgs } from "../../src";
 import { FaultyNode } from "../support/faults";
 import {
     args,
@@ -21,8 +22,17 @@ describe("a virtual machine as a node", function () {
     this.timeout(20 * 60 * 1000);
     const node = "machine-1";
     // An emulated machine is slow, so features that the container nodes cover, such as drift, are off.
-    const given = () =>
-        args("3.32.0", { hostChecks: "enforce", kubelet: { cgroupDriver: "systemd" }, drift: "off" }, [node]);
+    const given = (more: KataContainersArgs["runtimeClasses"] = {}) =>
+        args(
+            "3.32.0",
+            {
+                runtimeClasses: { "kata-clh": {}, "kata-qemu": {}, ...more },
+                hostChecks: "enforce",
+                kubelet: { cgroupDriver: "systemd" },
+                drift: "off",
+            },
+            [node],
+        );
     const modules = () => onNode(node, "lsmod").match(/^(vhost_vsock|vhost_net|kvm_amd)\b/gm) ?? [];
     let stack: TestStack;
     let filesBefore: string;
@@ -57,13 +67,14 @@ describe("a virtual machine as a node", function () {
     it("meets the host checks, loads the kernel modules, and uses the cgroup driver systemd on cgroup v2", async () => {
         const { outputs } = await stack.up(given());
         const { verified, ...status } = outputs.nodeStatuses[node]!;
-        expect(verified["kata-qemu"]).to.match(/^Kata 3\.32\.0 booted a guest at /);
+        for (const handler of ["kata-clh", "kata-qemu"])
+            expect(verified[handler]).to.match(/^Kata 3\.32\.0 booted a guest at /);
         expect(status).to.deep.equal({
-            kataVersions: { "kata-qemu": "3.32.0" },
+            kataVersions: { "kata-clh": "3.32.0", "kata-qemu": "3.32.0" },
             containerRuntimeVersion: "containerd://2.3.7",
             cgroupDriver: "systemd",
             kvm: true,
-            sandboxes: { "kata-qemu": {} },
+            sandboxes: { "kata-clh": {}, "kata-qemu": {} },
         });
         expect(modules()).to.have.members(["vhost_vsock", "vhost_net", "kvm_amd"]);
         expect(ready(node)).to.equal(true);
@@ -72,12 +83,28 @@ describe("a virtual machine as a node", function () {
         );
     });
 
-    it("runs a pod through the handler in a virtual machine", () => {
-        startPod("kata-machine", node, "kata-qemu");
-        expect(onNode(node, "tail -n 1 /run/kata-miniature/shim.log")).to.contain(
-            '"configPath":"/etc/kata-containers/kata-qemu/configuration.toml","configExists":true',
-        );
-        removePods(node, "kata-machine");
+    it("runs a pod of each class through its own shim and configuration in a virtual machine", () => {
+        for (const hypervisor of ["clh", "qemu"]) {
+            const handler = `kata-${hypervisor}`;
+            startPod(handler, node, handler);
+            expect(JSON.parse(onNode(node, "tail -n 1 /run/kata-miniature/shim.log"))).to.include({
+                ...{ engine: "go", hypervisor, configExists: true },
+                configPath: `/etc/kata-containers/${handler}/configuration.toml`,
+            });
+        }
+        removePods(node, "kata-clh", "kata-qemu");
+    });
+
+    it("refuses confidential shims on a machine without SEV-SNP and TDX, and changes nothing on it", async () => {
+        const before = [files(node), times(node)];
+        const error = await stack.fail(given({ "kata-qemu-snp": {}, "kata-qemu-tdx": {} }));
+        expect(error).to.contain(`error: node ${node}, step "host checks"`);
+        for (const needed of [
+            "AMD SEV-SNP is not active (/sys/module/kvm_amd/parameters/sev_snp)",
+            "Intel TDX is not active (/sys/module/kvm_intel/parameters/tdx)",
+        ])
+            expect(error).to.contain(`${needed}, so pods would run unprotected`);
+        expect([files(node), times(node)]).to.deep.equal(before);
     });
 
     it("keeps the installation through a power failure, and the next up has nothing to change", async () => {

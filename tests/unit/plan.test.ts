@@ -347,6 +347,17 @@ describe("the plan", () => {
         ]);
     });
 
+    it("has an archive only for the architectures on which all classes of that archive work", () => {
+        const architectures = (...given: Shim[]) =>
+            makePlan({
+                version: "3.32.0",
+                runtimeClasses: Object.fromEntries(given.map((shim) => [shim, { shim }])),
+            }).releases.map(({ archives }) => archives.map(([architecture]) => architecture));
+        expect(architectures("qemu", "clh")).to.deep.equal([["amd64", "arm64"]]);
+        expect(architectures("qemu", "dragonball")).to.deep.equal([["amd64"]]);
+        expect(architectures("clh", "qemu-snp")).to.deep.equal([["amd64"]]);
+    });
+
     it("sorts the settings by their keys", () => {
         const settings = { "runtime.b": 2, "agent.kata.a": "x", "hypervisor.qemu.c": null };
         expect(plan(withClass({ settings })).settings).to.deep.equal([
