@@ -40,6 +40,7 @@ export const everyArgument: KataContainersArgs = {
             settings: { "hypervisor.qemu.default_memory": 4096 },
             debug: true,
             handler: "kata-qemu",
+            snapshotter: "overlayfs",
             labels: { team: "platform" },
             annotations: { "example.com/owner": "platform team" },
             tolerations: [
