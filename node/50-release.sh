@@ -13,6 +13,7 @@ main_tree() { tree_of "$(groups | head -n 1)"; }
 # require_archives: each group has an archive for this machine.
 require_archives() {
     local group
+    step "release"
     case $(architecture) in
         amd64 | arm64) ;;
         *) fail "this package does not support the architecture $(uname -m)" "remove this node from \`nodes\`" ;;

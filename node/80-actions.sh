@@ -25,7 +25,6 @@ do_activate() {
     refuse_other_owners
     check_node_name
     claim
-    step "release"
     require_trees
     [ "$(sha256sum <"$STATE_DIR/node.sh" | cut -c 1-12)" = "$PROGRAM" ] ||
         fail "the node program on this node is from a different package version" \

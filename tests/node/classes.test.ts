@@ -96,7 +96,7 @@ inEveryShell("several classes", (sandbox) => {
             `${parsed("stage", ...release("4.1.0", "a"), "--release=2.2.2", `--sha256-arm64=${sum("a")}`)}; require_archives`,
         );
         expect(stderr).to.contain(
-            "Kata Containers 2.2.2 cannot be installed on amd64: the shim does not support it, or has no checksum",
+            'step "release": Kata Containers 2.2.2 cannot be installed on amd64: the shim does not support it, or has no checksum',
         );
     });
 
