@@ -78,10 +78,7 @@ fail() {
 }
 explain() {
     EXPLAINED=yes
-    {
-        printf 'error: node %s, step "%s": %s\n' "$(uname -n)" "$STEP" "$1"
-        printf '  what to do: %s\n' "$2"
-    } >&2 || :
+    printf 'error: node %s, step "%s": %s\n  what to do: %s\n' "$(uname -n)" "$STEP" "$1" "$2" >&2 || :
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -121,7 +118,5 @@ json_string() { # TEXT
 # json_list LINES: an array of strings; empty lines are left out.
 json_list() {
     local line
-    printf '[%s]' "$(printf '%s\n' "$1" | while IFS= read -r line; do
-        [ -z "$line" ] || printf '%s\n' "$(json_string "$line")"
-    done | paste -s -d , -)"
+    printf '[%s]' "$(printf '%s\n' "$1" | grep . | while IFS= read -r line; do json_string "$line"; echo; done | paste -s -d , -)"
 }

@@ -87,7 +87,9 @@ plan_activation() {
 }
 
 do_deactivate() {
-    if release_claim; then return; fi
+    local heir
+    heir=$(claims same | tail -n 1 | cut -f 1)
+    if release_claim; then hand_over "$heir"; return; fi
     find_containerd
     find_handlers
     step "sandboxes"
@@ -104,8 +106,9 @@ do_deactivate() {
     change_node plan_deactivation
     rm -f "$(record_of activate)"
     if [ -n "$HANDLERS" ]; then return; fi
-    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/fingerprint" "$STATE_DIR/edits" "$STATE_DIR/verified" \
-        "$STATE_DIR/services" "$STATE_DIR/classes"
+    rm -f "$STATE_DIR/managed" "$STATE_DIR/folders" "$STATE_DIR/fingerprint" "$STATE_DIR/edits" "$STATE_DIR/verified" "$STATE_DIR/classes"
+    # The removal of another component needs it on a node that has left the cluster.
+    [ -n "$(claims other)" ] || rm -f "$STATE_DIR/services"
     remove_boot_unit
 }
 
@@ -130,7 +133,8 @@ do_unstage() {
         return
     fi
     step "releases"
-    rm -f "$(record_of stage)"
+    # A claim that was removed by hand leaves its record.
+    if [ -n "$(claims other)" ]; then rm -f "$(record_of stage)"; else rm -f "$STATE_DIR"/stage-*; fi
     # shellcheck disable=SC2046 # a list
     prune $(recorded_trees)
     if [ -n "$(claims other)" ]; then drop_claim; return; fi

@@ -73,9 +73,9 @@ drift_of_activate() {
     done <"$WORK_DIR/plan"
 }
 
-# fingerprint: a hash over the classes, the configuration as containerd understands it, the kubelet's command line, and the
-# state of the managed files, of the main files of containerd and the kubelet, and of the kubelet's --config-dir. If it is
-# the one that `activate` recorded, nothing has drifted and no plan is needed.
+# fingerprint: a hash over the requested and the recorded classes, the configuration as containerd understands it, the
+# kubelet's command line, and the state of the managed files, of the main files of containerd and the kubelet, and of the
+# kubelet's --config-dir. If it is the one that was recorded, nothing has drifted and no plan is needed.
 fingerprint() {
     local pid folder path
     # The kubelet may have been restarted since it was found.
@@ -87,6 +87,7 @@ fingerprint() {
         # containerd lists imported files in any order.
         grep -v '^imports' "$WORK_DIR/dump.now"
         cat "$STATE_DIR/managed" "$STATE_DIR/classes" "/proc/$pid/cmdline"
+        printf '%s\n' "$GROUPED" | grep -v "${TAB}owner$TAB"
         find "$@" -exec stat -c '%n %f %u %g %s %y %z' {} +
     } 2>/dev/null | sha256sum
 }

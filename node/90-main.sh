@@ -24,7 +24,7 @@ leave() {
     rm -rf "$WORK_DIR"
     if [ "$0" != "$STATE_DIR/node.sh" ]; then rm -f "$0"; fi
     # Pulumi forgets a -stage resource whose first create failed, so nothing would ever remove what it left.
-    if [ "$ACTION" = stage ] && [ "$code" != 0 ] && [ ! -s "$STATE_DIR/owners" ]; then
+    if [ "$ACTION" = stage ] && [ "$code" != 0 ] && [ ! -s "$STATE_DIR/owners" ] && [ ! -s "$STATE_DIR/managed" ]; then
         { prune && rmdir "$RELEASES_DIR"; } 2>/dev/null || :
         rm -rf "$STATE_DIR"
     fi

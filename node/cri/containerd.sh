@@ -664,7 +664,7 @@ snapshotter_of() {
 
 # require_snapshotters: this containerd can run each requested class with its snapshotter.
 require_snapshotters() {
-    local handler class argument name ready socket
+    local handler class argument name ready
     for handler in $REQUESTED; do
         class=runtimeClasses.$(given "$handler" runtime-class)
         argument=$class.snapshotter name=$(snapshotter_of "$handler")
@@ -684,10 +684,9 @@ require_snapshotters() {
             fail "containerd has no healthy snapshotter $name ($argument); it has: $(printf %s "$ready" | tr '\n' ' ')" \
                 "set it up until \`ctr plugins ls\` shows it as ok, or change $argument; then run pulumi again"
         # A snapshotter in a process of its own is always listed as ok.
-        socket=$(toml_get "$WORK_DIR/dump.now" "proxy_plugins.\"$name\"" address)
-        [ -z "$socket" ] || [ -n "$(listeners "${socket#unix://}")" ] ||
-            fail "the snapshotter $name ($argument) is not running: nothing listens on $socket" \
-                "start its service, or change $argument; then run pulumi again"
+        in_k8s snapshots --snapshotter "$name" ls >/dev/null ||
+            fail "the snapshotter $name ($argument) does not answer containerd" \
+                "start its service until this command answers: ctr -n k8s.io snapshots --snapshotter $name ls; or change $argument; then run pulumi again"
     done
 }
 
@@ -875,11 +874,21 @@ add_others() {
         if [ "${driver:-$CGROUP_DRIVER}" = "${CGROUP_DRIVER:-$driver}" ]; then CGROUP_DRIVER=${CGROUP_DRIVER:-$driver} && continue; fi
         step "owner"
         fail "$OWNER requests the cgroup driver $CGROUP_DRIVER, but $(given "$handler" owner), which manages this node too, requests $driver" \
-            "set kubelet.cgroupDriver to the same value in both, or remove it from one of the two"
+            "set it in one of the two only: remove kubelet.cgroupDriver from the other one, run pulumi up there, then here again"
     done
 }
 # recorded_class HANDLER: the lines of GROUPED with which it was activated.
 recorded_class() { grep "^$1$TAB" "$STATE_DIR/classes" 2>/dev/null || :; }
+# hand_over COMPONENT: it gets the active classes of this one, which has taken its place and leaves. Its next probe compares them.
+hand_over() {
+    [ -n "$1" ] && [ "$1" != "$OWNER" ] && [ -e "$STATE_DIR/classes" ] || return 0
+    E_OWNER=$OWNER E_HEIR=$1 awk -F '\t' '
+        $2 == "owner" && $3 == ENVIRON["E_OWNER"] { print $1 "\towner\t" ENVIRON["E_HEIR"]; next }
+        { print }' "$STATE_DIR/classes" >"$WORK_DIR/classes"
+    flush "$WORK_DIR/classes"
+    mv "$WORK_DIR/classes" "$STATE_DIR/classes"
+    rm -f "$STATE_DIR/fingerprint"
+}
 is_own() { case " $OWN_HANDLERS " in *" $1 "*) ;; *) return 1 ;; esac; } # HANDLER
 # is_of_others PATH: it is a file of a class of another component.
 is_of_others() {
@@ -1029,8 +1038,8 @@ cri_serves() {
             - "/proc/$pid/net/tcp" "/proc/$pid/net/tcp6"
 }
 
-# containers_on HANDLER: the ids of its containers, in any state.
-containers_on() { in_k8s containers ls | awk -v type="io.containerd.$1.v2" '$NF == type { print $1 }'; }
+# containers_on HANDLER: the ids of its containers, in any state, from the output of `ctr containers ls` on stdin.
+containers_on() { awk -v type="io.containerd.$1.v2" '$NF == type { print $1 }'; }
 
 # container_label LABEL: its value in the output of `ctr containers info` on stdin.
 container_label() { sed -n "s/^.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1; }

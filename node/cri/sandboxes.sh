@@ -1,9 +1,10 @@
 # The running sandboxes: their pods, how many there are of each handler and release, and how to end them.
 
-# own_sandboxes: those of other components do not count, as far as containerd answers.
+# own_sandboxes [ASK]: those of other components do not count, as far as containerd answers. With ask_k8s, it must answer.
 own_sandboxes() {
     local handler
-    for handler in $(handlers_of_others); do containers_on "$handler"; done >"$WORK_DIR/containers"
+    "${1:-in_k8s}" containers ls >"$WORK_DIR/all" || :
+    for handler in $(handlers_of_others); do containers_on "$handler" <"$WORK_DIR/all"; done >"$WORK_DIR/containers"
     sandboxes | grep -vwF -f "$WORK_DIR/containers" || :
 }
 no_sandboxes() { [ -z "$(own_sandboxes)" ]; }
@@ -13,7 +14,7 @@ sandbox_names() { own_sandboxes | cut -f 2 | pod_names; }
 # sandboxes_of HANDLER: how many of its sandboxes run on each release, as an object of JSON.
 sandboxes_of() {
     local tree
-    containers_on "$1" >"$WORK_DIR/containers"
+    in_k8s containers ls | containers_on "$1" >"$WORK_DIR/containers"
     printf '{%s}' "$(sandboxes | grep -wF -f "$WORK_DIR/containers" | while read -r tree _; do version_of "$tree"; done |
         sort | uniq -c | sed 's/^ *\([0-9]*\) \(.*\)$/"\2":\1/' | paste -s -d , -)"
 }
@@ -36,7 +37,9 @@ old_sandboxes() {
 # kill_sandboxes: kills all their containers and waits until their shims are gone.
 kill_sandboxes() {
     say "killing the sandboxes of $(sandbox_names)"
-    own_sandboxes | cut -f 2 >"$WORK_DIR/sandboxes"
+    # Outside a pipe, where it can fail.
+    own_sandboxes ask_k8s >"$WORK_DIR/own"
+    cut -f 2 "$WORK_DIR/own" >"$WORK_DIR/sandboxes"
     kill_containers "$WORK_DIR/sandboxes"
     within 60 no_sandboxes || fail "sandboxes are still running 60 s after SIGKILL: $(sandbox_names)" \
         "kill their processes (crictl pods shows the sandbox ids, ps -ef the processes with such an id) or reboot the node, then run pulumi again"

@@ -284,6 +284,12 @@ inEveryShell("several classes", (sandbox) => {
                 "kata-qemu\nkata-next\n",
             );
             expect(linked()).to.equal(`kata-releases/${first}`);
+            // The rename is given up. The third component must not take the classes for its own.
+            await run(`${parsed("deactivate", "--owner=acme/shop/prod/renamed", "--node=n")}; do_deactivate`);
+            expect(await run(`handlers_of ${one}; handlers_of acme/shop/prod/renamed`)).to.equal("kata-qemu\n");
+            claims([one, "kata-qemu"], [two, "kata-next"]);
+            expect(await plans(two, next())).to.equal("");
+            expect(await plans(one, main())).to.equal("");
         });
 
         it("keeps the earlier handler of another component, whether containers run on it or not", async () => {
@@ -341,6 +347,12 @@ inEveryShell("several classes", (sandbox) => {
             expect(await own(one, listed)).to.equal("aaa ccc some\n");
             expect(await own(two, listed)).to.equal("bbb ccc some\n");
             expect(await own(one, "return 1")).to.equal("aaa bbb ccc some\n");
+            // None is killed then.
+            const { status, stderr } = await sandbox().run(`${parsed("deactivate", `--owner=${one}`, "--node=n")}
+                say() { :; }; sandbox_names() { :; }; sandboxes() { :; }; kill_containers() { echo killed >&2; }
+                CONTAINERD_SOCKET=/none CONTAINERD_UNIT=u; kill_sandboxes`);
+            expect(status).to.equal(1);
+            expect(stderr).to.contain("containerd does not list its containers").and.not.contain("killed");
         });
 
         it("reports a file of a class as drift only to its own component", async () => {

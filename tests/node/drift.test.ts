@@ -125,6 +125,8 @@ inEveryShell("probing", (sandbox) => {
             "the kubelet's file": "chmod 600 kubelet",
             "a file in the kubelet's folder": "echo b >more/b",
             "the recorded classes": "echo >>state/classes",
+            "the classes, by another component, to which this one had lost its own":
+                ": >state/classes; GROUPED=''; fingerprint >state/fingerprint",
             "the list of managed paths": "echo other >>state/managed",
             "the kubelet's command line": "sleep 101 & kubelet=$!; sleep 0.1",
         };
@@ -145,6 +147,7 @@ inEveryShell("probing", (sandbox) => {
                 for file in main kubelet mine more/a; do echo a >$file; done
                 ln -s a link; printf '%s\\n' "$PWD/mine" "$PWD/link" >state/managed
                 echo 'imports = [1, 2]' >dumped; echo a >>dumped
+                parse_recorded activate; find_handlers
                 dump_now; fingerprint >state/fingerprint
                 ${script}
                 drift_of_activate; kill $first $kubelet 2>/dev/null || :`);

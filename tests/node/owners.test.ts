@@ -125,11 +125,39 @@ inEveryShell("owners", (sandbox) => {
 
         sandbox().write("state/managed", "");
         sandbox().write("state/classes", "");
+        // A component whose claim was removed by hand has left its record.
+        sandbox().write("releases/3.32.0-aaaaaaaaaaaa/bin/shim", "");
+        sandbox().write("state/stage-aaaaaaaaaaaa", "--sha256-amd64=aaaaaaaaaaaa\n");
         expect(await unstage(virtual)).to.include({ status: 0, stderr: "" });
         expect([existsSync(sandbox().path("state")), existsSync(sandbox().path("releases"))]).to.deep.equal([
             false,
             false,
         ]);
+    });
+
+    it("keeps where the services are for the removal of another component from a node without containerd", async () => {
+        await stage([kata]);
+        await stage([virtual, "worker-1", "kata-next"]);
+        const deactivate = async (owner: string) => {
+            sandbox().write("state/services", "CONTAINERD=/none\n");
+            const { stderr } = await sandbox().run(`
+                ${parsed("deactivate", `--owner=${owner}`, "--node=worker-1")}
+                find_containerd() { CONTAINERD=/none; }; find_handlers() { HANDLERS=kata-next; }; no_sandboxes() { :; }
+                plan_deactivation() { :; }; change_node() { :; }; remove_boot_unit() { :; }
+                do_deactivate`);
+            expect(stderr).to.equal("");
+            return existsSync(sandbox().path("state/services"));
+        };
+        expect(await deactivate(kata)).to.equal(true);
+        sandbox().write("state/owners", `${virtual}\tworker-1\tkata-next\n`);
+        expect(await deactivate(virtual)).to.equal(false);
+    });
+
+    it("a failed first stage keeps the state of an installation whose claim was removed by hand", async () => {
+        sandbox().write("state/managed", "/x\n");
+        const { status } = await sandbox().run(`${claimed([virtual])}; (exit 1) || { trap leave EXIT; exit 1; }`);
+        expect(status).to.equal(1);
+        expect(existsSync(sandbox().path("state/managed"))).to.equal(true);
     });
 
     it("corrected name: the removal of the earlier name of a node leaves the node installed", async () => {
