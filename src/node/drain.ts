@@ -1,6 +1,7 @@
 // Drains a node for the change of its cgroup driver, with two commands that run kubectl: one cordons the node and evicts its
 // pods before it is activated, the other uncordons it afterwards. On removal they swap roles.
 
+import { createHash } from "node:crypto";
 import { local, remote } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Drain } from "../args";
@@ -10,22 +11,26 @@ import { asRoot, oneLine, quote } from "./commands";
 import { endpoint } from "./connection";
 import { commandArgs, commandOptions, type NodeContext } from "./resources";
 
-// The requested cgroup driver, on each node. The label resource sets it after the node is activated. If `rollout.drain` is removed,
-// an update removes it before Pulumi deletes the commands, so that these do nothing on a node that stays.
-const driverAnnotation = "kata-containers/cgroup-driver";
+// The cgroup driver that the component requests, on each node. The label resource sets it after the node is activated. If
+// `rollout.drain` is removed, an update removes it before Pulumi deletes the commands, so that these do nothing on a node that stays.
+const driverAnnotation = "kata-containers/cgroup-driver-";
+const cordonAnnotation = "kata-containers/cordoned-";
+
+/** Ends the names of annotations: each component that manages a node has its own. */
+const sumOf = (owner: string) => createHash("sha256").update(owner).digest("hex").slice(0, 12);
 
 /** The annotation for the label of a node that is drained. */
 export const driverNote = ({ planAndOwner }: NodeContext) =>
-    planAndOwner.apply(([{ cgroupDriver }]): { [annotation: string]: string } =>
-        cgroupDriver ? { [driverAnnotation]: cgroupDriver } : {},
+    planAndOwner.apply(([{ cgroupDriver }, owner]): { [annotation: string]: string } =>
+        cgroupDriver ? { [driverAnnotation + sumOf(owner)]: cgroupDriver } : {},
     );
 
 // The kubeconfig comes on standard input. An annotation marks the nodes that this script cordons, so that other nodes stay
-// cordoned. The drain is skipped if the kubelet reports that it already uses the requested driver. Without a requested driver,
+// cordoned, and those that another component has cordoned too. The drain is skipped if the kubelet reports that it already uses the requested driver. Without a requested driver,
 // the node only changes if one was requested until now.
 export const drainScript = `
 set -eu
-action=$1 node=$2 driver=$3 timeout=$4
+action=$1 node=$2 driver=$3 timeout=$4 cordoned=${cordonAnnotation}$5
 config=
 trap 'rm -f "$config"' EXIT
 trap 'exit 1' HUP INT PIPE TERM
@@ -35,15 +40,16 @@ if [ -s "$config" ]; then export KUBECONFIG="$config"
 elif [ -z "\${KUBECONFIG-}" ] && [ -r /etc/kubernetes/admin.conf ]; then export KUBECONFIG=/etc/kubernetes/admin.conf; fi
 of_node() { kubectl get node "$node" --ignore-not-found -o "$1"; }
 annotation() { of_node "jsonpath={.metadata.annotations.$1}"; }
+cordons() { of_node 'jsonpath={.metadata.annotations}' | grep -o '${cordonAnnotation}[0-9a-f]*' || :; }
 found=$(of_node name)
 [ -n "$found" ] || { echo "skipping node $node: it does not exist in the cluster"; exit 0; }
 if [ "$action" = uncordon ]; then
-    [ "$(annotation kata-containers/cordoned)" = true ] || exit 0
-    kubectl uncordon "$node"
-    kubectl annotate node "$node" kata-containers/cordoned-
+    [ "$(annotation "$cordoned")" = true ] || exit 0
+    [ "$(cordons)" != "$cordoned" ] || kubectl uncordon "$node"
+    kubectl annotate node "$node" "$cordoned-"
     exit
 fi
-if [ -z "$driver" ] && [ -z "$(annotation ${driverAnnotation})" ]; then
+if [ -z "$driver" ] && [ -z "$(annotation "${driverAnnotation}$5")" ]; then
     echo "skipping drain of $node: its cgroup driver does not change"
     exit
 fi
@@ -51,13 +57,13 @@ if kubectl get --raw "/api/v1/nodes/$node/proxy/configz" | grep -q "\\"cgroupDri
     echo "skipping drain of $node: its cgroup driver is already $driver"
     exit
 fi
-if [ "$(of_node 'jsonpath={.spec.unschedulable}')" != true ]; then
-    kubectl annotate --overwrite node "$node" kata-containers/cordoned=true
+if [ "$(of_node 'jsonpath={.spec.unschedulable}')" != true ] || [ -n "$(cordons)" ]; then
+    kubectl annotate --overwrite node "$node" "$cordoned=true"
     kubectl cordon "$node"
 fi
 kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data --timeout="\${timeout}s" || {
     echo "error: node $node could not be drained (timeout: $timeout s); it stays cordoned" >&2
-    echo "  what to do: delete the pods that kubectl names above, then run pulumi again; or give up the change: kubectl uncordon $node; kubectl annotate node $node kata-containers/cordoned-" >&2
+    echo "  what to do: delete the pods that kubectl names above, then run pulumi again; or give up the change: kubectl uncordon $node; kubectl annotate node $node $cordoned-" >&2
     exit 1; }`;
 
 /** The command that drains or uncordons the node, after `dependsOn`. */
@@ -70,14 +76,16 @@ export function drainCommand(
 ): pulumi.Resource {
     const { kubeconfig, controlPlane, ...drain } = withoutNull(given);
     const inputs = pulumi.all([planAndOwner, drain.timeout ?? 600]);
-    const run = (action: string, driver: string, timeout: number) =>
-        ["sh", "-c", oneLine(drainScript), "kata-containers", action, node, driver, String(timeout)]
+    const run = (action: string, driver: string, timeout: number, owner: string) =>
+        ["sh", "-c", oneLine(drainScript), "kata-containers", action, node, driver, String(timeout), sumOf(owner)]
             .map(quote)
             .join(" ");
     const args = {
         ...commandArgs,
-        create: inputs.apply(([[plan], timeout]) => run(action, plan.cgroupDriver ?? "", timeout)),
-        delete: inputs.apply(([, timeout]) => run(action === "drain" ? "uncordon" : "drain", "", timeout)),
+        create: inputs.apply(([[plan, owner], timeout]) => run(action, plan.cgroupDriver ?? "", timeout, owner)),
+        delete: inputs.apply(([[, owner], timeout]) =>
+            run(action === "drain" ? "uncordon" : "drain", "", timeout, owner),
+        ),
     };
     const opts = { ...options, ...commandOptions, dependsOn };
     if (controlPlane === undefined) {

@@ -23,7 +23,7 @@ describe("the drain script", () => {
         it(`the drain script removes its kubeconfig also when a signal ends it, under ${shell}`, async () => {
             for (const signal of [undefined, "SIGHUP", "SIGINT", "SIGPIPE", "SIGTERM"] as const) {
                 rmSync(join(folder, "asked"), { force: true });
-                const words = ["uncordon", "worker-1", "", "600"];
+                const words = ["uncordon", "worker-1", "", "600", "0123456789ab"];
                 const child = spawn(shell, [...options, "-c", drainScript, "kata-containers", ...words], {
                     env: { PATH: `${folder}:${process.env.PATH}`, TMPDIR: join(folder, "tmp") },
                     stdio: ["pipe", "ignore", "ignore"],
@@ -37,11 +37,58 @@ describe("the drain script", () => {
             }
         });
 
+        it(`a node that two components drain stays cordoned until both are done, under ${shell}`, () => {
+            mkdirSync(join(folder, "annotations"));
+            writeFileSync(
+                join(folder, "kubectl"),
+                `#!/bin/sh
+                cd ${folder}
+                for last; do :; done
+                name=\${last#*kata-containers/}
+                case "$1 $last" in
+                    "get name") echo node/worker-1 ;;
+                    "get jsonpath={.metadata.annotations}") ls annotations | sed 's,.*,"kata-containers/&":"true",' ;;
+                    "get jsonpath={.metadata.annotations."*) [ ! -e "annotations/\${name%?}" ] || printf true ;;
+                    "get jsonpath={.spec.unschedulable}") [ ! -e cordoned ] || printf true ;;
+                    "annotate "*=true) touch "annotations/\${name%=true}" ;;
+                    "annotate "*-) rm "annotations/\${name%-}" ;;
+                    "cordon "*) touch cordoned ;;
+                    "uncordon "*) rm cordoned ;;
+                esac
+                `,
+            );
+            const run = (action: string, component: string) => {
+                const words = [action, "worker-1", "systemd", "600", component.repeat(12)];
+                const { status, stderr } = spawnSync(
+                    shell,
+                    [...options, "-c", drainScript, "kata-containers", ...words],
+                    { env: { PATH: `${folder}:${process.env.PATH}` }, input: "a secret", encoding: "utf8" },
+                );
+                expect(status, stderr).to.equal(0);
+                return existsSync(join(folder, "cordoned"));
+            };
+            const states = [run("drain", "a"), run("drain", "b"), run("uncordon", "a"), run("uncordon", "b")];
+            expect(states).to.deep.equal([true, true, true, false]);
+            // An administrator had cordoned it.
+            writeFileSync(join(folder, "cordoned"), "");
+            expect([run("drain", "a"), run("uncordon", "a")]).to.deep.equal([true, true]);
+        });
+
         it(`fails if kubectl fails, rather than skip the drain of a node that it cannot find, under ${shell}`, () => {
             writeFileSync(join(folder, "kubectl"), "#!/bin/sh\necho no connection >&2; exit 1\n");
             const { status, stdout, stderr } = spawnSync(
                 shell,
-                [...options, "-c", drainScript, "kata-containers", "drain", "worker-1", "systemd", "600"],
+                [
+                    ...options,
+                    "-c",
+                    drainScript,
+                    "kata-containers",
+                    "drain",
+                    "worker-1",
+                    "systemd",
+                    "600",
+                    "0123456789ab",
+                ],
                 { env: { PATH: `${folder}:${process.env.PATH}` }, input: "a secret", encoding: "utf8" },
             );
             expect([status, stdout]).to.deep.equal([1, ""]);
