@@ -1,7 +1,6 @@
-# The components that manage this node. A claim is a line of $STATE_DIR/owners: component (organization/project/stack/component),
-# node, handlers, with tabs. Components with different handlers share the node: a plan has the classes of all, and each
-# removes only its own. Two claims have the same handlers only while a renamed component or a node with a corrected name
-# takes the place of the earlier one: if one of the two is deleted, it only releases its claim.
+# The components that manage this node. A claim is a line of $STATE_DIR/owners: component, node, handlers, with tabs. Components
+# with different handlers share the node: a plan has the classes of all, and each removes only its own. Two claims have the
+# same handlers only while a renamed component or a corrected node name replaces the earlier one; either can be released.
 
 # shellcheck disable=SC2086 # a list
 claimed_handlers() { printf '%s\n' $REQUESTED | sort | paste -s -d , -; }

@@ -62,6 +62,7 @@ drift_of_activate() {
     [ -f "$(record_of activate)" ] || return 0
     ! journal_open || fail "an interrupted change must be rolled back" ""
     parse_recorded activate
+    if [ -z "$(handlers_of "$OWNER")" ] && [ -n "$(claims same)" ]; then return; fi # its place was taken: activate is refused
     [ "$HOST_CHECKS" = warn ] || host_findings | cut -f 1
     find_containerd
     find_handlers

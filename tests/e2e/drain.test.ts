@@ -171,7 +171,7 @@ describe("draining", function () {
     it("drains and uncordons a node with a kubeconfig, from the machine that runs Pulumi", () => {
         const kubeconfig = readFileSync(process.env.KUBECONFIG!, "utf8");
         const run = (...words: string[]) =>
-            spawnSync("sh", ["-c", drainScript, "kata-containers", ...words], {
+            spawnSync("sh", ["-c", drainScript, "kata-containers", ...words, "0123456789ab"], {
                 input: kubeconfig,
                 encoding: "utf8",
                 env: { PATH: process.env.PATH, HOME: process.env.HOME },

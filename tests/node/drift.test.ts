@@ -27,11 +27,12 @@ inEveryShell("probing", (sandbox) => {
     /** Records that a class with this handler was activated, and earlier ones with these. */
     const activated = (handler: string, ...earlier: string[]) => {
         const classes = [handler, ...earlier].map((each) => classArguments(each, { "runtime-class": "kata" }));
-        sandbox().write(record("activate"), `${["activate", "--owner=me", ...classes[0]!].join("\n")}\n`);
+        sandbox().write(record("activate"), `${["activate", "--owner=me", "--node=n", ...classes[0]!].join("\n")}\n`);
         const lines = classes.flatMap(([, ...words], i) =>
             words.map((word) => [[handler, ...earlier][i], ...word.slice(2).split("=")].join("\t")),
         );
-        sandbox().write("state/classes", `${lines.join("\n")}\n`);
+        const owners = [handler, ...earlier].map((each) => `${each}\towner\tme`);
+        sandbox().write("state/classes", `${[...lines, ...owners].join("\n")}\n`);
     };
     /** The release's drift and revision. */
     const probe = async () => {
@@ -173,6 +174,23 @@ inEveryShell("probing", (sandbox) => {
             : >"$WORK_DIR/plan"
             drift_of_activate`);
         expect(drift).to.equal("the earlier runtime old is no longer in use\nplanned: kata kata-qemu old\n");
+    });
+
+    it("reports no drift of a component whose place another one has taken, because activate would be refused", async () => {
+        await staged();
+        sandbox().write("state/managed", "/etc/k/kata/configuration.toml\n");
+        activated("kata");
+        const drift = (owner: string) =>
+            stdout(`
+                ${claimed}
+                printf '%s\\t%s\\tkata\\n' "$OWNER" "$NODE" acme/shop/prod/new n >state/owners
+                sed -i "s|^\\(kata\\towner\\t\\).*|\\1${owner}|" state/classes
+                host_findings() { :; }; find_containerd() { :; }; find_handlers() { :; }; dump_now() { :; }
+                plan_activation() { echo planned; }
+                : >"$WORK_DIR/plan"
+                drift_of_activate`);
+        expect(await drift("acme/shop/prod/new")).to.equal("");
+        expect(await drift("$OWNER")).to.equal("planned\n");
     });
 
     it("gives a component that has not claimed the node new revisions without drift", async () => {
