@@ -67,7 +67,7 @@ describe("several RuntimeClasses on real nodes", function () {
         for (const node of names())
             onNode(
                 node,
-                `timeout 60 sh -c 'while ctr -n k8s.io containers ls | grep -q "io.containerd.${runtimeClass}.v2"; do sleep 0.2; done'`,
+                `timeout 240 sh -c 'while ctr -n k8s.io containers ls | grep -q "io.containerd.${runtimeClass}.v2"; do sleep 0.2; done'`,
             );
     };
     const labelsOf = (node: string) =>
