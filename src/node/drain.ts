@@ -26,8 +26,8 @@ export const driverNote = ({ planAndOwner }: NodeContext) =>
     );
 
 // The kubeconfig comes on standard input. An annotation marks the nodes that this script cordons, so that other nodes stay
-// cordoned, and those that another component has cordoned too. The drain is skipped if the kubelet reports that it already uses the requested driver. Without a requested driver,
-// the node only changes if one was requested until now.
+// cordoned, and those that another component has cordoned too. The drain is skipped if the kubelet reports that it already uses
+// the requested driver. Without a requested driver, the node only changes if one was requested until now.
 export const drainScript = `
 set -eu
 action=$1 node=$2 driver=$3 timeout=$4 cordoned=${cordonAnnotation}$5
