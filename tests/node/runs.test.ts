@@ -21,7 +21,7 @@ wait $!
 inEveryShell("a run of an action", (sandbox) => {
     beforeEach(function () {
         const title = this.currentTest!.parent!.title;
-        const { shell } = environments.find(({ name }) => title.endsWith(`(${name})`))!;
+        const { shell } = environments.find(({ name }) => title.endsWith(`${name})`))!;
         const program = execFileSync("which", [shell[0]!], { encoding: "utf8" }).trim();
         symlinkSync(program, sandbox().path("path/sh"));
         chmodSync(sandbox().write("path/systemd-run", systemdRun), 0o755);

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { programFiles, readProgram } from "../../src/node/program";
+import { everything, randomFor, seed, spread } from "./sample";
 
 /** Everything except the last file, which runs main. */
 const functions = readProgram(programFiles().slice(0, -1)).text;
@@ -80,10 +81,11 @@ export class Sandbox {
     }
 }
 
-/** The same tests in every environment, each test in its own sandbox. */
+/** The same tests in every environment, or in two of them as a sample; each test in its own sandbox. */
 export function inEveryShell(title: string, tests: (sandbox: () => Sandbox) => void): void {
-    for (const environment of environments) {
-        describe(`${title} (${environment.name})`, () => {
+    const sample = everything ? environments : spread(environments, 2, randomFor(seed, title));
+    for (const environment of sample) {
+        describe(`${title} (${everything ? "" : `KATA_TEST_SEED=${seed}, `}${environment.name})`, () => {
             let sandbox: Sandbox;
             beforeEach(() => {
                 sandbox = new Sandbox(environment);
