@@ -8,6 +8,7 @@ import {
     names,
     onNode,
     ready,
+    removeAllPods,
     startOnEveryNode,
     startPod,
     TestStack,
@@ -26,7 +27,7 @@ describe("the cgroup driver", function () {
         ({ filesBefore } = startOnEveryNode());
     });
     after(async () => {
-        kubectl("delete", "pods", "--all", "--wait=true", "--timeout=60s");
+        removeAllPods();
         await stack.remove();
     });
 

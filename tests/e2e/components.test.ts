@@ -4,12 +4,15 @@ import { expect } from "chai";
 import {
     args,
     changes,
+    configOf,
     containerOf,
     every,
+    expectAlive,
     files,
     kubectl,
     names,
     onNode,
+    removeAllPods,
     removePods,
     startOnEveryNode,
     startPod,
@@ -34,12 +37,11 @@ describe("two components on the same nodes", function () {
         ({ filesBefore, runc } = startOnEveryNode());
     });
     after(async () => {
-        kubectl("delete", "pods", "--all", "--wait=true", "--timeout=60s");
+        removeAllPods();
         await stack.remove();
         await other.remove();
     });
 
-    const isAlive = (pod: string) => expect(kubectl("exec", pod, "--", "echo", "alive")).to.equal("alive");
     const labelsOf = (node: string) =>
         Object.keys(JSON.parse(kubectl("get", "node", node, "-o", "jsonpath={.metadata.labels}")))
             .filter((label) => label.includes("kata"))
@@ -53,7 +55,6 @@ describe("two components on the same nodes", function () {
             readlink /opt/kata | sed 's,kata-releases/,,; s/-.*//'`,
         ).split("\n");
     const releases = (node: string) => onNode(node, "ls /opt/kata-releases | sed 's/-.*//'").split("\n");
-    const configOf = (handler: string) => `/etc/kata-containers/${handler}/configuration.toml`;
 
     it("installs a second component with another handler and release, and touches nothing of the first one", async () => {
         await stack.up(one());
@@ -71,7 +72,7 @@ describe("two components on the same nodes", function () {
             expect(labelsOf(node)).to.deep.equal(["kata-next", "kata-qemu", "kata-runtime"]);
             startPod(`two-${node}`, node, "kata-next");
             expect(onNode(node, "tail -n 1 /run/kata-miniature/shim.log")).to.contain(configOf("kata-next"));
-            isAlive(`one-${node}`);
+            expectAlive(`one-${node}`);
         }
         expect(names().map((node) => containerOf(`one-${node}`))).to.deep.equal(pods);
         // A change by the other component is no drift.
@@ -119,7 +120,7 @@ describe("two components on the same nodes", function () {
             "organization/e2e/two/kata requests the cgroup driver systemd, but organization/e2e/one/kata, which manages this node too, requests cgroupfs",
         );
         await stack.up(one({ debug: true }));
-        for (const node of names()) isAlive(`two-${node}`);
+        for (const node of names()) expectAlive(`two-${node}`);
         await other.up(two());
     });
 
@@ -131,7 +132,7 @@ describe("two components on the same nodes", function () {
         await stack.destroy();
         expect(kubectl("get", "runtimeclass", "-o", "name")).to.equal("runtimeclass.node.k8s.io/kata-next");
         for (const node of names()) {
-            isAlive(`two-${node}`);
+            expectAlive(`two-${node}`);
             expect(installed(node)).to.deep.equal(["kata-next", "4.1.0"]);
             expect(releases(node)).to.deep.equal(["4.1.0"]);
             expect(labelsOf(node)).to.deep.equal(["kata-next", "kata-runtime"]);

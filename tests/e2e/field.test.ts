@@ -7,12 +7,14 @@ import { expect } from "chai";
 import {
     args,
     changes,
+    expectAlive,
     files,
     kubectl,
     names,
     nodes,
     onNode,
     ready,
+    removeAllPods,
     removePods,
     startPod,
     TestStack,
@@ -196,14 +198,14 @@ runtime_type = "io.containerd.runc.v2"
             );
             expect(outputs.nodeStatuses[newer]!.sandboxes).to.deep.equal({ "kata-qemu": { "3.7.0": 1 } });
             expect(trees()).to.equal("3.32.0 3.7.0 4.1.0");
-            expect(kubectl("exec", "kata", "--", "echo", "alive")).to.equal("alive");
+            expectAlive("kata");
             expect(await stack.failDestroy()).to.contain("sandboxes still run on Kata Containers: default/kata");
             expect(trees()).to.equal("3.32.0 3.7.0 4.1.0");
             removePods(newer, "kata");
             await stack.destroy();
             expect(files(newer)).to.equal(before);
         } finally {
-            kubectl("delete", "pods", "--all", "--wait=true", "--timeout=180s");
+            removeAllPods();
             await stack.destroy();
             onNode(newer, "rm /opt && mv /srv/opt /opt");
         }

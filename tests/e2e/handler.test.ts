@@ -6,10 +6,15 @@ import {
     changes,
     containerOf,
     every,
+    expectAlive,
     files,
+    handlerEnds,
+    handlersOf,
     kubectl,
     names,
     onNode,
+    removeAllPods,
+    shimRecord,
     startOnEveryNode,
     startPod,
     TestStack,
@@ -29,7 +34,7 @@ describe("a changed handler on real nodes", function () {
         ({ filesBefore, runc } = startOnEveryNode());
     });
     after(async () => {
-        kubectl("delete", "pods", "--all", "--wait=true", "--timeout=60s");
+        removeAllPods();
         await stack.remove();
     });
 
@@ -46,14 +51,9 @@ describe("a changed handler on real nodes", function () {
         const path = "jsonpath={.status.containerStatuses[0].restartCount}";
         kubectl("wait", `--for=${path}=${Number(count) + 1}`, `pod/${pod}`, "--timeout=120s");
         kubectl("wait", "--for=condition=Ready", `pod/${pod}`, "--timeout=120s");
-        expect(kubectl("exec", pod, "--", "echo", "alive")).to.equal("alive");
+        expectAlive(pod);
         expect(sandboxes()).to.equal(sandbox);
     };
-    const handlersOf = (node: string) =>
-        Object.keys(JSON.parse(kubectl("get", "node", node, "-o", "jsonpath={.metadata.labels}")))
-            .filter((label) => label.startsWith("handler."))
-            .map((label) => label.replace("handler.kata-containers/", ""))
-            .sort();
     /** The folders, links and tables of the handlers on a node. */
     const installed = (node: string) =>
         onNode(
@@ -64,10 +64,7 @@ describe("a changed handler on real nodes", function () {
     const three = (handlers: string) => [handlers, handlers, handlers];
     const endsOn = (node: string, pod: string, handler: string) => {
         kubectl("delete", "pod", pod, "--wait=true", "--timeout=180s");
-        onNode(
-            node,
-            `timeout 240 sh -c 'while ctr -n k8s.io containers ls | grep -q io.containerd.${handler}.v2; do sleep 0.2; done'`,
-        );
+        handlerEnds(handler, node);
     };
 
     it("labels the nodes with the handler, and its RuntimeClass selects them", async () => {
@@ -118,7 +115,7 @@ describe("a changed handler on real nodes", function () {
             kubectl("wait", "--for=condition=Ready", `node/${node}`, "--timeout=120s");
             restart(`old-${node}`, node);
             startPod(`new-${node}`, node, "kata-qemu");
-            const log = JSON.parse(onNode(node, "tail -n 1 /run/kata-miniature/shim.log"));
+            const log = shimRecord(node);
             expect(log.configPath).to.equal("/etc/kata-containers/kata/configuration.toml");
         }
         const preview = await stack.preview(given("kata"));
@@ -138,8 +135,8 @@ describe("a changed handler on real nodes", function () {
         const clean = await stack.preview(given("kata"));
         expect(changes(clean)).to.deep.equal({});
         expect(clean.log).to.not.contain("warning");
-        expect(kubectl("exec", `old-${second}`, "--", "echo", "alive")).to.equal("alive");
-        expect(kubectl("exec", `new-${first}`, "--", "echo", "alive")).to.equal("alive");
+        expectAlive(`old-${second}`);
+        expectAlive(`new-${first}`);
     });
 
     it("restores every byte on destroy, also of a node that still has the earlier runtime", async () => {

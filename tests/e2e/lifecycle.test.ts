@@ -6,6 +6,7 @@ import {
     changes,
     containerOf,
     every,
+    expectAlive,
     files,
     kubectl,
     names,
@@ -13,6 +14,7 @@ import {
     type Outputs,
     onNode,
     ready,
+    removeAllPods,
     removePods,
     startOnEveryNode,
     startPod,
@@ -35,7 +37,7 @@ describe("the lifecycle on real nodes", function () {
         ({ filesBefore, runc } = startOnEveryNode());
     });
     after(async () => {
-        kubectl("delete", "pods", "--all", "--wait=true", "--timeout=60s");
+        removeAllPods();
         await stack.remove();
     });
 
@@ -113,7 +115,7 @@ describe("the lifecycle on real nodes", function () {
         checkStatuses(outputs, "3.32.0", { sandboxes: { "kata-qemu": { "2.2.2": 1 } } });
         for (const node of names()) {
             expect(kataConfiguration(node)).to.match(/^default_memory = 1024$/m);
-            expect(kubectl("exec", `kata-${node}`, "--", "echo", "alive")).to.equal("alive");
+            expectAlive(`kata-${node}`);
             startPod(`kata2-${node}`, node, "kata-qemu");
             expect(JSON.parse(shimLog(node)).executable).to.match(/3\.32\.0-/);
             kubectl("delete", "pod", `kata2-${node}`, "--wait=true");
@@ -122,7 +124,7 @@ describe("the lifecycle on real nodes", function () {
         checkStatuses(next.outputs, "4.1.0", { sandboxes: { "kata-qemu": { "2.2.2": 1 } } });
         const trees = (node: string) => onNode(node, "ls /opt/kata-releases").replace(/-\w+/g, "");
         for (const node of names()) {
-            expect(kubectl("exec", `kata-${node}`, "--", "echo", "alive")).to.equal("alive");
+            expectAlive(`kata-${node}`);
             expect(trees(node)).to.equal("2.2.2\n3.32.0\n4.1.0");
             removePods(node, `kata-${node}`);
         }
@@ -172,7 +174,7 @@ describe("the lifecycle on real nodes", function () {
         for (const node of names()) {
             expect(files(node)).to.equal(filesBefore[node]);
             expect(containerOf(`runc-${node}`)).to.equal(runc[node]);
-            expect(kubectl("exec", `runc-${node}`, "--", "echo", "alive")).to.equal("alive");
+            expectAlive(`runc-${node}`);
             expect(kubectl("get", "node", node, "-o", "jsonpath={.metadata.labels}")).to.not.match(/kata-?containers/);
         }
         expect(ready(...names())).to.equal(true);

@@ -1,7 +1,7 @@
 // The removal of Kata from a node while pods still use it.
 
 import { expect } from "chai";
-import { args, changes, containerOf, files, kubectl, onNode, startPod, TestStack } from "../support/lab";
+import { args, changes, containerOf, expectAlive, files, kubectl, onNode, startPod, TestStack } from "../support/lab";
 
 describe("removal while sandboxes run", function () {
     this.timeout(10 * 60 * 1000);
@@ -21,7 +21,7 @@ describe("removal while sandboxes run", function () {
                 expect(error)
                     .to.contain("forceRemoval")
                     .and.match(/labels are already\s+removed/);
-                expect(kubectl("exec", "kata-1", "--", "echo", "alive")).to.equal("alive");
+                expectAlive("kata-1");
 
                 // The label and the RuntimeClass were removed first.
                 const forced = await stack.up(args("3.32.0", { forceRemoval: true }, [node]));
@@ -30,7 +30,7 @@ describe("removal while sandboxes run", function () {
                 expect(files(node)).to.equal(before);
                 expect(onNode(node, "readlink /proc/[0-9]*/exe | grep ^/opt/kata || :")).to.equal("");
                 expect(containerOf("runc")).to.equal(runc);
-                expect(kubectl("exec", "runc", "--", "echo", "alive")).to.equal("alive");
+                expectAlive("runc");
             } finally {
                 kubectl("delete", "pods", "--all", "--wait=true", "--force", "--grace-period=0");
                 await stack.remove();

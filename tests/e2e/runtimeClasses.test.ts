@@ -5,13 +5,19 @@ import type { KataContainersArgs } from "../../src";
 import {
     args,
     changes,
+    configOf,
     containerOf,
     every,
+    expectAlive,
     files,
+    handlerEnds,
+    handlersOf,
     kubectl,
     names,
     onNode,
+    removeAllPods,
     removePods,
+    shimRecord,
     startOnEveryNode,
     startPod,
     TestStack,
@@ -51,30 +57,20 @@ describe("several RuntimeClasses on real nodes", function () {
         ({ filesBefore, runc } = startOnEveryNode());
     });
     after(async () => {
-        kubectl("delete", "pods", "--all", "--wait=true", "--timeout=60s");
+        removeAllPods();
         await stack.remove();
     });
 
     /** Starts a pod, and tells what its shim was given. */
     const start = (runtimeClass: string, node: string, pod = `${runtimeClass}-${node}`): Record => {
         startPod(pod, node, runtimeClass);
-        return JSON.parse(onNode(node, "tail -n 1 /run/kata-miniature/shim.log"));
+        return shimRecord(node);
     };
-    const isAlive = (pod: string) => expect(kubectl("exec", pod, "--", "echo", "alive")).to.equal("alive");
     const everyPod = (runtimeClass: string) => names().map((node) => `${runtimeClass}-${node}`);
     const stop = (runtimeClass: string) => {
         kubectl("delete", "pods", ...everyPod(runtimeClass), "--wait=true", "--timeout=180s");
-        for (const node of names())
-            onNode(
-                node,
-                `timeout 240 sh -c 'while ctr -n k8s.io containers ls | grep -q "io.containerd.${runtimeClass}.v2"; do sleep 0.2; done'`,
-            );
+        for (const node of names()) handlerEnds(runtimeClass, node);
     };
-    const labelsOf = (node: string) =>
-        Object.keys(JSON.parse(kubectl("get", "node", node, "-o", "jsonpath={.metadata.labels}")))
-            .filter((label) => label.startsWith("handler."))
-            .map((label) => label.replace("handler.kata-containers/", ""))
-            .sort();
     const runtimeClasses = () => kubectl("get", "runtimeclass", "-o", "jsonpath={.items[*].metadata.name}").split(" ");
     /** The runtimes of this package that containerd knows, with the paths of their configurations. */
     const runtimes = (node: string) =>
@@ -82,7 +78,6 @@ describe("several RuntimeClasses on real nodes", function () {
             node,
             `containerd config dump 2>/dev/null | sed -n "s/ *ConfigPath = ['\\"]\\(.*kata.*\\)['\\"]/\\1/p" | sort`,
         ).split("\n");
-    const configOf = (handler: string) => `/etc/kata-containers/${handler}/configuration.toml`;
     /** The versions of the trees in the folder of releases. */
     const trees = (node: string) =>
         onNode(node, "ls /opt/kata-releases")
@@ -105,7 +100,7 @@ describe("several RuntimeClasses on real nodes", function () {
             const { kataVersions, sandboxes } = up.outputs.nodeStatuses[node]!;
             expect(kataVersions).to.deep.equal(Object.fromEntries(handlers.map((handler) => [handler, "3.32.0"])));
             expect(sandboxes).to.deep.equal(Object.fromEntries(handlers.map((handler) => [handler, {}])));
-            expect(labelsOf(node)).to.deep.equal(handlers);
+            expect(handlersOf(node)).to.deep.equal(handlers);
             expect(runtimes(node)).to.deep.equal(handlers.map(configOf));
             expect(trees(node)).to.deep.equal(["3.32.0"]);
         }
@@ -156,7 +151,7 @@ describe("several RuntimeClasses on real nodes", function () {
                 "kata-next": {},
             });
             expect([trees(node), linked(node)]).to.deep.equal([["3.32.0", "4.1.0"], "3.32.0"]);
-            for (const runtimeClass of Object.keys(three)) isAlive(`${runtimeClass}-${node}`);
+            for (const runtimeClass of Object.keys(three)) expectAlive(`${runtimeClass}-${node}`);
         }
     });
 
@@ -181,7 +176,7 @@ describe("several RuntimeClasses on real nodes", function () {
         // Its default overhead is the same.
         expect(changes(up)).to.deep.equal(every("update", ["stage", "activate"]));
         for (const node of names()) {
-            for (const runtimeClass of Object.keys(next)) isAlive(`${runtimeClass}-${node}`);
+            for (const runtimeClass of Object.keys(next)) expectAlive(`${runtimeClass}-${node}`);
             // Kata 4.1.0 has an archive for the Go shims and one for the Rust shims.
             expect(trees(node)).to.deep.equal(["3.32.0", "4.1.0", "4.1.0"]);
             const record = start("kata-clh", node, `clh-${node}`);
@@ -220,7 +215,7 @@ describe("several RuntimeClasses on real nodes", function () {
         expect(error).to.match(/runtime kata-next is still in use by default\/kata-next-worker-[12]/);
         expect(names().map(runtimes)).to.deep.equal(before);
         expect(runtimeClasses()).to.include("kata-next");
-        for (const node of names()) isAlive(`kata-next-${node}`);
+        for (const node of names()) expectAlive(`kata-next-${node}`);
     });
 
     it("removes a class that nothing uses, with its RuntimeClass and its release, and no other", async () => {
@@ -229,11 +224,11 @@ describe("several RuntimeClasses on real nodes", function () {
         expect(changes(up)).to.deep.include({ "kata-kata-next": "delete", ...every("update", ["label"]) });
         expect(runtimeClasses()).to.have.members(["density", "kata-clh", "kata-qemu"]);
         for (const node of names()) {
-            expect(labelsOf(node)).to.deep.equal(["kata-clh", "kata-qemu", "kata-rust"]);
+            expect(handlersOf(node)).to.deep.equal(["kata-clh", "kata-qemu", "kata-rust"]);
             expect(runtimes(node)).to.deep.equal(["kata-clh", "kata-qemu", "kata-rust"].map(configOf));
             expect(onNode(node, "ls /etc/kata-containers | xargs")).to.equal("kata-clh kata-qemu kata-rust");
             expect(onNode(node, "ls /usr/local/bin | grep -c next || :")).to.equal("0");
-            for (const runtimeClass of Object.keys(three)) isAlive(`${runtimeClass}-${node}`);
+            for (const runtimeClass of Object.keys(three)) expectAlive(`${runtimeClass}-${node}`);
         }
     });
 
@@ -243,7 +238,7 @@ describe("several RuntimeClasses on real nodes", function () {
         for (const node of names()) {
             expect(Object.values(outputs.nodeStatuses[node]!.kataVersions)).to.deep.equal(["4.1.0", "4.1.0", "4.1.0"]);
             expect(linked(node)).to.equal("4.1.0");
-            for (const runtimeClass of Object.keys(three)) isAlive(`${runtimeClass}-${node}`);
+            for (const runtimeClass of Object.keys(three)) expectAlive(`${runtimeClass}-${node}`);
             expect(start("density", node, `rust-${node}`).executable).to.match(/4\.1\.0-[0-9a-f]{12}\/runtime-rs\//);
             expect(start("kata-qemu", node, `go-${node}`).executable).to.match(/4\.1\.0-[0-9a-f]{12}\/bin\//);
         }
@@ -257,7 +252,7 @@ describe("several RuntimeClasses on real nodes", function () {
         expect(kubectl("get", "runtimeclass", "-o", "name")).to.equal("");
         for (const node of names()) {
             expect(files(node)).to.equal(filesBefore[node]);
-            expect(labelsOf(node)).to.deep.equal([]);
+            expect(handlersOf(node)).to.deep.equal([]);
             expect(containerOf(`runc-${node}`)).to.equal(runc[node]);
         }
     });

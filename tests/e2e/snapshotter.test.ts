@@ -5,10 +5,11 @@ import {
     args,
     changes,
     containerOf,
+    expectAlive,
     files,
-    kubectl,
     names,
     onNode,
+    removeAllPods,
     removePods,
     startOnEveryNode,
     startPod,
@@ -29,7 +30,7 @@ describe("a snapshotter for one RuntimeClass on real nodes", function () {
         ({ filesBefore } = startOnEveryNode());
     });
     after(async () => {
-        kubectl("delete", "pods", "--all", "--wait=true", "--timeout=60s");
+        removeAllPods();
         await stack.remove();
     });
 
@@ -67,7 +68,7 @@ describe("a snapshotter for one RuntimeClass on real nodes", function () {
         for (const { SnapshotKey } of native) expect(snapshots).to.contain(SnapshotKey);
         expect(snapshots).to.not.contain("verification");
         for (const pod of ["earlier", `runc-${second}`]) expect(snapshotterOf(pod)).to.equal("overlayfs");
-        expect(kubectl("exec", "earlier", "--", "echo", "alive")).to.equal("alive");
+        expectAlive("earlier");
         expect(changes(await stack.up(given("native")))).to.deep.equal({});
     });
 
@@ -87,7 +88,7 @@ describe("a snapshotter for one RuntimeClass on real nodes", function () {
         startPod("later", second, "kata-qemu");
         expect(snapshotterOf("later")).to.equal("overlayfs");
         expect(snapshotterOf("kata")).to.equal("native");
-        expect(kubectl("exec", "kata", "--", "echo", "alive")).to.equal("alive");
+        expectAlive("kata");
     });
 
     it("restores every file on destroy", async () => {

@@ -6,6 +6,7 @@ import {
     args,
     changes,
     containerOf,
+    expectAlive,
     files,
     kubectl,
     names,
@@ -133,8 +134,7 @@ describe(`the soak (KATA_TEST_SEED=${seed})`, function () {
             }
             expect(ready(...names()), title).to.equal(true);
             // Each sandbox keeps the files of the version that it was started with.
-            if (!driverChanges)
-                for (const pod of kata) expect(kubectl("exec", pod, "--", "echo", "alive"), title).to.equal("alive");
+            if (!driverChanges) for (const pod of kata) expectAlive(pod, title);
             if (driverChanges || kata.length > 3) {
                 removeKata();
             } else if (random.chance(0.4)) {

@@ -1,9 +1,21 @@
 // Nodes on which Kubespray or kata-deploy installed Kata before: taken over under a running pod, and restored.
 
 import { expect } from "chai";
-import { apply, args, files, inventory, kubectl, onNode, removePods, startPod, TestStack } from "../support/lab";
+import {
+    apply,
+    args,
+    expectAlive,
+    files,
+    inventory,
+    kubectl,
+    onNode,
+    removePods,
+    shimRecord,
+    startPod,
+    TestStack,
+} from "../support/lab";
 
-const shim = (node: string) => JSON.parse(onNode(node, "tail -n 1 /run/kata-miniature/shim.log")).executable;
+const shim = (node: string) => shimRecord(node).executable;
 const theirs = /^\/opt\/kata\/bin\/containerd-shim-kata-v2$/;
 const ours = /^\/opt\/kata-releases\/3\.32\.0-[0-9a-f]{12}\/bin\/containerd-shim-kata-v2$/;
 
@@ -74,7 +86,7 @@ describe("an existing installation", function () {
             const adopt = args("3.32.0", { runtimeClasses: { "kata-qemu": { adopt: true } } }, [node]);
             const { outputs } = await stack.up(adopt);
             expect(outputs.nodeStatuses[node]!.kataVersions).to.deep.equal({ "kata-qemu": "3.32.0" });
-            expect(kubectl("exec", "theirs", "--", "echo", "alive")).to.equal("alive");
+            expectAlive("theirs");
             startPod("ours", node, "kata-qemu");
             expect(shim(node)).to.match(ours);
             expect(

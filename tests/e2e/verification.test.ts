@@ -2,7 +2,7 @@
 
 import { expect } from "chai";
 import { FaultyNode } from "../support/faults";
-import { args, files, kubectl, names, nodes, onNode, startPod, TestStack, times } from "../support/lab";
+import { args, files, kubectl, names, nodes, onNode, removeAllPods, startPod, TestStack, times } from "../support/lab";
 
 describe("the verification of a node", function () {
     this.timeout(10 * 60 * 1000);
@@ -96,7 +96,7 @@ describe("the verification of a node", function () {
         expect(error).to.contain("stat /missing/kernel: no such file or directory; rolling back");
         expect(names().map(files)).to.deep.equal(before);
         for (const node of names()) expect(left(node)).to.equal("");
-        kubectl("delete", "pods", "--all", "--wait=true", "--timeout=60s");
+        removeAllPods();
     });
 
     it("installs a configuration that boots no guest with rollout.verify: false, and does not report an earlier verification", async () => {

@@ -12,6 +12,7 @@ import {
     onNode,
     ready,
     removePods,
+    shimRecord,
     startPod,
     TestStack,
     times,
@@ -87,7 +88,7 @@ describe("a virtual machine as a node", function () {
         for (const hypervisor of ["clh", "qemu"]) {
             const handler = `kata-${hypervisor}`;
             startPod(handler, node, handler);
-            expect(JSON.parse(onNode(node, "tail -n 1 /run/kata-miniature/shim.log"))).to.include({
+            expect(shimRecord(node)).to.include({
                 ...{ engine: "go", hypervisor, configExists: true },
                 configPath: `/etc/kata-containers/${handler}/configuration.toml`,
             });

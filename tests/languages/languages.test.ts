@@ -2,7 +2,18 @@
 // installed from the tarball that npm would publish.
 
 import { expect } from "chai";
-import { errorOf, every, files, kubectl, names, nodes, onNode, ready, removePods, startPod } from "../support/lab";
+import {
+    errorOf,
+    every,
+    files,
+    names,
+    nodes,
+    onNode,
+    ready,
+    removeAllPods,
+    removePods,
+    startPod,
+} from "../support/lab";
 import { type Language, type LanguageName, languages } from "./languages";
 import { Project } from "./project";
 
@@ -25,7 +36,7 @@ for (const name of Object.keys(languages) as LanguageName[]) {
             project = await Project.create(name);
         });
         after(async () => {
-            kubectl("delete", "pods", "--all", "--wait=true", "--timeout=60s");
+            removeAllPods();
             await project?.remove();
         });
 

@@ -3,7 +3,7 @@
 
 import { expect } from "chai";
 import { checksums } from "../../src/kata/checksums";
-import { args, connection, files, inventory, kubectl, onNode, removePods, startPod } from "../support/lab";
+import { args, connection, expectAlive, files, inventory, kubectl, onNode, removePods, startPod } from "../support/lab";
 import { Project } from "./project";
 
 describe("the npm tarball on one node", function () {
@@ -54,7 +54,7 @@ describe("the npm tarball on one node", function () {
             kataVersions: { "kata-qemu": version },
             sandboxes: { "kata-qemu": { [before]: 1 } },
         });
-        expect(kubectl("exec", "kata-1", "--", "echo", "alive")).to.equal("alive");
+        expectAlive("kata-1");
         startKata("kata-2");
         removePods(node, "kata-1", "kata-2");
     });

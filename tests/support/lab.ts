@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { ComponentResourceOptions, Resource } from "@pulumi/pulumi";
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
+import { expect } from "chai";
 import type { ConnectionArgs, KataContainersArgs, NodeStatus } from "../../src";
 import { KataContainers, type Shim } from "../../src";
 import { derivedShim } from "../../src/kata/shims";
@@ -148,6 +149,25 @@ export function removePods(node: string, ...pods: string[]): void {
     kubectl("delete", "pods", ...pods, "--wait=true", "--timeout=180s");
     onNode(node, "timeout 180 sh -c 'while readlink /proc/[0-9]*/exe | grep -q ^/opt/kata; do sleep 0.2; done'");
 }
+/** Removes all pods, of every runtime. */
+export const removeAllPods = () => kubectl("delete", "pods", "--all", "--wait=true", "--timeout=180s");
+/** Waits until containerd has no container of a handler any longer. */
+export const handlerEnds = (handler: string, node: string) =>
+    onNode(
+        node,
+        `timeout 240 sh -c 'while ctr -n k8s.io containers ls | grep -q "io.containerd.${handler}.v2"; do sleep 0.2; done'`,
+    );
+export const expectAlive = (pod: string, message?: string) =>
+    expect(kubectl("exec", pod, "--", "echo", "alive"), message).to.equal("alive");
+/** What the shim of the miniature release has recorded of the last container that it started. */
+export const shimRecord = (node: string) => JSON.parse(onNode(node, "tail -n 1 /run/kata-miniature/shim.log"));
+/** The handlers that the labels of a Node name. */
+export const handlersOf = (node: string) =>
+    Object.keys(JSON.parse(kubectl("get", "node", node, "-o", "jsonpath={.metadata.labels}")))
+        .filter((label) => label.startsWith("handler."))
+        .map((label) => label.replace("handler.kata-containers/", ""))
+        .sort();
+export const configOf = (handler: string) => `/etc/kata-containers/${handler}/configuration.toml`;
 export const containerOf = (pod: string) =>
     kubectl(
         "get",
