@@ -10,5 +10,5 @@ KIND_PAUSE_IMAGE=registry.k8s.io/pause:3.6
 kind_install() { # ROOT
     "${KIND_MACHINE}_may_lower_oom_score" ||
         sed -i 's/^\( *\)\[plugins."io.containerd.grpc.v1.cri"\]$/&\n\1  restrict_oom_score_adj = true/' "$1/etc/containerd/config.toml"
-    chroot "$1" containerd --version | awk '{ sub("~.*", "", $3); print $3 }'
+    dpkg-query --admindir="$1/var/lib/dpkg" --show --showformat='${Version}\n' containerd | sed 's/~.*//'
 }

@@ -16,6 +16,8 @@ kinds() { (cd "$LAB_HOME/kinds" && printf '%s\n' *.sh | sed 's/\.sh$//'); }
 load_kind() {
     # The node of this kind in a lab that is started without arguments; empty: no such node.
     KIND_DEFAULT_NODE=""
+    # Of its programs and images. A container has that of this host.
+    KIND_ARCHITECTURE=amd64
     # The systemd units whose journal explains why a node does not start.
     KIND_RUNTIME_UNIT=containerd
     KIND_KUBELET_UNIT=kubelet

@@ -5,21 +5,22 @@
 NODE_PACKAGES=systemd,systemd-sysv,dbus,openssh-server,containerd,runc,containernetworking-plugins,iproute2,iptables,kmod
 NODE_PACKAGES+=,util-linux,procps,curl,ca-certificates,xz-utils,zstd,sudo
 
-# make_node_root FOLDER
+# make_node_root ARCHITECTURE KUBELET FOLDER [OPTION...]: with these options of mmdebstrap.
 make_node_root() {
-    mmdebstrap --variant=minbase --include=$NODE_PACKAGES \
+    # mmdebstrap can check only with another package whether this host runs programs of that architecture.
+    mmdebstrap --architectures="$1" --skip=check/qemu --variant=minbase --include=$NODE_PACKAGES \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-        --dpkgopt='path-exclude=/usr/share/locale/*' "$DEBIAN" "$1"
-    cp -r --preserve=mode "$LAB_HOME/lib/node-root/." "$1"
-    cp "$KUBERNETES/kubelet" "$1/usr/bin/kubelet"
+        --dpkgopt='path-exclude=/usr/share/locale/*' "${@:4}" "$DEBIAN" "$3"
+    cp -r --preserve=mode "$LAB_HOME/lib/node-root/." "$3"
+    cp "$2" "$3/usr/bin/kubelet"
     # Each node gets its own.
-    rm -f "$1"/etc/ssh/ssh_host_*
-    mkdir -p "$1/opt/cni" "$1/etc/kubernetes/manifests" "$1/etc/kubernetes/pki" "$1/etc/cni/net.d"
+    rm -f "$3"/etc/ssh/ssh_host_*
+    mkdir -p "$3/opt/cni" "$3/etc/kubernetes/manifests" "$3/etc/kubernetes/pki" "$3/etc/cni/net.d"
     # containerd 2 searches this folder.
-    ln -s /usr/lib/cni "$1/opt/cni/bin"
-    chroot "$1" useradd --create-home --shell /bin/bash kata
-    echo kata:kata-lab | chroot "$1" chpasswd
-    chroot "$1" systemctl enable -q lab-node kubelet containerd ssh
+    ln -s /usr/lib/cni "$3/opt/cni/bin"
+    chroot "$3" useradd --create-home --shell /bin/bash kata
+    echo kata:kata-lab | chroot "$3" chpasswd
+    chroot "$3" systemctl enable -q lab-node kubelet containerd ssh
 }
 
 node_names() { (cd "$LAB_DIR/nodes" 2>/dev/null && ls); }
@@ -65,13 +66,13 @@ create_node() {
         chmod 700 "$root/$home/.ssh"
         cp "$LAB_DIR/ssh/id_ed25519.pub" "$root/$home/.ssh/authorized_keys"
     done
-    chroot "$root" chown -R kata:kata /home/kata
+    chown -R --reference="$root/home/kata" "$root/home/kata"
     echo "$(node_address "$node") $(cut -d' ' -f1,2 "$root/etc/ssh/ssh_host_ed25519_key.pub")" >>"$LAB_DIR/ssh/known_hosts"
     printf 'Host %s\n    HostName %s\n' "$node" "$(node_address "$node")" >>"$LAB_DIR/ssh/config"
 
     tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
     write_cni_config "$node"
-    cp "$NVIDIA_CTK/nvidia-ctk" "$root/usr/bin"
+    [ "$KIND_ARCHITECTURE" != amd64 ] || cp "$NVIDIA_CTK/nvidia-ctk" "$root/usr/bin"
     kind_install "$root" >"$folder/containerd"
     certificate "node-$node" "/O=system:nodes/CN=system:node:$node"
     kind_join "$node" "$root"
@@ -127,6 +128,6 @@ fail_in_node() { # NODE UNIT
 
 import_images() { # NODE
     load_kind_of "$1"
-    kind_import_images "$1" <"$IMAGES/images.tar" >"$LAB_DIR/log/$1-images.log" 2>&1 ||
+    kind_import_images "$1" <"${IMAGES[$KIND_ARCHITECTURE]}/images.tar" >"$LAB_DIR/log/$1-images.log" 2>&1 ||
         fail "could not import the images on $1" "$LAB_DIR/log/$1-images.log"
 }

@@ -116,7 +116,13 @@ make_nvidia_ctk() {
         "-s -w -linkmode external -extldflags -static -X github.com/NVIDIA/nvidia-container-toolkit/internal/info.version=$1" tool
 }
 
-make_miniature() { "$LAB_HOME/miniature/build.sh" "$1"; }
+make_miniature() { "$LAB_HOME/miniature/build.sh" "$1" amd64 arm64; }
+
+# make_kubelet ARCHITECTURE LDFLAGS FOLDER: the kubelet alone.
+make_kubelet() {
+    CGO_ENABLED=0 GOARCH=$1 nice go build -C "$TOOLCHAIN/kubernetes" -trimpath -buildvcs=false -ldflags "-s -w $2" -o "$3/" \
+        k8s.io/kubernetes/cmd/kubelet
+}
 
 # prepare_checks: installs and builds what lint, unit tests and tests of the node program need. Sets ACTIONLINT to the folder
 # of its program.
@@ -145,8 +151,8 @@ find_full_pulumi() {
 # shellcheck disable=SC2034 # used by the other files
 prepare_tools() {
     local component=k8s.io/component-base/version version
-    declare -g TOOLS=() KUBERNETES ETCD BUSYBOX MINIATURE NVIDIA_CTK IMAGE_NAMES IMAGES NODE_ROOT
-    declare -gA PLUGINS=()
+    declare -g TOOLS=() KUBERNETES KUBERNETES_LDFLAGS ETCD BUSYBOX MINIATURE NVIDIA_CTK IMAGE_NAMES NODE_ROOT
+    declare -gA PLUGINS=() IMAGES=()
     install_packages "$PACKAGES"
 
     find_full_pulumi
@@ -167,25 +173,25 @@ prepare_tools() {
     plugin kubernetes $KUBERNETES_PROVIDER "the Kubernetes provider $KUBERNETES_PROVIDER (7 to 14 minutes)" \
         "$TOOLCHAIN/pulumi-kubernetes"
 
-    tool kubernetes "the control plane, kubelet and kubectl VERSION (about 7 minutes)" k8s.io/kubernetes \
-        "-X $component.gitVersion=VERSION -X $component.gitMajor=1 -X $component.gitMinor=36 -X $component.gitTreeState=clean"
+    KUBERNETES_LDFLAGS="-X $component.gitVersion=VERSION -X $component.gitMajor=1 -X $component.gitMinor=36 -X $component.gitTreeState=clean"
+    tool kubernetes "the control plane, kubelet and kubectl VERSION (about 7 minutes)" k8s.io/kubernetes "$KUBERNETES_LDFLAGS"
     KUBERNETES=$REPLY
     TOOLS+=("$REPLY")
     cached etcd "from Debian" "$DEBIAN" -- take_from_debian etcd-server
     ETCD=$REPLY
     cached busybox "from Debian, for container images" "$DEBIAN" -- take_from_debian busybox-static
     BUSYBOX=$REPLY
-    cached miniature "miniature Kata releases (1 minute)" "$LAB_HOME/miniature" -- make_miniature
+    cached miniature "miniature Kata releases for amd64 and arm64 (2 minutes)" "$LAB_HOME/miniature" -- make_miniature
     MINIATURE=$REPLY
     version=$(module_version nvidia-ctk github.com/NVIDIA/nvidia-container-toolkit)
     cached nvidia-ctk "NVIDIA's nvidia-ctk $version (1 minute)" "$TOOLCHAIN/nvidia-ctk" -- make_nvidia_ctk "$version"
     NVIDIA_CTK=$REPLY
     # shellcheck disable=SC2207 # one word each
     IMAGE_NAMES=(busybox:lab $(pause_images))
-    cached images "the container images of the lab" "${IMAGE_NAMES[*]}" "${BUSYBOX##*/}" -- make_images
-    IMAGES=$REPLY
+    cached images "the container images of the lab" "${IMAGE_NAMES[*]}" "${BUSYBOX##*/}" -- make_images amd64 "$BUSYBOX/bin/busybox"
+    IMAGES[amd64]=$REPLY
     cached node "the root filesystem of a node: Debian $DEBIAN, containerd, kubelet (1 to 2 minutes)" \
-        $DEBIAN "$NODE_PACKAGES" "$LAB_HOME/lib/node-root" "${KUBERNETES##*/}" -- make_node_root
+        $DEBIAN "$NODE_PACKAGES" "$LAB_HOME/lib/node-root" "${KUBERNETES##*/}" -- make_node_root amd64 "$KUBERNETES/kubelet"
     NODE_ROOT=$REPLY
     prepare_kinds "${@#*=}"
 }

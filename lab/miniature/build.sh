@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the miniature Kata releases: build.sh OUTPUT_DIR [ARCHITECTURE...], by default for amd64 only; arm64 is possible.
+# Builds the miniature Kata releases: build.sh OUTPUT_DIR [ARCHITECTURE...], for amd64 by default, or for arm64.
 #
 # OUTPUT_DIR/<version>/<archive> has the names, layout and owners of Kata's own archives. OUTPUT_DIR/checksums.json has their
 # sha256 sums by version, shim and architecture. The build is reproducible.

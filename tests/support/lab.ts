@@ -23,7 +23,7 @@ export interface LabNode {
     hostKey: string;
     /** The version of containerd. */
     containerd: string;
-    /** As in NAME=KIND: "1.6", "2.3", "vm". */
+    /** As in NAME=KIND: "1.6", "2.3", "vm", "arm64". */
     kind: string;
     /** "host": a hosted runner that is its own node, see tests/virtualization. */
     machine: "container" | "emulator" | "host";
@@ -32,7 +32,7 @@ export interface LabNode {
 }
 export interface Inventory {
     nodes: { [name: string]: LabNode };
-    releases: { url: string; checksums: { [version: string]: { [shim: string]: { amd64: string } } } };
+    releases: { url: string; checksums: { [version: string]: { [shim: string]: { amd64: string; arm64: string } } } };
 }
 let known: Inventory;
 export const inventory = (): Inventory => known;
