@@ -109,7 +109,7 @@ describe(`the fault matrix (${sampled})`, function () {
             kinds,
             activatePoints.filter(concerned),
             deactivatePoints.filter(concerned),
-            everything ? undefined : { perKind: 2, seed, node: title },
+            everything ? undefined : { perKind: 1, seed, node: title },
         );
         for (const kind of kinds) {
             if (kind === "disk") node.smallDisk();
