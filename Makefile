@@ -1,5 +1,5 @@
 # `make demo` and `make test` set up everything they need on a fresh Debian-like machine.
-.PHONY: help demo demo-down test test-all bench lint unit node lab-test e2e faults vm nodes classes languages tools checks clean
+.PHONY: help demo demo-down test test-all bench lint unit node lab-test e2e faults vm distributions nodes classes languages tools checks clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -36,12 +36,13 @@ lab-test: tools ## test the lab's command provider
 # Each group has a lab of its own. Two run at a time: they wait more than they compute. The output of a group is shown when
 # it has ended. The order gives both lanes about the same time, for a sample and in full.
 e2e: node_modules tools ## test on real nodes: what users do, faults, a virtual machine, every language
-	$(MAKE) --jobs=2 --output-sync=target nodes faults vm languages classes
+	$(MAKE) --jobs=2 --output-sync=target nodes faults vm distributions languages classes
 
 E2E = npx mocha --require ./tests/e2e/hooks.ts
 faults: ; LAB_NAME=faults $(E2E) tests/e2e/faults.test.ts tests/e2e/soak.test.ts
 vm: ; LAB_NAME=vm $(E2E) tests/e2e/arm64.test.ts tests/e2e/virtualMachine.test.ts
-nodes: ; LAB_NAME=nodes $(E2E) 'tests/e2e/*.test.ts' --ignore 'tests/e2e/{arm64,virtualMachine,faults,soak,components,handler,snapshotter}.test.ts'
+distributions: ; LAB_NAME=distributions LAB_NODES="server-1=rke2 agent-1=k3s" $(E2E) tests/e2e/distributions.test.ts
+nodes: ; LAB_NAME=nodes $(E2E) 'tests/e2e/*.test.ts' --ignore 'tests/e2e/{arm64,virtualMachine,distributions,faults,soak,components,handler,snapshotter}.test.ts'
 classes: ; LAB_NAME=classes $(E2E) tests/e2e/components.test.ts tests/e2e/handler.test.ts tests/e2e/snapshotter.test.ts
 languages: ; LAB_NAME=languages npx mocha --require ./tests/languages/hooks.ts 'tests/languages/*.test.ts'
 

@@ -19,6 +19,7 @@ export const everyArgument: KataContainersArgs = {
     nodes: {
         "worker-1": {
             connection: { host: "192.0.2.11", ...connection, proxy: { host: "bastion.example.com", ...connection } },
+            distribution: "k3s",
             gone: true,
         },
     },

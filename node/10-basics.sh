@@ -36,16 +36,17 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # (NAME=value function): in bash before 5.1 run as sh, the variable keeps that value after the call.
 #
 # constants                TAB NEWLINE SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT DISTRIBUTIONS
-#                          TOML_AWK MARKS_AWK ORIGINALS_AWK CONTAINERD_AWK IMAGE_PLATFORMS VERIFICATION
+#                          TOML_AWK MARKS_AWK ORIGINALS_AWK CONTAINERD_AWK IMAGE_PLATFORMS VERIFICATION USUAL_DISTRIBUTION
 # this run                 WORK_DIR STEP EXPLAINED PROBING
-# parse                    ACTION OWNER NODE PROGRAM CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE VERIFY;
+# parse                    ACTION OWNER NODE DISTRIBUTION PROGRAM CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE VERIFY;
 #                          REQUESTED, the handlers of the requested classes, the main one first; GROUPED, the arguments of
 #                          classes and releases
 # find_handlers            OWN_HANDLERS, the requested ones and earlier ones that the node must keep; HANDLERS, these and those of
 #                          other components, which it adds to GROUPED
 # find_containerd          CONTAINERD CONTAINERD_PID CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR CONTAINERD_CONFIG
-#                          CONTAINERD_SOCKET; CONTAINERD_PID and KUBELET_PID are empty for a stopped service
-# choose_form              CRI_PLUGIN CRI_DUMP_TABLE IMPORTED DROP_IN
+#                          CONTAINERD_SOCKET CTR; CONTAINERD_TEMPLATES, the folder of the templates of CONTAINERD_CONFIG,
+#                          or ""; CONTAINERD_PID and KUBELET_PID are empty for a stopped service
+# choose_form              CRI_PLUGIN CRI_DUMP_TABLE IMPORTED DROP_IN TEMPLATE
 # find_kubelet             KUBELET KUBELET_PID KUBELET_UNIT KUBELET_CONFIG
 
 TAB=$(printf '\t')

@@ -5,13 +5,14 @@ parse() {
     local argument name value group=""
     ACTION=$1
     shift
-    OWNER="" NODE="" PROGRAM="" CGROUP_DRIVER="" REQUESTED="" HANDLERS="" GROUPED=""
+    OWNER="" NODE="" DISTRIBUTION="" PROGRAM="" CGROUP_DRIVER="" REQUESTED="" HANDLERS="" GROUPED=""
     CHANGE_UNDER_RUNNING_PODS=false HOST_CHECKS=enforce VERIFY="" FORCE=false
     for argument in "$@"; do
         name=${argument%%=*} value=${argument#*=}
         case $argument in
             --owner=*) OWNER=$value ;;
             --node=*) NODE=$value ;;
+            --distribution=*) DISTRIBUTION=$value ;;
             --program=*) PROGRAM=$value ;;
             --cgroup-driver=*) CGROUP_DRIVER=$value ;;
             --change-under-running-pods=*) CHANGE_UNDER_RUNNING_PODS=$value ;;

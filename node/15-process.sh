@@ -1,11 +1,11 @@
-# Processes, systemd units, command-line flags and HTTP.
+# Processes, systemd units, command-line flags.
 
 # time_limit UNIT: the seconds within which it must have stopped and started again, from 60 to 900, however long systemd
-# would wait.
+# would wait, which may be without end.
 time_limit() {
     systemctl show -p TimeoutStartUSec -p TimeoutStopUSec "$1" 2>/dev/null | awk '
         BEGIN { FS = "[= ]"; of["us"] = .000001; of["ms"] = .001; of["s"] = 1; of["min"] = 60; of["h"] = 3600 }
-        { for (i = 2; i <= NF; i++) { unit = $i; sub(/^[0-9.]+/, "", unit); sum += unit in of ? $i * of[unit] : 900 } }
+        { for (i = 2; i <= NF; i++) { unit = $i; sub(/^[0-9.]+/, "", unit); sum += unit in of ? $i * of[unit] : 300 } }
         END {
             if (!NR) sum = 180
             print (sum < 60 ? 60 : sum > 900 ? 900 : int(sum + .999))
@@ -58,6 +58,3 @@ flag() {
         done
     done | tail -n 1
 }
-
-# http_get URL: the body.
-http_get() { if have curl; then curl -fsS --noproxy '*' -m 5 "$1"; else wget -q -T 5 -O - "$1"; fi 2>/dev/null; }

@@ -21,6 +21,10 @@ kubelet_original() {
 prepare_kubelet() {
     local unmarked="$WORK_DIR/kubelet.unmarked" value
     step "kubelet configuration"
+    if [ -n "$(fact driver_place)" ]; then
+        require_own_driver "$(cgroup_driver)"
+        return
+    fi
     if [ -z "$KUBELET_CONFIG" ]; then
         [ -z "$CGROUP_DRIVER" ] || [ "$ACTION" = deactivate ] || fail "the kubelet has no configuration file (--config)" \
             "start it with --config, or remove kubelet.cgroupDriver"
@@ -34,7 +38,7 @@ prepare_kubelet() {
     value=$(yaml_problem "$unmarked" cgroupDriver)
     [ -z "$value" ] || fail "$KUBELET_CONFIG cannot be edited safely: $value" \
         "rewrite it as one plain YAML document, or remove the argument kubelet.cgroupDriver to keep the present driver; then run pulumi again"
-    value=$(flag "$KUBELET_PID" --cgroup-driver)
+    value=$(fact kubelet_flag "$KUBELET_PID" --cgroup-driver)
     [ "${value:-$CGROUP_DRIVER}" = "$CGROUP_DRIVER" ] ||
         fail "the kubelet is started with --cgroup-driver=$value, which its configuration file cannot change" \
             "move it to $KUBELET_CONFIG as \"cgroupDriver: $value\" instead (systemctl cat $KUBELET_UNIT names the files with its flags), restart $KUBELET_UNIT, then run pulumi again"
@@ -49,15 +53,6 @@ prepare_kubelet() {
 
 want_kubelet() { if [ -n "$KUBELET_CONFIG" ]; then want_edits "$WORK_DIR/kubelet" "$KUBELET_CONFIG"; fi; }
 kubelet_planned() { [ -n "$KUBELET_CONFIG" ] && planned "$KUBELET_CONFIG"; }
-
-# kubelet_is_healthy: a kubelet without a health endpoint is healthy if its process runs.
-kubelet_is_healthy() {
-    local pid url
-    pid=$(kubelet_pid)
-    [ -n "$pid" ] || return 1
-    url=$(kubelet_health_url "$pid")
-    [ -z "$url" ] || [ "$(http_get "$url")" = ok ]
-}
 
 # gate_kubelet [restarted]: waits until the kubelet is healthy and, after a restart, still the same process two seconds
 # later: systemd starts one that refuses its configuration again and again, and it may look healthy in between. It is not

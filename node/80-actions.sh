@@ -144,8 +144,8 @@ do_unstage() {
 
 print_status() {
     step "status"
-    printf '{"kataVersions":%s,"containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":%s,"verified":%s}\n' \
-        "$(by_handler version_json)" "$(json_string "containerd://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
+    printf '{"kataVersions":%s,"distribution":"%s","containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":%s,"verified":%s}\n' \
+        "$(by_handler version_json)" "$DISTRIBUTION" "$(json_string "containerd://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
         "$(if has_device kvm; then echo true; else echo false; fi)" "$(by_handler sandboxes_of)" "$(by_handler verified_json)"
 }
 version_json() { json_string "$(given "$1" version)"; }
@@ -171,6 +171,7 @@ change_node() {
         refuse_running_containers
         restart_kubelet=$KUBELET_PID
     fi
+    if [ -n "$restart_containerd$restart_kubelet" ]; then check_restart; fi
     install_boot_unit "$CONTAINERD_UNIT $KUBELET_UNIT" "${CONTAINERD_CONFIG%/*} ${KUBELET_CONFIG%/*}"
     begin
     if [ "$FORCE" = true ] && ! no_sandboxes; then
@@ -178,13 +179,14 @@ change_node() {
             # It would start them again.
             restart_kubelet=yes
             record_restart "$KUBELET_UNIT" stopped
-            systemctl stop "$KUBELET_UNIT"
+            # containerd must go on, even in the same unit.
+            if [ "$KUBELET_UNIT" = "$CONTAINERD_UNIT" ]; then kill -STOP "$KUBELET_PID"; else systemctl stop "$KUBELET_UNIT"; fi
         fi
         kill_sandboxes
     fi
     carry_out_plan
     if [ -n "$restart_containerd" ]; then restart_and_check "$CONTAINERD_UNIT" containerd gate_containerd; fi
-    if [ -n "$restart_kubelet" ]; then
+    if [ -n "$restart_kubelet" ] && ! { [ -n "$restart_containerd" ] && [ "$KUBELET_UNIT" = "$CONTAINERD_UNIT" ]; }; then
         restart_and_check "$KUBELET_UNIT" "the kubelet" gate_kubelet restarted
     elif [ -n "$restart_containerd" ] && [ -n "$KUBELET_PID" ]; then
         gate_kubelet || fail "the kubelet is unhealthy after the restart of containerd; rolling back" \
@@ -226,7 +228,7 @@ restart_and_check() { # UNIT NAME GATE [ARGUMENT]
     shift 2
     since=$(date '+%Y-%m-%d %H:%M:%S')
     if ! { restart "$unit" && "$@"; }; then
-        fail "$name is unhealthy with the new configuration; rolling back$NEWLINE$(log_excerpt "$unit" "$since")" \
+        fail "$name is unhealthy with the new configuration; rolling back$NEWLINE$(log_excerpt "$unit" "$since"; embedded_logs)" \
             "fix the cause that its log above names, then run pulumi again"
     fi
     [ -z "$CONTAINERD_PID" ] || say "$name is healthy"

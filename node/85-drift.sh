@@ -12,6 +12,7 @@ do_probe() {
         1) ;;
         *) fail "the lock $RUN_DIR/lock cannot be taken" "install flock if it is missing; otherwise delete that file" ;;
     esac
+    find_distribution
     ask_cluster
     printf '{"stage":{"revision":"%s","drift":%s},"activate":{"revision":"%s","drift":%s},"oldSandboxes":%s,"handlers":%s,"node":%s,"runtimeClasses":%s}\n' \
         "$(revision stage "$stage_drift")" "$(json_list "$stage_drift")" \
@@ -82,7 +83,7 @@ fingerprint() {
     # The kubelet may have been restarted since it was found.
     pid=$(kubelet_pid)
     folder=$(kubelet_config_folder "$pid")
-    set -- "$CONTAINERD_CONFIG" ${KUBELET_CONFIG:+"$KUBELET_CONFIG"} ${folder:+"$folder"}
+    set -- "${CONTAINERD_TEMPLATES:-$CONTAINERD_CONFIG}" ${KUBELET_CONFIG:+"$KUBELET_CONFIG"} ${folder:+"$folder"}
     while IFS= read -r path; do set -- "$@" "$path"; done <"$STATE_DIR/managed"
     {
         # containerd lists imported files in any order.

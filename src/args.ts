@@ -49,6 +49,17 @@ export const Shim = {
 } as const;
 export type Shim = (typeof Shim)[keyof typeof Shim];
 
+/** How Kubernetes was set up on a node. The table in `docs/distributions.md` says what works on each. */
+export const Distribution = {
+    /** The kubelet and containerd are services of their own, as set up by kubeadm or Kubespray. */
+    Kubeadm: "kubeadm",
+    /** k3s: a server or an agent. Requires k3s 1.28 or later. */
+    K3s: "k3s",
+    /** RKE2: a server or an agent. Requires RKE2 1.28 or later. */
+    Rke2: "rke2",
+} as const;
+export type Distribution = (typeof Distribution)[keyof typeof Distribution];
+
 /** The component that manages the control groups of pods on a node. */
 export const CgroupDriver = {
     /** The kubelet and runc write the control groups themselves. */
@@ -141,6 +152,12 @@ export interface Connection extends ProxyConnection {
 export interface Node {
     /** How to reach the node over SSH. Pulumi keeps its private keys and passwords as secrets. */
     connection: Connection;
+    /**
+     * How Kubernetes was set up on the node. Defaults to what runs there.
+     *
+     * Set it only for a node with the services of several distributions, of which another one is found.
+     */
+    distribution?: Distribution;
     /**
      * Set to `true` for a decommissioned machine, which cannot be restored. Defaults to `false`.
      *
@@ -491,6 +508,8 @@ export interface KataContainersArgs {
 export interface NodeStatus {
     /** The Kata release that new pods use, by handler, including an earlier handler on which pods are running. */
     kataVersions: { [handler: string]: string };
+    /** How Kubernetes was set up on the node: `kubeadm` (also for Kubespray), `k3s` or `rke2`. */
+    distribution: string;
     /** The container runtime and its version, as in the Node object of Kubernetes: `containerd://2.3.7`. */
     containerRuntimeVersion: string;
     /** The cgroup driver in use. */

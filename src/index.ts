@@ -2,6 +2,7 @@ export {
     CgroupDriver,
     type Checksums as ChecksumsArgs,
     type Connection as ConnectionArgs,
+    Distribution,
     type Drain as DrainArgs,
     Drift,
     HostChecks,

@@ -1,5 +1,7 @@
 # containerd: finding it, the configuration it understands, the runtime to write into it, and whether its CRI serves.
 
+CTR=ctr
+
 # version_at_least VERSION MINIMUM: compares major and minor.
 version_at_least() { [ "$(version_number "$1")" -ge "$(version_number "$2")" ]; }
 version_number() {
@@ -46,9 +48,13 @@ find_containerd() {
     if may_rest && within 10 containerd_settled && ! containerd_listens; then
         CONTAINERD_PID="" CONTAINERD=$(recorded CONTAINERD) CONTAINERD_UNIT=$(recorded CONTAINERD_UNIT)
         CONTAINERD_CONFIG=$(recorded CONTAINERD_CONFIG) CONTAINERD_VERSION=$(recorded CONTAINERD_VERSION)
+        CONTAINERD_TEMPLATES=$(recorded CONTAINERD_TEMPLATES)
     else
         find_running_containerd
     fi
+    # The one of the same installation, if there are several.
+    CTR=${CONTAINERD%/*}/ctr
+    [ -x "$CTR" ] || CTR=ctr
     if [ -x "$CONTAINERD" ]; then CONTAINERD_VERSION=$("$CONTAINERD" --version | cut -d ' ' -f 3 | sed 's/^v//; s/[~+].*//'); fi
     CONTAINERD_MAJOR=${CONTAINERD_VERSION%%.*}
     version_at_least "$CONTAINERD_VERSION" 1.6 ||
@@ -69,13 +75,16 @@ find_running_containerd() {
     CONTAINERD_PID=$pid
     CONTAINERD=$(program_of "$pid") || fail "the container runtime has just exited" "run pulumi again"
     CONTAINERD_UNIT=$(unit_of "$pid")
+    CONTAINERD=$(fact containerd "$pid" "$CONTAINERD")
     [ -x "$CONTAINERD" ] || fail "$CONTAINERD (process $pid) runs, but that program no longer exists" \
         "install it again; or, if you are removing Kata from this node, stop $CONTAINERD_UNIT; then run pulumi again"
     [ "${CONTAINERD##*/}" = containerd ] || fail "the kubelet uses $CONTAINERD\
  (process $pid${CONTAINERD_UNIT:+ of $CONTAINERD_UNIT}) at $CONTAINERD_SOCKET, not containerd" "$remedy"
     [ -n "$CONTAINERD_UNIT" ] ||
         fail "containerd (process $pid) was not started by systemd" "make it a service, so that it can be restarted"
-    CONTAINERD_CONFIG=$(container_runtime_config "$pid")
+    CONTAINERD_CONFIG=$(container_runtime_config "$pid") CONTAINERD_TEMPLATES=""
+    # A distribution can also use a containerd that it does not start.
+    if [ -n "$(fact base_template)" ] && [ "$CONTAINERD_UNIT" = "$KUBELET_UNIT" ]; then CONTAINERD_TEMPLATES=${CONTAINERD_CONFIG%/*}; fi
     # The target of a link is edited, and the link is kept.
     if [ -L "$CONTAINERD_CONFIG" ]; then CONTAINERD_CONFIG=$(readlink -f "$CONTAINERD_CONFIG"); fi
     case :$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p'): in
@@ -83,7 +92,9 @@ find_running_containerd() {
         *) fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed" \
                 "add it to PATH in the Environment of $CONTAINERD_UNIT (systemctl edit $CONTAINERD_UNIT), restart $CONTAINERD_UNIT, then run pulumi again" ;;
     esac
-    have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
+    is_writable "$(shim_folder)" || fail "$(shim_folder), where Kata's shim is linked, is on a read-only file system" \
+        "this package does not support such images: remove this node from \`nodes\`"
+    [ -x "${CONTAINERD%/*}/ctr" ] || have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
         "install the ctr that belongs to $CONTAINERD"
 }
 containerd_settled() { containerd_listens || at_rest "$(recorded CONTAINERD_UNIT)"; }
@@ -92,11 +103,13 @@ containerd_listens() { [ -n "$(listener "$CONTAINERD_SOCKET")" ]; }
 # record_services: records the paths and units of containerd and the kubelet, which may no longer run when Kata is removed.
 record_services() {
     cat >"$WORK_DIR/services" <<SERVICES
+DISTRIBUTION=$DISTRIBUTION
 CONTAINERD=$CONTAINERD
 CONTAINERD_UNIT=$CONTAINERD_UNIT
 CONTAINERD_VERSION=$CONTAINERD_VERSION
 CONTAINERD_CONFIG=$CONTAINERD_CONFIG
 CONTAINERD_SOCKET=$CONTAINERD_SOCKET
+CONTAINERD_TEMPLATES=$CONTAINERD_TEMPLATES
 KUBELET_UNIT=$KUBELET_UNIT
 KUBELET_CONFIG=$KUBELET_CONFIG
 SERVICES
@@ -107,11 +120,11 @@ SERVICES
 dump() { "$CONTAINERD" --config "${1:-$CONTAINERD_CONFIG}" config dump; }
 dump_now() { dump >"$WORK_DIR/dump.now" 2>/dev/null || :; }
 
-in_k8s() { timeout 20 ctr --address "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/null; }
+in_k8s() { timeout 20 "$CTR" --address "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/null; }
 # ask_k8s COMMAND: the answer decides about a change, so there must be one.
 ask_k8s() {
     in_k8s "$@" || fail "containerd does not list its containers" \
-        "repair $CONTAINERD_UNIT until this command answers: ctr -n k8s.io $*; then run pulumi again"
+        "repair $CONTAINERD_UNIT until this command answers: $CTR --address $CONTAINERD_SOCKET -n k8s.io $*; then run pulumi again"
 }
 # list_tasks: $WORK_DIR/tasks gets the tasks of all containers in pods, their sandboxes included.
 list_tasks() { ask_k8s tasks ls >"$WORK_DIR/tasks"; }
@@ -211,7 +224,8 @@ originals() {
 
 # choose_form: decides by containerd's version and main file how the runtime is written. Sets CRI_PLUGIN, the CRI
 # plugin's name in this version of the file; CRI_DUMP_TABLE, its table in a dump; IMPORTED, the folder whose *.toml the
-# main file imports, or ""; DROP_IN, the file for the runtime, or "" for the main file.
+# main file imports, or ""; DROP_IN, the file for the runtime, or "" for the main file; TEMPLATE, the path of the template
+# from which the main file is rendered, or "".
 choose_form() {
     local main="$WORK_DIR/main.unmarked" config_version
     if [ -e "$CONTAINERD_CONFIG" ]; then originals "$CONTAINERD_CONFIG" "$main"; else : >"$main"; fi
@@ -237,6 +251,8 @@ choose_form() {
         2) CRI_PLUGIN=io.containerd.grpc.v1.cri ;;
         *) CRI_PLUGIN=io.containerd.cri.v1.runtime ;;
     esac
+    TEMPLATE=""
+    if [ -n "$CONTAINERD_TEMPLATES" ]; then TEMPLATE=$CONTAINERD_TEMPLATES/config$([ "$config_version" = 2 ] || echo -v3).toml.tmpl; fi
 }
 # needs_version FILE: it says neither a version nor anything else that depends on one.
 needs_version() { [ -z "$(toml_get "$1" "" version)$(toml_tables "$1")" ]; }
@@ -281,6 +297,7 @@ prepare_containerd() {
     cgroup=$(systemd_cgroup)
     : >"$WORK_DIR/edits"
     prepare_imported "$HANDLERS"
+    require_template "$main"
     disable_foreign "$main" "$CONTAINERD_CONFIG" "$WORK_DIR/main"
     understand "$WORK_DIR/main" "$WORK_DIR/imported" "$WORK_DIR/dump.without"
     default=$(default_runtime "$WORK_DIR/dump.without")
@@ -304,6 +321,7 @@ prepare_containerd() {
         mark "$main" "$CONTAINERD_CONFIG" "$WORK_DIR/main" "$cgroup" "$(runtime_tables)" "$version_line" "$(cut -f 1 "$WORK_DIR/runc")"
         mark_replacing "$cgroup"
     fi
+    prepare_templates "$main"
 }
 # mark_replacing CGROUP: containerd 1.x uses only the CRI tables of the file that it reads last, so an imported one gets
 # the entries too. The main file keeps them for tools that write such a file from it, or remove it.
@@ -324,8 +342,8 @@ record_drivers() {
         FILENAME == "-" { if ($3 == new) { seen[$1] = 1; if ($2 != new) changed = 1 } next }
         $2 != new || !changed || $1 in seen { print $1 "\t" $2 "\t" new }' - "$WORK_DIR/runc"
 }
-# systemd_cgroup: the requested value of SystemdCgroup, or nothing.
-systemd_cgroup() { case ${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) echo false ;; esac; }
+# systemd_cgroup: the requested value of SystemdCgroup, or nothing. A distribution that renders the file sets it.
+systemd_cgroup() { case $CONTAINERD_TEMPLATES${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) echo false ;; esac; }
 
 # runtime_tables: the handlers' runtimes. Their shim is found by a link on the PATH: containerd 1.6 ignores
 # runtime_path, and containerd 2.x loses, at its next restart, each sandbox whose runtime_path no longer exists.
@@ -535,6 +553,60 @@ mark_containerd() {
         }' "$1"
 }
 
+# --- The templates of a rendered configuration ---
+
+# editable_config: the path by which an administrator can change containerd's configuration.
+editable_config() {
+    if [ -z "$CONTAINERD_TEMPLATES" ]; then
+        echo "$CONTAINERD_CONFIG"
+    elif [ -n "$IMPORTED" ]; then
+        echo "$IMPORTED/*.toml"
+    else
+        echo "$TEMPLATE"
+    fi
+}
+
+# require_template MAIN: the rendered file is only read, so what it contains cannot be disabled there; and a template that was
+# not rendered yet may have any effect.
+require_template() {
+    local handler
+    [ -n "$TEMPLATE" ] || return 0
+    if [ "$TEMPLATE" -nt "$CONTAINERD_CONFIG" ] && [ -z "$PROBING" ] && ! is_managed "$TEMPLATE"; then
+        fail "$TEMPLATE was changed after $CONTAINERD_CONFIG was rendered from it; nothing was changed" \
+            "restart $CONTAINERD_UNIT, so that the change takes effect, then run pulumi again"
+    fi
+    for handler in $HANDLERS; do
+        ! toml_tables "$1" | grep -qE "[.]runtimes[.]$handler([.]|\$)" ||
+            fail "the runtime $handler is in $CONTAINERD_CONFIG already, which $DISTRIBUTION renders" \
+                "if $TEMPLATE has its tables, remove them there and restart $CONTAINERD_UNIT; otherwise set another handler in runtimeClasses; then run pulumi again"
+    done
+}
+
+# prepare_templates MAIN: $WORK_DIR/templates gets the templates without the managed entries. Without a drop-in folder, $WORK_DIR/main has
+# some that MAIN lacks: these are added to the template from which MAIN is rendered, or to $WORK_DIR/template, a new one.
+prepare_templates() {
+    local file
+    rm -rf "$WORK_DIR/templates" "$WORK_DIR/template"
+    mkdir "$WORK_DIR/templates"
+    [ -n "$TEMPLATE" ] || return 0
+    for file in "$CONTAINERD_TEMPLATES/config.toml.tmpl" "$CONTAINERD_TEMPLATES/config-v3.toml.tmpl"; do
+        if [ -f "$file" ] && ! is_managed "$file"; then originals "$file" "$WORK_DIR/templates/${file##*/}"; fi
+    done
+    if cmp -s "$1" "$WORK_DIR/main"; then return; fi
+    file=$WORK_DIR/templates/${TEMPLATE##*/}
+    if [ -f "$file" ]; then
+        E_CUT_SHORT=$(cut_short "$file") E_ADDED=$(edits "$WORK_DIR/main" | sed 1d) awk "$MARKS_AWK"'
+            { printf "%s%s", (NR > 1 ? "\n" : ""), $0 }
+            END { if (ENVIRON["E_CUT_SHORT"] == "") printf "\n"; printf "%s%s\n", begin_mark(), ENVIRON["E_ADDED"] }' "$file" >"$WORK_DIR/unmarked"
+        mv "$WORK_DIR/unmarked" "$file"
+    else
+        version_at_least "$(kubelet_version)" "$(fact base_template)" ||
+            fail "$DISTRIBUTION $(kubelet_version) has no drop-in folder for containerd, and its templates cannot include the built-in one" \
+                "upgrade $DISTRIBUTION to $(fact base_template) or later, or write $TEMPLATE yourself and restart $CONTAINERD_UNIT; then run pulumi again"
+        { printf '%s\n{{ template "base" . }}\n' "$SIGNATURE"; edits "$WORK_DIR/main" | sed 's/^begin/#kata-containers:begin/'; } >"$WORK_DIR/template"
+    fi
+}
+
 # --- Checks before the change ---
 
 # check_containerd: asks containerd, before anything is changed, whether it accepts $WORK_DIR/main and, with a drop-in
@@ -586,7 +658,7 @@ understand() {
     fi
     dump "$candidate" >"$3" 2>"$WORK_DIR/dump.err" ||
         fail "containerd rejects the new configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" \
-            "correct $CONTAINERD_CONFIG and the files that it imports until this succeeds: containerd --config $CONTAINERD_CONFIG config dump; then run pulumi again; if it succeeds already, report this as a bug"
+            "correct $(editable_config) and the files that it imports until this succeeds: containerd --config $CONTAINERD_CONFIG config dump; then run pulumi again; if it succeeds already, report this as a bug"
 }
 
 # require_cri: Docker's package disables CRI.
@@ -618,7 +690,8 @@ importing() {
 
 # require_runtimes NAME...: the prepared configuration has these runtimes and the default one.
 require_runtimes() {
-    local runtime file remedy="remove the tables of other runtimes from that file, or write them into $CONTAINERD_CONFIG"
+    local runtime file remedy
+    remedy="remove the tables of other runtimes from that file, or write them into $(editable_config)"
     for runtime in "$@" "$(default_runtime "$WORK_DIR/dump")"; do
         if [ -n "$(runtime_entry "$WORK_DIR/dump" "$runtime" runtime_type)" ]; then continue; fi
         file=$(importing "\"$CRI_PLUGIN\"")
@@ -678,11 +751,11 @@ require_snapshotters() {
             fail "containerd $CONTAINERD_VERSION has no snapshotters for single runtimes ($argument is $name)" \
                 "upgrade containerd to 1.7 or later, or remove $argument and make $name containerd's default one; then run pulumi again"
         # A snapshotter without its device or its kernel support is listed too, but not as ok.
-        ready=$(timeout 20 ctr --address "$CONTAINERD_SOCKET" plugins ls 2>/dev/null |
+        ready=$(timeout 20 "$CTR" --address "$CONTAINERD_SOCKET" plugins ls 2>/dev/null |
             awk '$1 == "io.containerd.snapshotter.v1" && $NF == "ok" { print $2 }')
         printf '%s\n' "$ready" | grep -qxF -e "$name" ||
             fail "containerd has no healthy snapshotter $name ($argument); it has: $(printf %s "$ready" | tr '\n' ' ')" \
-                "set it up until \`ctr plugins ls\` shows it as ok, or change $argument; then run pulumi again"
+                "set it up until \`$CTR --address $CONTAINERD_SOCKET plugins ls\` shows it as ok, or change $argument; then run pulumi again"
         # A snapshotter in a process of its own is always listed as ok.
         in_k8s snapshots --snapshotter "$name" ls >/dev/null ||
             fail "the snapshotter $name ($argument) does not answer containerd" \
@@ -766,14 +839,15 @@ cgroup_driver() {
     dump_now
     # The kubelet may have been restarted since it was found.
     pid=$(kubelet_pid)
-    gate=$({ flag "$pid" --feature-gates; sed 's/#.*//' "${KUBELET_CONFIG:-/dev/null}"; } |
+    gate=$({ fact kubelet_flag "$pid" --feature-gates; sed 's/#.*//' "${KUBELET_CONFIG:-/dev/null}"; } |
         sed -n "s/.*KubeletCgroupDriverFromCRI[\"' ]*[:=] *\\([a-z]*\\).*/\\1/p" | head -n 1)
-    if [ -z "$gate" ] && version_at_least "$("$KUBELET" --version | sed 's/^Kubernetes v//')" 1.31; then gate=true; fi
+    if [ -z "$gate" ] && version_at_least "$(kubelet_version)" 1.31; then gate=true; fi
     if [ "$gate" = true ] && [ "$CONTAINERD_MAJOR" != 1 ]; then
         dumped_driver "$WORK_DIR/dump.now"
         return
     fi
     driver=$(kubelet_cgroup_driver "$pid")
+    if [ -z "$driver" ] && [ -n "$CONTAINERD_TEMPLATES" ]; then driver=$(dumped_driver "$WORK_DIR/dump.now"); fi
     echo "${driver:-cgroupfs}"
 }
 
@@ -793,6 +867,7 @@ prepare_removal() {
     cp "$WORK_DIR/main.unmarked" "$WORK_DIR/main"
     rm -f "$WORK_DIR/drop-in"
     prepare_imported ""
+    prepare_templates "$WORK_DIR/main"
     if [ -x "$CONTAINERD" ]; then
         check_containerd
         require_runtimes
@@ -961,7 +1036,7 @@ explain_debug() {
     level=$(flag "$(listener "$CONTAINERD_SOCKET")" -l --log-level)
     case ${level:-$(toml_get "$WORK_DIR/dump" debug level)} in
         debug | trace) ;;
-        *) say "debug logs of the Go shim ($go) appear only if containerd logs at that level: set level = \"debug\" in the table [debug] of $CONTAINERD_CONFIG" ;;
+        *) say "debug logs of the Go shim ($go) appear only if containerd logs at that level: set level = \"debug\" in the table [debug] of $(editable_config)" ;;
     esac
 }
 
@@ -973,18 +1048,31 @@ want_containerd() {
     for file in "$WORK_DIR"/imported/*.toml; do
         if [ -f "$file" ]; then want_edits "$file" "$IMPORTED/${file##*/}"; fi
     done
+    for file in "$WORK_DIR"/templates/*; do
+        if [ -f "$file" ]; then want_edits "$file" "$CONTAINERD_TEMPLATES/${file##*/}"; fi
+    done
+    if [ -f "$WORK_DIR/template" ]; then want_managed_file "$WORK_DIR/template" "$TEMPLATE"; fi
     # A file that would be empty contained only the managed block, so it did not exist before.
-    if [ -s "$WORK_DIR/main" ]; then
+    if [ -n "$TEMPLATE" ]; then
+        : # the distribution writes it
+    elif [ -s "$WORK_DIR/main" ]; then
         want_edits "$WORK_DIR/main" "$CONTAINERD_CONFIG"
     elif [ -e "$CONTAINERD_CONFIG" ]; then
         plan remove "$CONTAINERD_CONFIG" ""
     fi
 }
-containerd_planned() { planned "$CONTAINERD_CONFIG" || { [ -n "$IMPORTED" ] && grep -qF "$TAB$IMPORTED/" "$WORK_DIR/plan"; }; }
+containerd_planned() {
+    local folder
+    if planned "$CONTAINERD_CONFIG"; then return; fi
+    for folder in "$IMPORTED" "$CONTAINERD_TEMPLATES"; do
+        if [ -n "$folder" ] && grep -qF "$TAB$folder/" "$WORK_DIR/plan"; then return; fi
+    done
+    return 1
+}
 
 # is_containerd_config PATH: the main file, or one in the drop-in folder.
 is_containerd_config() {
-    case $1 in "$CONTAINERD_CONFIG" | "${IMPORTED:--}"/*.toml) return 0 ;; *) return 1 ;; esac
+    case $1 in "$CONTAINERD_CONFIG" | "${IMPORTED:--}"/*.toml | "${CONTAINERD_TEMPLATES:--}"/*.tmpl) return 0 ;; *) return 1 ;; esac
 }
 # describe_containerd_drift PATH: how the runtimes in force differ from those that the plan would write there. Those of another
 # component are its own drift.
@@ -1021,7 +1109,7 @@ gate_containerd() {
     if [ -z "$CONTAINERD_PID" ]; then return 0; fi
     within "$(time_limit "$CONTAINERD_UNIT")" containerd_answers && cri_is_ok && within 60 cri_serves
 }
-containerd_answers() { timeout 10 ctr --address "$CONTAINERD_SOCKET" plugins ls >"$RUN_DIR/plugins" 2>/dev/null; }
+containerd_answers() { timeout 10 "$CTR" --address "$CONTAINERD_SOCKET" plugins ls >"$RUN_DIR/plugins" 2>/dev/null; }
 cri_is_ok() {
     awk '
         $1 == "io.containerd.grpc.v1" && $2 == "cri" || $1 == "io.containerd.cri.v1" { seen = 1; if ($NF != "ok") bad = 1 }

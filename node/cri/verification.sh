@@ -18,7 +18,8 @@ pause_image() {
         1) name=$(toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.grpc.v1.cri"' sandbox_image) ;;
         *) name=$(toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.cri.v1.images".pinned_images' sandbox) ;;
     esac
-    grep -xF -e "${name:-none}" "$1" || grep -E '/pause[:@]' "$1" | head -n 1
+    # A list has names with their registry.
+    grep -xF -e "${name:-none}" -e "docker.io/$name" "$1" || grep -E '[/-]pause[:@]' "$1" | head -n 1
 }
 
 # verify_once: verifies the active release and configuration of each class, unless `verified` has a result.
@@ -39,7 +40,7 @@ verify() {
     step "verification"
     if journal_open; then rolling_back="; rolling back"; fi
     in_k8s images ls -q >"$WORK_DIR/images" || fail "containerd does not list its images$rolling_back" \
-        "repair $CONTAINERD_UNIT until this command answers: ctr -n k8s.io images ls -q; then run pulumi again"
+        "repair $CONTAINERD_UNIT until this command answers: $CTR --address $CONTAINERD_SOCKET -n k8s.io images ls -q; then run pulumi again"
     image=$(pause_image "$WORK_DIR/images")
     if [ -z "$image" ]; then
         echo "not verified: containerd has no pause image for the test container" | tee "$WORK_DIR/unverified"
@@ -74,7 +75,7 @@ verify_handler() { # HANDLER IMAGE ROLLING_BACK
 # booted and has started the program of the image.
 boot_guest() {
     local status=0
-    timeout 120 ctr --address "$CONTAINERD_SOCKET" -n k8s.io run -d --null-io --snapshotter "$3" --cgroup "/$VERIFICATION" \
+    timeout 120 "$CTR" --address "$CONTAINERD_SOCKET" -n k8s.io run -d --null-io --snapshotter "$3" --cgroup "/$VERIFICATION" \
         --runtime "io.containerd.$1.v2" --runtime-config-path "$(config_of "$1")" "$2" "$VERIFICATION" \
         >/dev/null 2>"$WORK_DIR/ctr.err" || status=$?
     case $status in

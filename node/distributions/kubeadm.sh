@@ -1,20 +1,31 @@
 # kubeadm: the kubelet is a process and a service of its own; its flags and files say what it uses. This file answers
-# questions and decides nothing.
+# questions and decides nothing. The facts, of the form kubeadm_NAME, are those of every distribution whose file has no other.
 
-detect_kubeadm() { [ "$(systemctl show -p LoadState --value kubelet.service 2>/dev/null)" = loaded ]; }
-supported_nodes() {
-    echo "this package supports nodes with the kubelet as a systemd service of its own, as set up by kubeadm; remove this node from \`nodes\`"
-}
+USUAL_DISTRIBUTION=kubeadm
+kubeadm_is_supported() { :; }
+kubeadm_start_command() { echo "systemctl start kubelet"; }
+kubelet_service_exists() { [ "$(systemctl show -p LoadState --value kubelet.service 2>/dev/null)" = loaded ]; }
+# The names of the process that contains the kubelet, as a regular expression.
+kubeadm_kubelet_names() { echo kubelet; }
+kubeadm_kubelet_flag() { flag "$@"; } # PID NAME...
+# The program that a containerd process runs.
+kubeadm_containerd() { echo "$2"; } # PID PROGRAM
+# For distributions that render containerd's configuration: the release whose templates can include the built-in one.
+kubeadm_base_template() { :; }
+# The place where the distribution sets the cgroup driver. If it does not, this package can.
+kubeadm_driver_place() { :; }
 
 # Any user can run a process of that name.
 kubelet_pid() {
     local pid
     for pid in $(kubelet_main_pid) \
-        $(grep -lx kubelet /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n); do
+        $(grep -lxE "$(fact kubelet_names)" /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n); do
         if is_system_process "$pid" && [ -n "$(unit_of "$pid")" ]; then printf '%s' "$pid" && return; fi
     done
 }
 
+# kubelet_version: that of Kubernetes.
+kubelet_version() { "$KUBELET" --version | sed -n '1s/.* v\([0-9][0-9.]*\).*/\1/p'; }
 kubelet_main_pid() { systemctl show -p MainPID --value kubelet.service 2>/dev/null; }
 
 container_runtime_config() { # PID
@@ -25,7 +36,7 @@ container_runtime_config() { # PID
 # The endpoint of the kubelet PID, as a path if it is a Unix socket.
 container_runtime_socket() { # PID
     local endpoint
-    endpoint=$(flag "$1" --container-runtime-endpoint)
+    endpoint=$(fact kubelet_flag "$1" --container-runtime-endpoint)
     [ -n "$endpoint" ] || endpoint=$(kubelet_setting "$1" containerRuntimeEndpoint)
     endpoint=${endpoint:-unix:///run/containerd/containerd.sock}
     endpoint=${endpoint#unix:}
@@ -35,8 +46,8 @@ container_runtime_socket() { # PID
 shim_folder() { echo /usr/local/bin; }
 
 # kubelet_config PID, kubelet_config_folder PID, kubelet_kubeconfig PID: the path, or nothing.
-kubelet_config() { flag "$1" --config; }
-kubelet_config_folder() { flag "$1" --config-dir; }
+kubelet_config() { fact kubelet_flag "$1" --config; }
+kubelet_config_folder() { fact kubelet_flag "$1" --config-dir; }
 # The value of an entry at the top level of its files, of which the last one counts.
 kubelet_setting() { # PID KEY
     local folder file
@@ -101,18 +112,18 @@ kubelet_cgroup_driver() { # PID
     local driver
     driver=$(curl -fsk -m 5 --noproxy '*' https://127.0.0.1:10250/configz 2>/dev/null |
         sed -n 's/.*"cgroupDriver":"\([a-z]*\)".*/\1/p')
-    [ -n "$driver" ] || driver=$(flag "$1" --cgroup-driver)
+    [ -n "$driver" ] || driver=$(fact kubelet_flag "$1" --cgroup-driver)
     [ -n "$driver" ] || driver=$(kubelet_setting "$1" cgroupDriver)
     printf '%s\n' "$driver"
 }
 # The seconds between two reports of its status, if that is set in minutes and seconds.
 kubelet_status_interval() { # PID
     local interval
-    interval=$(flag "$1" --node-status-update-frequency)
+    interval=$(fact kubelet_flag "$1" --node-status-update-frequency)
     [ -n "$interval" ] || interval=$(kubelet_setting "$1" nodeStatusUpdateFrequency)
     printf '%s\n' "$interval" | awk -F '[ms]' '/^([0-9]+m)?([0-9]+s)?$/ { print /m/ ? $1 * 60 + $2 : $1 + 0 }'
 }
-kubelet_kubeconfig() { flag "$1" --kubeconfig; }
+kubelet_kubeconfig() { fact kubelet_flag "$1" --kubeconfig; }
 # kubeconfig_entry FILE NAME: its value. The kubelet's kubeconfig has one cluster and one user.
 kubeconfig_entry() {
     sed -n "s/^[-[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"'[:space:]]*\).*/\1/p" "$1" | head -n 1
@@ -136,7 +147,7 @@ kubelet_node_name() {
     kubeconfig=$(kubelet_kubeconfig "$pid")
     name=$(kubelet_certificate "$kubeconfig" | openssl x509 -noout -subject -nameopt RFC2253 2>/dev/null |
         sed -n 's/.*CN *= *system:node:\([^,]*\).*/\1/p')
-    [ -n "$name" ] || name=$(flag "$pid" --hostname-override)
+    [ -n "$name" ] || name=$(fact kubelet_flag "$pid" --hostname-override)
     printf '%s\n' "${name:-$(uname -n)}" | tr '[:upper:]' '[:lower:]'
 }
 kubelet_certificate() { # KUBECONFIG
@@ -148,10 +159,10 @@ kubelet_certificate() { # KUBECONFIG
 # The URL of its health endpoint, or nothing if that is disabled.
 kubelet_health_url() { # PID
     local port address
-    port=$(flag "$1" --healthz-port)
+    port=$(fact kubelet_flag "$1" --healthz-port)
     [ -n "$port" ] || port=$(kubelet_setting "$1" healthzPort)
     [ "$port" != 0 ] || return 0
-    address=$(flag "$1" --healthz-bind-address)
+    address=$(fact kubelet_flag "$1" --healthz-bind-address)
     [ -n "$address" ] || address=$(kubelet_setting "$1" healthzBindAddress)
     case $address in
         "" | 0.0.0.0) address=127.0.0.1 ;;
@@ -160,4 +171,12 @@ kubelet_health_url() { # PID
     esac
     printf 'http://%s:%s/healthz\n' "$address" "${port:-10248}"
 }
-kubelet_start_command() { echo "systemctl start kubelet"; }
+
+# kubelet_is_healthy: a kubelet without a health endpoint is healthy if its process runs.
+kubelet_is_healthy() {
+    local pid url
+    pid=$(kubelet_pid)
+    [ -n "$pid" ] || return 1
+    url=$(kubelet_health_url "$pid")
+    [ -z "$url" ] || [ "$(http_get "$url")" = ok ]
+}

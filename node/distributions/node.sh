@@ -23,17 +23,6 @@ ask_cluster() {
     done | paste -s -d , - | sed 's/.*/{&}/' >"$WORK_DIR/runtime-classes"
 }
 
-# check_node_name: refuses a machine whose node name differs from the requested one. Without a kubelet there is no node
-# yet, and activate refuses it.
-check_node_name() {
-    local name
-    step "name of the node"
-    [ -n "$(kubelet_pid)" ] || return 0
-    name=$(kubelet_node_name)
-    [ "$name" = "$NODE" ] || fail "this machine is the node $name in Kubernetes, not $NODE; nothing was changed" \
-        "correct the name or the connection of $NODE in \`nodes\`"
-}
-
 # check_node_exists: refuses a Node that was deleted, because the label would create it again. If the
 # kubelet's credentials come from a plugin, this is not checked; a healthy kubelet registered its Node when it started.
 check_node_exists() {

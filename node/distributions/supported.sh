@@ -1,7 +1,35 @@
-# Whether this node is of a distribution that is supported, and its kubelet, from which everything else is found.
+# The distribution of this node, and its kubelet, from which everything else is found.
+
+# find_distribution: sets DISTRIBUTION, unless it was requested. A kubelet.service that runs counts more than the service of
+# another distribution.
+find_distribution() {
+    local pid name
+    [ -z "$DISTRIBUTION" ] || return 0
+    case ${ACTION:-} in stage | activate) ;; *) DISTRIBUTION=$(recorded DISTRIBUTION) ;; esac
+    if [ -n "$DISTRIBUTION" ]; then return; fi
+    DISTRIBUTION=$USUAL_DISTRIBUTION
+    pid=$(kubelet_pid)
+    if [ -n "$pid" ] && [ "$(unit_of "$pid")" = kubelet.service ]; then return; fi
+    # shellcheck disable=SC2153 # not DISTRIBUTION
+    for name in $DISTRIBUTIONS; do
+        if "detect_$name"; then DISTRIBUTION=$name && return; fi
+    done
+}
+# require_distribution: refuses a node of another one, naming what was found.
+require_distribution() {
+    local name names units remedy
+    names=$(for name in "$USUAL_DISTRIBUTION" $DISTRIBUTIONS; do ! "${name}_is_supported" || echo "$name"; done | paste -s -d , - | sed 's/,/, /g')
+    remedy="remove this node from \`nodes\`: this package supports nodes of $names"
+    fact is_supported || fail "this is a node of $DISTRIBUTION, which this package does not support" "$remedy"
+    if [ "$DISTRIBUTION" != "$USUAL_DISTRIBUTION" ] || kubelet_runs || kubelet_service_exists || may_rest; then return 0; fi
+    units=$(systemctl list-units --no-legend --plain --type=service --state=active,activating 2>/dev/null |
+        grep -oE '^[^ ]*(kube|container|cri|docker|k[0-9]+s)[^ ]*' | paste -s -d , - | sed 's/,/, /g')
+    fail "found no Kubernetes that this package knows: no kubelet is running, and there is no kubelet.service; running services: ${units:-none}" \
+        "$remedy; or set its \`distribution\`"
+}
 
 # recorded NAME: the value of that variable when `activate` recorded where containerd and the kubelet are.
-recorded() { sed -n "s/^$1=//p" "$STATE_DIR/services" 2>/dev/null; }
+recorded() { sed -n "s/^$1=//p" "$STATE_DIR/services" 2>/dev/null || :; }
 # may_rest: on a node that has left the cluster, deactivate restores the files of services that do not run any longer.
 may_rest() { [ "$ACTION" = deactivate ] && [ -s "$STATE_DIR/services" ]; }
 
@@ -13,6 +41,8 @@ at_rest() {
 # find_kubelet: sets KUBELET and the other variables of its name. It waits for a service that is being restarted.
 find_kubelet() {
     step "kubelet"
+    find_distribution
+    require_distribution
     if may_rest && kubelet_rests; then
         KUBELET_PID="" KUBELET_UNIT=$(recorded KUBELET_UNIT) KUBELET_CONFIG=$(recorded KUBELET_CONFIG)
     else
@@ -23,17 +53,16 @@ find_kubelet() {
 }
 find_running_kubelet() {
     if ! kubelet_runs; then
-        refuse_other_distributions
-        detect_kubeadm || fail "the kubelet is not running on this node, and there is no kubelet.service" "$(supported_nodes)"
         if ! within 15 kubelet_runs; then
             refuse_own_mounts "$(kubelet_main_pid)"
-            fail "the kubelet is not running on this node" "start it ($(kubelet_start_command)), or remove this node from \`nodes\`"
+            fail "the kubelet is not running on this node" "start it ($(fact start_command)), or remove this node from \`nodes\`"
         fi
     fi
     KUBELET=$(program_of "$KUBELET_PID") || fail "the kubelet has just exited" "run pulumi again"
     KUBELET_UNIT=$(unit_of "$KUBELET_PID")
-    [ "$KUBELET_UNIT" = kubelet.service ] || refuse_other_distributions
-    KUBELET_CONFIG=$(kubelet_config "$KUBELET_PID")
+    KUBELET_CONFIG=""
+    # Elsewhere this package does not edit it.
+    if [ -z "$(fact driver_place)" ]; then KUBELET_CONFIG=$(kubelet_config "$KUBELET_PID"); fi
     if [ -L "$KUBELET_CONFIG" ]; then KUBELET_CONFIG=$(readlink -f "$KUBELET_CONFIG"); fi
 }
 kubelet_runs() {
@@ -53,6 +82,18 @@ kubelet_rests() {
 }
 kubelet_settled() { kubelet_runs || at_rest "$(recorded KUBELET_UNIT)"; }
 
+# check_node_name: refuses a machine whose node name differs from the requested one. Without a kubelet there is no node
+# yet, and activate refuses it.
+check_node_name() {
+    local name
+    step "name of the node"
+    find_distribution
+    [ -n "$(kubelet_pid)" ] || return 0
+    name=$(kubelet_node_name)
+    [ "$name" = "$NODE" ] || fail "this machine is the node $name in Kubernetes, not $NODE; nothing was changed" \
+        "correct the name or the connection of $NODE in \`nodes\`"
+}
+
 # refuse_own_mounts PID: a service with other mounts may read other files than this program edits.
 refuse_own_mounts() {
     local unit
@@ -60,11 +101,4 @@ refuse_own_mounts() {
     unit=$(unit_of "$1")
     [ -z "$unit" ] || fail "$unit runs in a mount namespace of its own" "remove the options that give it one from its unit, for example\
  PrivateMounts, PrivateTmp or ProtectSystem (see: systemctl cat $unit), restart it, then run pulumi again"
-}
-
-refuse_other_distributions() {
-    local name
-    for name in $DISTRIBUTIONS; do
-        ! "detect_$name" || fail "this is a node of $name, which this package does not support" "$(supported_nodes)"
-    done
 }

@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import {
     CgroupDriver,
     connectionDefaults,
+    Distribution,
     Drift,
     HostChecks,
     type KataContainersArgs,
@@ -167,7 +168,11 @@ export function connection(environment: Environment): Check {
 }
 
 function nodes(environment: Environment): Check {
-    const node = object({ connection: required(connection(environment)), gone: optional(immediate(boolean)) });
+    const node = object({
+        connection: required(connection(environment)),
+        distribution: optional(immediate(oneOf(Distribution))),
+        gone: optional(immediate(boolean)),
+    });
     const each = map(subdomain, required(node));
     return (value, path) =>
         isObject(value) && Object.keys(value).length === 0

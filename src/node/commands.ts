@@ -77,6 +77,8 @@ export interface Claim {
     owner: string;
     /** The name of the node. */
     node: string;
+    /** How Kubernetes was set up on it, if the user says so. */
+    distribution?: string;
 }
 
 type Flag = [name: string, value: string | boolean | undefined];
@@ -88,9 +90,10 @@ function command(words: string[], action: string, flags: Flag[]): string {
     return [first, words.map(quote).join(" "), action, ...given.map(quote)].join(" \\\n");
 }
 
-const flags = ({ owner, node }: Claim): Flag[] => [
+const flags = ({ owner, node, distribution }: Claim): Flag[] => [
     ["owner", owner],
     ["node", node],
+    ["distribution", distribution],
 ];
 
 const inShell = (script: string) => ["sh", "-c", oneLine(script), "kata-containers"];

@@ -16,6 +16,8 @@ export interface NodeContext {
     name: string;
     /** The name of the node. */
     node: string;
+    /** How Kubernetes was set up on it, if the user says so. */
+    distribution?: string;
     /** The owner of the installation on the node. Only the owner can remove it. */
     owner: Output<string>;
     endpoint: Output<Endpoint>;
@@ -46,7 +48,7 @@ const isNew = (revision: string) => (revision ? {} : undefined);
  * revision, and changes only together with the node program, which counts as drift.
  */
 export function stage(context: NodeContext): remote.Command {
-    const { name, node, owner, releaseUrl, endpoint, planAndOwner, program, probe, options } = context;
+    const { name, node, distribution, owner, releaseUrl, endpoint, planAndOwner, program, probe, options } = context;
     const planned = all([planAndOwner, releaseUrl]).apply(([planAndOwner]) => planAndOwner);
     const revision = probe.then(({ stage }) => stage ?? "");
     return new remote.Command(
@@ -54,7 +56,7 @@ export function stage(context: NodeContext): remote.Command {
         {
             ...commandArgs,
             connection: endpoint,
-            create: planned.apply(([plan, owner]) => commands.stage(plan, { owner, node }, program)),
+            create: planned.apply(([plan, owner]) => commands.stage(plan, { owner, node, distribution }, program)),
             delete: all([owner, revision]).apply(([owner, revision]) => commands.unstage({ owner, node }, revision)),
             stdin: planned.apply(([plan]) => commands.stageInput(plan, program)),
         },
@@ -69,15 +71,17 @@ export function stage(context: NodeContext): remote.Command {
 
 /** Configures and restarts the services of the node, after `dependsOn`. The commands do not read `stdin`, the revision. */
 export function activate(context: NodeContext, dependsOn: Resource[]): remote.Command {
-    const { name, node, endpoint, planAndOwner, program, probe, options } = context;
+    const { name, node, distribution, endpoint, planAndOwner, program, probe, options } = context;
     const revision = probe.then(({ activate }) => activate ?? "");
     return new remote.Command(
         `${name}-${node}-activate`,
         {
             ...commandArgs,
             connection: endpoint,
-            create: planAndOwner.apply(([plan, owner]) => commands.activate(plan, { owner, node }, program)),
-            delete: planAndOwner.apply(([plan, owner]) => commands.deactivate(plan, { owner, node })),
+            create: planAndOwner.apply(([plan, owner]) =>
+                commands.activate(plan, { owner, node, distribution }, program),
+            ),
+            delete: planAndOwner.apply(([plan, owner]) => commands.deactivate(plan, { owner, node, distribution })),
             stdin: revision,
         },
         { ...commandOptions, ...ignoreUnlessDrifted(revision.then(isNew), ["stdin"]), ...options, dependsOn },

@@ -26,7 +26,7 @@ function slices<T>(items: T[], size: number): T[][] {
     return items.length === 0 ? [] : [items.slice(0, size), ...slices(items.slice(size), size)];
 }
 
-export interface RolloutContext extends Omit<NodeContext, "node" | "endpoint" | "probe" | "options"> {
+export interface RolloutContext extends Omit<NodeContext, "node" | "distribution" | "endpoint" | "probe" | "options"> {
     nodes: { [node: string]: Node };
     endpoints: { [node: string]: Output<Endpoint> };
     probed: Promise<ProbeResults>;
@@ -65,7 +65,8 @@ export function rollOut(
             const gone = nodes[node]!.gone ?? false;
             const probe = probed.then(({ nodes }) => nodes[node] ?? {});
             const options = { parent, ...hooks, ...(gone && { ...leave(node), transforms: [] }) };
-            const context = { ...shared, node, endpoint: endpoints[node]!, probe, options };
+            const distribution = nodes[node]!.distribution ?? undefined;
+            const context = { ...shared, node, distribution, endpoint: endpoints[node]!, probe, options };
             const before = [stage(context), ...ready];
             const drained = drain && drainCommand("drain", context, drain, environment, before);
             const activated = activate(context, drained ? [drained] : before);

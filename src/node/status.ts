@@ -10,8 +10,8 @@ export function parseNodeStatus(node: string, stdout: string): NodeStatus {
             `node ${node}: the output of its -activate resource must end with its status in JSON, but ends with: ${line.slice(0, 200)}; remove what prints it, such as a logout file of the login shell, then replace that resource: pulumi up --replace URN (pulumi stack --show-urns lists the URNs)`,
         );
     }
-    const { kataVersions, containerRuntimeVersion, cgroupDriver, kvm, sandboxes, verified } = status;
-    return { kataVersions, containerRuntimeVersion, cgroupDriver, kvm, sandboxes, verified };
+    const { kataVersions, distribution, containerRuntimeVersion, cgroupDriver, kvm, sandboxes, verified } = status;
+    return { kataVersions, distribution, containerRuntimeVersion, cgroupDriver, kvm, sandboxes, verified };
 }
 
 function parse(line: string): NodeStatus | undefined {

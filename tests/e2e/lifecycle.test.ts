@@ -44,7 +44,12 @@ describe("the lifecycle on real nodes", function () {
     const checkStatuses = ({ nodeStatuses }: Outputs, version: string, more: object = {}) => {
         for (const node of names()) {
             const { containerRuntimeVersion, ...status } = nodeStatuses[node]!;
-            expect(status).to.deep.include({ kataVersions: { "kata-qemu": version }, kvm: false, ...more });
+            expect(status).to.deep.include({
+                kataVersions: { "kata-qemu": version },
+                kvm: false,
+                distribution: "kubeadm",
+                ...more,
+            });
             expect(containerRuntimeVersion.startsWith(`containerd://${nodes()[node]!.containerd}`)).to.equal(true);
         }
     };

@@ -72,6 +72,7 @@ describe("a virtual machine as a node", function () {
             expect(verified[handler]).to.match(/^Kata 3\.32\.0 booted a guest at /);
         expect(status).to.deep.equal({
             kataVersions: { "kata-clh": "3.32.0", "kata-qemu": "3.32.0" },
+            distribution: "kubeadm",
             containerRuntimeVersion: "containerd://2.3.7",
             cgroupDriver: "systemd",
             kvm: true,

@@ -112,6 +112,7 @@ for (const name of Object.keys(languages) as LanguageName[]) {
                 const { containerRuntimeVersion, ...status } = nodeStatuses!.value[node];
                 expect(status).to.deep.equal({
                     kataVersions: { "kata-qemu": "3.32.0" },
+                    distribution: "kubeadm",
                     cgroupDriver: "cgroupfs",
                     kvm: false,
                     sandboxes: { "kata-qemu": {} },

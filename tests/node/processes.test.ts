@@ -128,6 +128,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
                 ${cases.join("\n")}
                 "show -p Id -p MainPID *.service") printf '${all.join("\\n")}' ;;
                 "is-active "*) echo inactive; return 3 ;;
+                "list-units "*) printf '%s loaded active running\\n' containerd.service docker.service ssh.service ;;
                 *) echo not-found ;;
                 esac
             }
@@ -320,16 +321,14 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
     });
 
     for (const [name, unit] of Object.entries({
-        k3s: "k3s*.service",
         k0s: "k0scontroller.service k0sworker.service",
         microk8s: "snap.microk8s.*.service",
-        rke2: "rke2-*.service",
     })) {
         it(`names ${name} on a node of it, and does not advise to start the kubelet there (k3s' words)`, async () => {
             const words = `this is a node of ${name}, which this package does not support`;
             for (const state of ["active", "activating"]) {
                 for (const kubelet of [{}, { state: "not-found" }]) {
-                    const error = await refused(words, "as set up by kubeadm", {
+                    const error = await refused(words, "this package supports nodes of kubeadm, k3s, rke2", {
                         [unit]: { state },
                         "kubelet.service": kubelet,
                     });
@@ -337,14 +336,14 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
                 }
             }
             machine.add(30, { name: "kubelet", cgroup: `/system.slice/${name}-agent.service` });
-            await refused(words, "as set up by kubeadm", { [unit]: {} });
+            await refused(words, "this package supports nodes of kubeadm, k3s, rke2", { [unit]: {} });
         });
     }
 
-    it("does not advise to start a kubelet.service that does not exist", async () => {
+    it("does not advise to start a kubelet.service that does not exist, and names the services that run", async () => {
         const error = await refused(
-            "the kubelet is not running on this node, and there is no kubelet.service",
-            "as set up by kubeadm",
+            "found no Kubernetes that this package knows: no kubelet is running, and there is no kubelet.service; running services: containerd.service, docker.service",
+            "this package supports nodes of kubeadm, k3s, rke2; or set its `distribution`",
             { "kubelet.service": { state: "not-found" } },
         );
         expect(error).to.not.contain("systemctl start");
@@ -353,6 +352,87 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
     it("finds a kubelet on a node where the service of another distribution runs as well", async () => {
         await usual();
         expect(await found({ "k3s*.service": {} })).to.equal(usualFound);
+    });
+
+    describe("of a distribution that starts both itself", () => {
+        const facts = async (units: object) => {
+            const { stdout, stderr } = await run(
+                `k3s_settings() { cat k3s.yaml; }
+                find_containerd
+                echo "$DISTRIBUTION: $KUBELET_PID $KUBELET_UNIT, $CONTAINERD_VERSION of $CONTAINERD_UNIT"
+                echo "$CONTAINERD"; echo "$CTR"; echo "$CONTAINERD_CONFIG"; echo "$CONTAINERD_TEMPLATES"
+                kubelet_kubeconfig "$KUBELET_PID"; kubelet_health_url "$KUBELET_PID"; kubelet_version`,
+                { "kubelet.service": { state: "not-found" }, ...units },
+            );
+            return (stdout + stderr).trim().replaceAll(`${sandbox().folder}/`, "").split("\n");
+        };
+
+        it("finds the kubelet and containerd of an rke2-agent, while another containerd.service runs", async () => {
+            const bin = "rke2/data/v1.36.3-rke2r1/bin";
+            const socket = await machine.listen(500, "run/k3s/containerd.sock");
+            const containerd = machine.program(`../${bin}/containerd`, "containerd x v2.3.2-k3s1 abc");
+            const kubelet = machine.program(`../${bin}/kubelet`, "Kubernetes v1.36.3+rke2r1");
+            machine.program(`../${bin}/ctr`, "");
+            const cgroup = "/system.slice/rke2-agent.service";
+            machine.add(29, { name: "rke2", cgroup });
+            machine.add(30, {
+                name: "kubelet",
+                program: kubelet.replace("bin/../", ""),
+                cgroup,
+                arguments: [
+                    `--container-runtime-endpoint=unix://${socket}`,
+                    "--kubeconfig=/rke2/agent/kubelet.kubeconfig",
+                ],
+            });
+            machine.add(39, { name: "containerd" });
+            machine.add(40, {
+                name: "containerd",
+                program: containerd.replace("bin/../", ""),
+                cgroup,
+                sockets: [500],
+                arguments: ["-c", "/rke2/agent/etc/containerd/config.toml"],
+            });
+            expect(await facts({ "rke2-*.service": {} })).to.deep.equal([
+                "rke2: 30 rke2-agent.service, 2.3.2-k3s1 of rke2-agent.service",
+                `${bin}/containerd`,
+                `${bin}/ctr`,
+                "/rke2/agent/etc/containerd/config.toml",
+                "/rke2/agent/etc/containerd",
+                "/rke2/agent/kubelet.kubeconfig",
+                "http://127.0.0.1:10248/healthz",
+                "1.36.3",
+            ]);
+        });
+
+        it("finds the kubelet in the process of k3s, and its containerd, which is k3s' program by another name", async () => {
+            const bin = "k3s/data/0123/bin";
+            const socket = await machine.listen(500, "run/k3s.sock");
+            const k3s = machine.program(`../${bin}/k3s`, "k3s version v1.36.3+k3s1").replace("bin/../", "");
+            machine.program(`../${bin}/containerd`, "containerd x v2.3.2-k3s1 abc");
+            const cgroup = "/system.slice/k3s-lab.service";
+            machine.add(30, { name: "k3s-agent", program: k3s, cgroup });
+            machine.add(40, {
+                name: "containerd",
+                program: k3s,
+                cgroup,
+                sockets: [500],
+                arguments: ["-c", "/k3s/agent/etc/containerd/config.toml"],
+            });
+            sandbox().write(
+                "k3s.yaml",
+                `container-runtime-endpoint: "unix://${socket}"\nkubelet-arg:\n- "healthz-port=1"\n`,
+            );
+            expect(await facts({ "k3s*.service": {} })).to.deep.equal([
+                "k3s: 30 k3s-lab.service, 2.3.2-k3s1 of k3s-lab.service",
+                `${bin}/containerd`,
+                "ctr",
+                "/k3s/agent/etc/containerd/config.toml",
+                "/k3s/agent/etc/containerd",
+                "k3s/agent/kubelet.kubeconfig",
+                "http://127.0.0.1:1/healthz",
+                "1.36.3",
+            ]);
+        });
     });
 
     it("refuses a service with a mount namespace of its own, and says what to remove from its unit", async () => {
@@ -386,6 +466,13 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         await refused("containerd's PATH lacks /usr/local/bin", "Environment of containerd.service");
     });
 
+    it("refuses a machine on which the folder for links to shims is read-only", async () => {
+        await usual();
+        const { status, stderr } = await run("is_writable() { return 1; }; find_containerd");
+        expect(status).to.equal(1);
+        expect(stderr).to.contain("/usr/local/bin, where Kata's shim is linked, is on a read-only file system");
+    });
+
     describe("on a node that has left the cluster", () => {
         const inactive = { "kubelet.service": { state: "inactive" }, "containerd.service": { state: "inactive" } };
         const deactivate = async (units: Parameters<typeof run>[1], action = "deactivate") => {
@@ -406,7 +493,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             const { stderr } = await sandbox().run(
                 `CONTAINERD=$PWD/bin/containerd CONTAINERD_UNIT=containerd.service CONTAINERD_VERSION=1.6.20
                 CONTAINERD_CONFIG=$PWD/config.toml CONTAINERD_SOCKET=$PWD/run/containerd.sock
-                KUBELET_UNIT=kubelet.service KUBELET_CONFIG=$PWD/config.yaml
+                KUBELET_UNIT=kubelet.service KUBELET_CONFIG=$PWD/config.yaml DISTRIBUTION=kubeadm
                 record_services`,
             );
             expect(stderr).to.equal("");

@@ -116,6 +116,12 @@ inEveryShell("a run of an action", (sandbox) => {
         expect(readFileSync(sandbox().path("first"), "utf8")).to.match(/^activating .*\nworked\n$/);
     });
 
+    it("refuses a machine without systemd", async () => {
+        const { status, stderr } = await sandbox().run("have() { return 1; }; run_in_unit activate");
+        expect(status).to.equal(1);
+        expect(stderr).to.contain("this machine does not run systemd").and.contain("remove this node from `nodes`");
+    });
+
     it("fails with one error if systemd-run fails", async () => {
         sandbox().write("path/systemd-run", "#!/bin/sh\necho Failed to connect to bus: no >&2; exit 1\n");
         const { status, stdout, stderr } = await run("touch began", `program ${activate}`);

@@ -25,6 +25,7 @@ export interface Deployment {
 
 export const status = {
     kataVersions: { "kata-qemu": "3.32.0" },
+    distribution: "kubeadm",
     containerRuntimeVersion: "containerd://1.7.27",
     cgroupDriver: "systemd",
     kvm: true,

@@ -287,6 +287,16 @@ describe("KataContainers", () => {
         expect(opts.ignoreChanges).to.deep.equal(["input"]);
     });
 
+    it("tells a node its distribution if it is given", async () => {
+        const { children } = await deploy({
+            nodes: { ...threeNodes, "worker-2": { ...threeNodes["worker-2"], distribution: "k3s" } },
+        });
+        for (const [name, { inputs }] of Object.entries(children)) {
+            if (!/-(stage|activate)$/.test(name)) continue;
+            expect(inputs.create.includes("--distribution=k3s"), name).to.equal(name.includes("worker-2"));
+        }
+    });
+
     it("never connects to a node that is gone", async () => {
         const { children, component } = await deploy({
             nodes: { ...threeNodes, "worker-2": { ...threeNodes["worker-2"], gone: true } },

@@ -389,6 +389,12 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
         `${classPath}.tolerations`,
         /must be a list/,
     ],
+    [
+        "an unknown distribution of a node",
+        { nodes: { a: { connection: { host: "a", password: "p" }, distribution: "k0s" } } },
+        'nodes["a"].distribution',
+        /"kubeadm" or "k3s" or "rke2"/,
+    ],
     ["an unknown value of hostChecks", { hostChecks: "off" }, "hostChecks", /"enforce" or "warn"/],
     ["an unknown value of drift", { drift: "on" }, "drift", /"enforce" or "warn" or "off"/],
     ["maxUnavailable 0", { rollout: { maxUnavailable: 0 } }, "rollout.maxUnavailable", /whole number, at least 1/],
