@@ -1,11 +1,11 @@
 # Processes, systemd units, command-line flags.
 
 # time_limit UNIT: the seconds within which it must have stopped and started again, from 60 to 900, however long systemd
-# would wait, which may be without end.
+# would wait. That of a distribution waits without end for a containerd that does not start.
 time_limit() {
-    systemctl show -p TimeoutStartUSec -p TimeoutStopUSec "$1" 2>/dev/null | awk '
+    systemctl show -p TimeoutStartUSec -p TimeoutStopUSec "$1" 2>/dev/null | awk -v endless="${CONTAINERD_TEMPLATES:+300}" '
         BEGIN { FS = "[= ]"; of["us"] = .000001; of["ms"] = .001; of["s"] = 1; of["min"] = 60; of["h"] = 3600 }
-        { for (i = 2; i <= NF; i++) { unit = $i; sub(/^[0-9.]+/, "", unit); sum += unit in of ? $i * of[unit] : 300 } }
+        { for (i = 2; i <= NF; i++) { unit = $i; sub(/^[0-9.]+/, "", unit); sum += unit in of ? $i * of[unit] : endless ? endless : 900 } }
         END {
             if (!NR) sum = 180
             print (sum < 60 ? 60 : sum > 900 ? 900 : int(sum + .999))

@@ -60,7 +60,7 @@ kubelet_planned() { [ -n "$KUBELET_CONFIG" ] && planned "$KUBELET_CONFIG"; }
 gate_kubelet() {
     local pid
     if [ -z "$KUBELET_PID" ] || [ -z "$CONTAINERD_PID" ]; then return 0; fi
-    within 60 kubelet_is_healthy || return 1
+    within "$(kubelet_limit)" kubelet_is_healthy || return 1
     [ "${1:-}" = restarted ] || return 0
     pid=$(kubelet_pid)
     sleep 2

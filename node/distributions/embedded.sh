@@ -21,6 +21,10 @@ require_own_driver() {
         "remove kubelet.cgroupDriver, or move this node to a component without it; to change the driver, use the settings of $DISTRIBUTION: $(fact driver_place)"
 }
 
+# kubelet_limit: the seconds within which the kubelet must be healthy. A service that runs both imports images, which may take
+# minutes, before it starts the kubelet.
+kubelet_limit() { if [ "$KUBELET_UNIT" = "$CONTAINERD_UNIT" ]; then time_limit "$KUBELET_UNIT"; else echo 60; fi; }
+
 # embedded_logs: the last errors of a containerd and a kubelet that do not log to the journal.
 embedded_logs() {
     local file data

@@ -26,7 +26,7 @@ inEveryShell("waiting", (sandbox) => {
             ["1min 30s", "1min 30s", 180],
             ["5s", "5s", 60],
             ["500ms", "1min 1.500s", 62],
-            ["infinity", "1min 30s", 390],
+            ["infinity", "1min 30s", 900],
             ["1d 1h", "2min", 900],
             ["14min 59.999s", "0", 900],
         ];
@@ -38,6 +38,12 @@ inEveryShell("waiting", (sandbox) => {
             );
             expect(stdout + stderr).to.equal(`${limit} systemctl restart containerd.service\n`);
         }
+        const endless = await sandbox().run(
+            `systemctl() { case "$*" in show*) printf 'TimeoutStartUSec=infinity\\nTimeoutStopUSec=1min 30s\\n' ;; esac; }
+            timeout() { echo "$*"; }
+            CONTAINERD_TEMPLATES=/t; restart_unit k3s.service`,
+        );
+        expect(endless.stdout).to.equal("390 systemctl restart k3s.service\n");
         const silent = await sandbox().run(
             `systemctl() { return 1; }; timeout() { echo "$*"; }; restart_unit a.service`,
         );
@@ -54,5 +60,20 @@ inEveryShell("waiting", (sandbox) => {
         );
         expect(stdout).to.equal("passed\n");
         expect(readFileSync(sandbox().path("waited"), "utf8")).to.equal("605 containerd_answers\n60 cri_serves\n");
+    });
+
+    it("waits for a kubelet as long as the service may take that runs containerd as well, and otherwise for a minute", async () => {
+        for (const [unit, seconds] of [
+            ["k3s.service", 390],
+            ["kubelet.service", 60],
+        ] as const) {
+            const { stdout } = await sandbox().run(
+                `KUBELET_UNIT=${unit} CONTAINERD_UNIT=k3s.service CONTAINERD_PID=1 KUBELET_PID=1 CONTAINERD_TEMPLATES=/t
+                systemctl() { echo TimeoutStartUSec=infinity; echo TimeoutStopUSec=1min 30s; }
+                within() { echo "$1 $2"; }
+                gate_kubelet`,
+            );
+            expect(stdout).to.equal(`${seconds} kubelet_is_healthy\n`);
+        }
     });
 });
