@@ -14,7 +14,7 @@ is_managed() {
     if [ -L "$1" ]; then
         case $(readlink "$1") in kata-releases/* | /opt/kata/* | "$RELEASES_DIR"/*) return 0 ;; *) return 1 ;; esac
     fi
-    [ -f "$1" ] && [ "$(head -n 1 "$1")" = "$SIGNATURE" ]
+    [ -f "$1" ] && head -n 1 "$1" | grep -qxF -e "$SIGNATURE" -e "$TEMPLATE_SIGNATURE"
 }
 
 # displaced_of PATH: the path of a displaced file until deactivate restores it.

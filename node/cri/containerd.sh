@@ -252,7 +252,17 @@ choose_form() {
         *) CRI_PLUGIN=io.containerd.cri.v1.runtime ;;
     esac
     TEMPLATE=""
-    if [ -n "$CONTAINERD_TEMPLATES" ]; then TEMPLATE=$CONTAINERD_TEMPLATES/config$([ "$config_version" = 2 ] || echo -v3).toml.tmpl; fi
+    if [ -n "$CONTAINERD_TEMPLATES" ]; then choose_template "$config_version"; fi
+}
+# choose_template VERSION: the template for the main file, which has that version now. The one named -v3 counts first, but only
+# for containerd 2.x.
+choose_template() {
+    local old="$CONTAINERD_TEMPLATES/config.toml.tmpl" new="$CONTAINERD_TEMPLATES/config-v3.toml.tmpl"
+    TEMPLATE=$new
+    if [ "$CONTAINERD_MAJOR" = 1 ] || { [ ! -f "$new" ] && { [ -f "$old" ] || [ "$1" = 2 ]; }; }; then TEMPLATE=$old; fi
+    # Without the old one, containerd 2.x gets a file of version 3, which imports another folder. A managed one is there
+    # since containerd 1.x, and stays.
+    if [ "$TEMPLATE" = "$old" ] && { [ ! -f "$old" ] || is_managed "$old"; }; then DROP_IN=""; fi
 }
 # needs_version FILE: it says neither a version nor anything else that depends on one.
 needs_version() { [ -z "$(toml_get "$1" "" version)$(toml_tables "$1")" ]; }
@@ -392,7 +402,7 @@ prepare_imported() {
     mkdir "$WORK_DIR/imported"
     [ -n "$IMPORTED" ] || return 0
     for file in "$IMPORTED"/*.toml; do
-        if [ ! -f "$file" ] || [ "$file" = "$DROP_IN" ] || [ "$file" = "$CONTAINERD_CONFIG" ]; then continue; fi
+        if [ ! -f "$file" ] || [ "$file" = "$DROP_IN" ] || is_managed "$file" || [ "$file" = "$CONTAINERD_CONFIG" ]; then continue; fi
         originals "$file" "$WORK_DIR/unmarked"
         if [ -n "$1" ]; then
             disable_foreign "$WORK_DIR/unmarked" "$file" "$WORK_DIR/imported/${file##*/}"
@@ -555,6 +565,9 @@ mark_containerd() {
 
 # --- The templates of a rendered configuration ---
 
+# The first line of a managed template. It is not rendered.
+TEMPLATE_SIGNATURE="{{/* $SIGNATURE */ -}}"
+
 # editable_config: the path by which an administrator can change containerd's configuration.
 editable_config() {
     if [ -z "$CONTAINERD_TEMPLATES" ]; then
@@ -569,14 +582,18 @@ editable_config() {
 # require_template MAIN: the rendered file is only read, so what it contains cannot be disabled there; and a template that was
 # not rendered yet may have any effect.
 require_template() {
-    local handler
+    local handler file
     [ -n "$TEMPLATE" ] || return 0
-    if [ "$TEMPLATE" -nt "$CONTAINERD_CONFIG" ] && [ -z "$PROBING" ] && ! is_managed "$TEMPLATE"; then
-        fail "$TEMPLATE was changed after $CONTAINERD_CONFIG was rendered from it; nothing was changed" \
-            "restart $CONTAINERD_UNIT, so that the change takes effect, then run pulumi again"
-    fi
+    for file in "$CONTAINERD_TEMPLATES/config.toml.tmpl" "$CONTAINERD_TEMPLATES/config-v3.toml.tmpl"; do
+        if [ "$file" -nt "$CONTAINERD_CONFIG" ] && [ -z "$PROBING" ] && ! is_managed "$file"; then
+            fail "$file was changed after $CONTAINERD_CONFIG was rendered; nothing was changed" \
+                "restart $CONTAINERD_UNIT, so that the change takes effect, then run pulumi again"
+        fi
+    done
+    ! imports_from_kata "$1" || fail "$CONTAINERD_CONFIG, which $DISTRIBUTION renders, imports a file in $KATA_LINK, which this package replaces" \
+        "remove it from \`imports\` in $TEMPLATE, restart $CONTAINERD_UNIT, then run pulumi again"
     for handler in $HANDLERS; do
-        ! toml_tables "$1" | grep -qE "[.]runtimes[.]$handler([.]|\$)" ||
+        ! toml_tables "$1" | grep -qE "[.](runtimes|runtime_platforms)[.]$handler([.]|\$)" ||
             fail "the runtime $handler is in $CONTAINERD_CONFIG already, which $DISTRIBUTION renders" \
                 "if $TEMPLATE has its tables, remove them there and restart $CONTAINERD_UNIT; otherwise set another handler in runtimeClasses; then run pulumi again"
     done
@@ -585,7 +602,7 @@ require_template() {
 # prepare_templates MAIN: $WORK_DIR/templates gets the templates without the managed entries. Without a drop-in folder, $WORK_DIR/main has
 # some that MAIN lacks: these are added to the template from which MAIN is rendered, or to $WORK_DIR/template, a new one.
 prepare_templates() {
-    local file
+    local file block
     rm -rf "$WORK_DIR/templates" "$WORK_DIR/template"
     mkdir "$WORK_DIR/templates"
     [ -n "$TEMPLATE" ] || return 0
@@ -593,9 +610,9 @@ prepare_templates() {
         if [ -f "$file" ] && ! is_managed "$file"; then originals "$file" "$WORK_DIR/templates/${file##*/}"; fi
     done
     if cmp -s "$1" "$WORK_DIR/main"; then return; fi
-    file=$WORK_DIR/templates/${TEMPLATE##*/}
+    file=$WORK_DIR/templates/${TEMPLATE##*/} block=$(edits "$WORK_DIR/main" | sed -n '/^begin$/,$p' | sed 1d)
     if [ -f "$file" ]; then
-        E_CUT_SHORT=$(cut_short "$file") E_ADDED=$(edits "$WORK_DIR/main" | sed 1d) awk "$MARKS_AWK"'
+        E_CUT_SHORT=$(cut_short "$file") E_ADDED=$block awk "$MARKS_AWK"'
             { printf "%s%s", (NR > 1 ? "\n" : ""), $0 }
             END { if (ENVIRON["E_CUT_SHORT"] == "") printf "\n"; printf "%s%s\n", begin_mark(), ENVIRON["E_ADDED"] }' "$file" >"$WORK_DIR/unmarked"
         mv "$WORK_DIR/unmarked" "$file"
@@ -603,7 +620,7 @@ prepare_templates() {
         version_at_least "$(kubelet_version)" "$(fact base_template)" ||
             fail "$DISTRIBUTION $(kubelet_version) has no drop-in folder for containerd, and its templates cannot include the built-in one" \
                 "upgrade $DISTRIBUTION to $(fact base_template) or later, or write $TEMPLATE yourself and restart $CONTAINERD_UNIT; then run pulumi again"
-        { printf '%s\n{{ template "base" . }}\n' "$SIGNATURE"; edits "$WORK_DIR/main" | sed 's/^begin/#kata-containers:begin/'; } >"$WORK_DIR/template"
+        printf '%s\n{{ template "base" . }}\n#kata-containers:begin\n%s\n' "$TEMPLATE_SIGNATURE" "$block" >"$WORK_DIR/template"
     fi
 }
 
@@ -617,6 +634,22 @@ check_containerd() {
     if [ -n "$DROP_IN" ] && [ -f "$WORK_DIR/drop-in" ]; then cp "$WORK_DIR/drop-in" "$WORK_DIR/folder/${DROP_IN##*/}"; fi
     understand "$WORK_DIR/main" "$WORK_DIR/folder" "$WORK_DIR/dump"
     dump_now
+    if journal_open; then require_expected; else others_in "$WORK_DIR/dump" >"$WORK_DIR/expected"; fi
+}
+# others_in DUMP: the runtimes of others, and the default one.
+others_in() {
+    # shellcheck disable=SC2086 # one pattern for each handler
+    runtimes_of "$1" | grep -vxF "$(printf '%s\n' $HANDLERS -)" | sed 's/^/runtime /'
+    echo "default runtime $(default_runtime "$1")"
+}
+# require_expected: after the change, no runtime of others is gone: the restart may have rendered a file from a template that
+# changed before.
+require_expected() {
+    local lost
+    others_in "$WORK_DIR/dump.now" >"$WORK_DIR/names"
+    lost=$(grep -vxF -f "$WORK_DIR/names" "$WORK_DIR/expected" | head -n 1)
+    [ -z "$lost" ] || fail "after the change containerd has no $lost any longer, which $CONTAINERD_CONFIG had before; rolling back" \
+        "restart $CONTAINERD_UNIT; if you need that entry and it is missing then, add it to $(editable_config) and restart $CONTAINERD_UNIT; then run pulumi again"
 }
 
 # understand MAIN FOLDER DUMP: DUMP gets the configuration as containerd understands it with MAIN as its main file and

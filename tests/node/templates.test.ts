@@ -38,31 +38,42 @@ inEveryShell("a rendered configuration of containerd", (sandbox) => {
             /\/var\/lib\/rancher\/\w+\/agent\/etc\/containerd/g,
             sandbox().path(folder),
         );
+    /** The built-in template for a user's config.toml.tmpl, of the same release. */
+    const old = (builtIn: string) =>
+        builtIn.endsWith("imports")
+            ? fixture("v2").replace("version = 2\n", `$&imports = ["${sandbox().path(folder)}/config.toml.d/*.toml"]\n`)
+            : fixture("v2");
     /** Runs a script on a node whose release has this built-in template. `start` is a start of the distribution. */
     const run = (version: Version, builtIn: string, script: string, release = "1.35.0") =>
         sandbox().run(
             `mkdir -p etc
             cat >base <<'BASE'
 ${fixture(builtIn)}BASE
+            cat >base-v2 <<'BASE'
+${old(builtIn)}BASE
             HANDLERS=kata-qemu OWN_HANDLERS=kata-qemu REQUESTED=kata-qemu GROUPED="" CGROUP_DRIVER="" DISTRIBUTION=rke2
             CONTAINERD=${programs[version]} CONTAINERD_VERSION=${version} CONTAINERD_MAJOR=${version[0]}
             CONTAINERD_UNIT=rke2-server.service CONTAINERD_CONFIG=$PWD/etc/config.toml CONTAINERD_TEMPLATES=$PWD/etc
             say() { :; }
             kubelet_version() { echo ${release}; }
             start() {
-                local template=base
-                for file in ${builtIn.startsWith("v3") ? "etc/config-v3.toml.tmpl" : ""} etc/config.toml.tmpl; do
-                    if [ -f "$file" ]; then template=$file && break; fi
-                done
-                awk 'NR == FNR { base = base $0 "\\n"; next } $0 == "${base.replaceAll('"', '\\"')}" { printf "%s", base; next } { print }' base "$template" >rendered
-                if [ "$template" = base ]; then cp base rendered; fi
+                local base=base
+                echo '${base}' >template
+                if [ -f etc/config.toml.tmpl ]; then cp etc/config.toml.tmpl template && base=base-v2; fi
+                ${builtIn === "v2" ? "" : "if [ -f etc/config-v3.toml.tmpl ]; then cp etc/config-v3.toml.tmpl template && base=base; fi"}
+                grep -v '^{{/' template >uncommented
+                awk 'NR == FNR { base = base $0 "\\n"; next } $0 == "${base.replaceAll('"', '\\"')}" { printf "%s", base; next } { print }' $base uncommented >rendered
                 cat rendered >etc/config.toml
             }
             plan_containerd() { prepare_runtime; want_containerd; unwant_rest; }
             plan_removal() { prepare_removal; want_containerd; unwant_rest; }
-            change() { begin; carry_out_plan; commit; mv "$WORK_DIR/managed" "$STATE_DIR/managed"; start; }
-            activate() { empty_plan; plan_containerd; change; }
-            deactivate() { empty_plan; plan_removal; change; remove_folders; }
+            change() {
+                empty_plan; "$1"; begin; carry_out_plan; start
+                empty_plan; "$1"; [ ! -s "$WORK_DIR/plan" ] || fail "rewrote $(head -n 1 "$WORK_DIR/plan")" ""
+                commit; mv "$WORK_DIR/managed" "$STATE_DIR/managed"
+            }
+            activate() { change plan_containerd; }
+            deactivate() { change plan_removal; remove_folders; }
             to_change() { empty_plan; plan_containerd; cut -f 2 "$WORK_DIR/plan"; }
             config_of() { echo "$PWD/kata-config/$1/configuration.toml"; }
             ${script}`,
@@ -136,6 +147,97 @@ ${fixture(builtIn)}BASE
         expect(files()).to.have.all.keys("config-v3.toml.d/kata-containers.toml");
     });
 
+    it("keeps the managed template of containerd 1.x when an upgrade to 2.x imports a folder", async () => {
+        await ok("1.6.20", "v2", "start; activate");
+        const before = files();
+        for (const builtIn of ["v3", "v3-with-imports"]) {
+            expect(await ok("2.3.7", builtIn, "start; to_change")).to.equal("");
+            expect(runtimes(await ok("2.3.7", builtIn, "dump"))).to.include.keys("kata-qemu", "runc");
+        }
+        expect(files()).to.deep.equal(before);
+        await ok("2.3.7", "v3-with-imports", "rm etc/config.toml.tmpl; activate");
+        expect(files()).to.deep.equal(before);
+        await ok("2.3.7", "v3-with-imports", "HANDLERS='kata-clh kata-qemu'; activate");
+        expect(files()).to.have.all.keys("config.toml.tmpl");
+        await ok("2.3.7", "v3-with-imports", "deactivate");
+        expect(files()).to.deep.equal({});
+        await ok("2.3.7", "v3-with-imports", "activate");
+        expect(files()).to.have.all.keys("config-v3.toml.d/kata-containers.toml");
+    });
+
+    for (const [builtIn, content] of [
+        ["v3", "v2"],
+        ["v3", "v3"],
+        ["v3-with-imports", "v3"],
+    ] as const) {
+        it(`adds to somebody else's config.toml.tmpl on containerd 2.x, whatever version it has (${content}, ${builtIn})`, async () => {
+            const mine = fixture(content);
+            sandbox().write("etc/config.toml.tmpl", mine);
+            expect(await activated("2.3.7", builtIn)).to.have.all.keys("config.toml.tmpl");
+            expect(files()).to.deep.equal({ "config.toml.tmpl": mine });
+        });
+    }
+
+    it("puts a drop-in file into the folder of the version that somebody else's config.toml.tmpl has", async () => {
+        const mine = `${base}\n[debug]\n  level = "info"\n`;
+        sandbox().write("etc/config.toml.tmpl", mine);
+        expect(await activated("2.3.7", "v3-with-imports")).to.have.all.keys(
+            "config.toml.tmpl",
+            "config.toml.d/kata-containers.toml",
+        );
+        expect(files()).to.deep.equal({ "config.toml.tmpl": mine });
+    });
+
+    it("replaces the drop-in file by a template when somebody removes the config.toml.tmpl that it belonged to", async () => {
+        sandbox().write("etc/config.toml.tmpl", `${base}\n`);
+        await ok("2.3.7", "v3-with-imports", "start; activate; rm etc/config.toml.tmpl; activate");
+        expect(files()).to.have.all.keys("config.toml.tmpl");
+        expect(runtimes(await ok("2.3.7", "v3-with-imports", "dump"))).to.include.keys("kata-qemu", "runc");
+        await ok("2.3.7", "v3-with-imports", "deactivate");
+        expect(files()).to.deep.equal({});
+    });
+
+    it("leaves no trace of the managed template in the rendered file but its tables", async () => {
+        const rendered = await ok("2.3.7", "v3", "start; activate; cat etc/config.toml");
+        expect(rendered.startsWith(`${fixture("v3")}#kata-containers:begin\n[plugins.`)).to.equal(true);
+    });
+
+    it("refuses a template that imports from /opt/kata", async () => {
+        for (const builtIn of ["v3", "v3-with-imports"]) {
+            const imported = sandbox().write("kata/containerd/kata.toml", "version = 3\n");
+            sandbox().write(
+                "etc/config-v3.toml.tmpl",
+                fixture("v3").replace("version = 3\n", `$&imports = ["${imported}"]\n`),
+            );
+            const error = await refused("2.3.7", builtIn, "start; activate");
+            expect(error).to.contain("config.toml, which rke2 renders, imports a file in");
+            expect(error).to.contain("remove it from `imports` in config-v3.toml.tmpl, restart rke2-server.service");
+        }
+    });
+
+    it("refuses a restart that loses a runtime of others or another default one, and rolls back", async () => {
+        const mine = kata(v3, "mine");
+        for (const [content, lost] of [
+            [`${base}\n${mine}`, "runtime mine"],
+            [`${base}\n${mine}[plugins.'${v3}'.containerd]\ndefault_runtime_name = "mine"\n`, "runtime mine"],
+            [
+                `${base}\n[plugins.'${v3}'.containerd]\ndefault_runtime_name = "other"\n${kata(v3, "other")}`,
+                "runtime other",
+            ],
+        ] as const) {
+            sandbox().write("etc/config-v3.toml.tmpl", content);
+            const error = await refused(
+                "2.3.7",
+                "v3-with-imports",
+                "start; rm -rf etc/config-v3.toml.tmpl state/journal; activate",
+            );
+            expect(error).to.contain(
+                `after the change containerd has no ${lost} any longer, which config.toml had before`,
+            );
+            expect(error).to.contain("restart rke2-server.service");
+        }
+    });
+
     it("loses the managed lines of somebody else's template when an upgraded release imports a folder", async () => {
         const mine = `${base}\n[debug]\n  level = "info"\n`;
         sandbox().write("etc/config-v3.toml.tmpl", mine);
@@ -172,8 +274,12 @@ ${fixture(builtIn)}BASE
     it("refuses a template that was changed since the last start", async () => {
         sandbox().write("etc/config-v3.toml.tmpl", `${base}\n`);
         const error = await refused("2.3.7", "v3", "start; sleep 1.1; echo x >>etc/config-v3.toml.tmpl; activate");
-        expect(error).to.contain("config-v3.toml.tmpl was changed after config.toml was rendered from it");
+        expect(error).to.contain("config-v3.toml.tmpl was changed after config.toml was rendered");
         expect(error).to.contain("restart rke2-server.service");
+        sandbox().write("etc/config.toml.tmpl", "");
+        expect(await refused("2.3.7", "v3", "start; sleep 1.1; touch etc/config.toml.tmpl; activate")).to.contain(
+            "config.toml.tmpl was changed after config.toml was rendered",
+        );
     });
 
     it("refuses a release whose templates cannot include the built-in one", async () => {
