@@ -872,8 +872,7 @@ cgroup_driver() {
     dump_now
     # The kubelet may have been restarted since it was found.
     pid=$(kubelet_pid)
-    gate=$({ fact kubelet_flag "$pid" --feature-gates; sed 's/#.*//' "${KUBELET_CONFIG:-/dev/null}"; } |
-        sed -n "s/.*KubeletCgroupDriverFromCRI[\"' ]*[:=] *\\([a-z]*\\).*/\\1/p" | head -n 1)
+    gate=$(kubelet_feature_gate "$pid" KubeletCgroupDriverFromCRI)
     if [ -z "$gate" ] && version_at_least "$(kubelet_version)" 1.31; then gate=true; fi
     if [ "$gate" = true ] && [ "$CONTAINERD_MAJOR" != 1 ]; then
         dumped_driver "$WORK_DIR/dump.now"

@@ -6,7 +6,7 @@ k3s_start_command() { echo "systemctl start k3s-agent, or k3s"; }
 k3s_kubelet_names() { echo 'k3s-(server|agent)'; }
 # The release from which on a template can include the built-in one.
 k3s_base_template() { echo 1.28; }
-k3s_driver_place() { echo "kubelet-arg in /etc/rancher/k3s/config.yaml, together with SystemdCgroup in containerd's template"; }
+k3s_driver_place() { embedded_driver_place; }
 
 # The kubelet has no command line of its own, and k3s hides the one that it has.
 k3s_kubelet_flag() { # PID NAME...
@@ -15,19 +15,15 @@ k3s_kubelet_flag() { # PID NAME...
     case $2 in
         --kubeconfig) value=$data/agent/kubelet.kubeconfig ;;
         --config-dir) if [ -d "$data/agent/etc/kubelet.conf.d" ]; then value=$data/agent/etc/kubelet.conf.d; fi ;;
-        --container-runtime-endpoint)
-            value=$(k3s_setting "^container-runtime-endpoint:[[:space:]\"']*")
-            value=${value:-/run/k3s/containerd/containerd.sock}
-            ;;
         # An entry of the list kubelet-arg.
-        *) value=$(k3s_setting "^[^#]*[[:space:]\"'[,-]${2#--}=") ;;
+        *) value=$(embedded_setting "$(unit_of "$1")" "^[^#]*[[:space:]\"'[,-]${2#--}=") ;;
     esac
     printf '%s\n' "$value"
 }
-# k3s_setting PATTERN: the last value behind that pattern in the files of k3s.
-k3s_settings() { cat /etc/rancher/k3s/config.yaml /etc/rancher/k3s/config.yaml.d/*.yaml 2>/dev/null || :; }
-k3s_setting() {
-    k3s_settings | sed -n "s/$1\([^]\"',[:space:]]*\).*/\1/p" | tail -n 1
+k3s_endpoint() { # PID
+    local endpoint
+    endpoint=$(embedded_entry "$(unit_of "$1")" container-runtime-endpoint)
+    printf '%s\n' "${endpoint:-/run/k3s/containerd/containerd.sock}"
 }
 
 # k3s_containerd PID PROGRAM: the program of k3s acts as containerd if it is started by a link of that name.

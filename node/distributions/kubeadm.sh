@@ -8,6 +8,8 @@ kubelet_service_exists() { [ "$(systemctl show -p LoadState --value kubelet.serv
 # The names of the process that contains the kubelet, as a regular expression.
 kubeadm_kubelet_names() { echo kubelet; }
 kubeadm_kubelet_flag() { flag "$@"; } # PID NAME...
+# The endpoint of the container runtime, if neither its flags nor its files have one.
+kubeadm_endpoint() { echo /run/containerd/containerd.sock; } # PID
 # The program that a containerd process runs.
 kubeadm_containerd() { echo "$2"; } # PID PROGRAM
 # For distributions that render containerd's configuration: the release whose templates can include the built-in one.
@@ -38,7 +40,7 @@ container_runtime_socket() { # PID
     local endpoint
     endpoint=$(fact kubelet_flag "$1" --container-runtime-endpoint)
     [ -n "$endpoint" ] || endpoint=$(kubelet_setting "$1" containerRuntimeEndpoint)
-    endpoint=${endpoint:-unix:///run/containerd/containerd.sock}
+    [ -n "$endpoint" ] || endpoint=$(fact endpoint "$1")
     endpoint=${endpoint#unix:}
     printf '%s\n' "${endpoint#//}"
 }
@@ -48,14 +50,27 @@ shim_folder() { echo /usr/local/bin; }
 # kubelet_config PID, kubelet_config_folder PID, kubelet_kubeconfig PID: the path, or nothing.
 kubelet_config() { fact kubelet_flag "$1" --config; }
 kubelet_config_folder() { fact kubelet_flag "$1" --config-dir; }
-# The value of an entry at the top level of its files, of which the last one counts.
-kubelet_setting() { # PID KEY
-    local folder file
-    folder=$(kubelet_config_folder "$1")
+# Its files, of which the last one counts.
+kubelet_config_files() { # PID
+    local folder
     {
         kubelet_config "$1"
+        folder=$(kubelet_config_folder "$1")
         [ -z "$folder" ] || find "$folder" ! -type d -name '*.conf' | sort
-    } | while IFS= read -r file; do yaml_get "$file" "$2"; done | tail -n 1
+    } | sed '/^$/d'
+}
+# The value of an entry at the top level of its files.
+kubelet_setting() { # PID KEY
+    local file
+    kubelet_config_files "$1" | while IFS= read -r file; do yaml_get "$file" "$2"; done | tail -n 1
+}
+# Whether its flag or its files set this feature gate: true, false or nothing.
+kubelet_feature_gate() { # PID NAME
+    local file
+    {
+        kubelet_config_files "$1" | while IFS= read -r file; do sed 's/#.*//' "$file"; done
+        fact kubelet_flag "$1" --feature-gates
+    } 2>/dev/null | sed -n "s/.*$2[\"' ]*[:=] *\\([a-z]*\\).*/\\1/p" | tail -n 1
 }
 # The last value of an entry at the top level of a file in YAML or JSON, or nothing.
 yaml_get() { # FILE KEY

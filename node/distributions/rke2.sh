@@ -5,4 +5,4 @@ rke2_is_supported() { :; }
 rke2_start_command() { echo "systemctl start rke2-agent, or rke2-server"; }
 # The release from which on a template can include the built-in one.
 rke2_base_template() { echo 1.28; }
-rke2_driver_place() { echo "kubelet-arg in /etc/rancher/rke2/config.yaml, together with SystemdCgroup in containerd's template"; }
+rke2_driver_place() { embedded_driver_place; }

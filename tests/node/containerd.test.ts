@@ -756,16 +756,25 @@ inEveryShell("the proof after a change", (sandbox) => {
             "v1.31.4 2 --feature-gates=KubeletCgroupDriverFromCRI=false": "cgroupfs",
             "v1.29.0 2 --feature-gates=A=false,KubeletCgroupDriverFromCRI=true": "systemd",
             "v1.32.0 2 file": "cgroupfs",
+            "v1.32.0 2 folder": "cgroupfs",
         };
         for (const [given, driver] of Object.entries(cases)) {
             const [version, major, gate] = given.split(" ");
             sandbox().write("kubelet", `#!/bin/sh\necho Kubernetes ${version}\n`);
             const gates = gate === "file" ? "featureGates:\n  KubeletCgroupDriverFromCRI: false # no\n" : "";
+            const inFolder = gate === "folder" ? "featureGates:\n  KubeletCgroupDriverFromCRI: false\n" : "";
             sandbox().write("config.yaml", `cgroupDriver: cgroupfs\n${gates}`);
+            sandbox().write("conf.d/10.conf", inFolder);
             const { stdout, stderr } = await sandbox().run(
-                `chmod +x kubelet; KUBELET=$PWD/kubelet KUBELET_CONFIG=$PWD/config.yaml CONTAINERD_MAJOR=${major}
+                `chmod +x kubelet; KUBELET=$PWD/kubelet CONTAINERD_MAJOR=${major}
                 kubelet_pid() { echo 1; }; dump_now() { :; }; dumped_driver() { echo systemd; }; curl() { return 7; }
-                flag() { if [ "$2" = --feature-gates ]; then echo "${gate?.startsWith("--") ? gate.slice(16) : ""}"; fi; }
+                flag() {
+                    case $2 in
+                        --feature-gates) echo "${gate?.startsWith("--") ? gate.slice(16) : ""}" ;;
+                        --config) echo config.yaml ;;
+                        --config-dir) echo conf.d ;;
+                    esac
+                }
                 cgroup_driver`,
             );
             expect(stdout.trim(), given + stderr).to.equal(driver);

@@ -1,0 +1,89 @@
+// Nodes of k3s and RKE2, whose service contains containerd and the kubelet: its settings, and what a restart of it needs.
+
+import { expect } from "chai";
+import { inEveryShell } from "../support/shells";
+
+inEveryShell("the service of k3s and RKE2", (sandbox) => {
+    /** Runs a script on a node whose unit has this command line; `yaml` is the content of config.yaml. */
+    const run = async (script: string, given: { command?: string; yaml?: string; distribution?: string } = {}) => {
+        const { command = "/usr/local/bin/k3s agent", yaml = "", distribution = "k3s" } = given;
+        sandbox().ownProc = true;
+        sandbox().write("config.yaml", yaml);
+        sandbox().write("proc/7/cmdline", `${command.replaceAll(" ", "\0")}\0`);
+        const { status, stdout, stderr } = await sandbox().run(
+            `DISTRIBUTION=${distribution} CONTAINERD_TEMPLATES=$PWD/data/agent/etc/containerd CONTAINERD_PID=8
+            KUBELET_UNIT=k3s-agent.service CONTAINERD_UNIT=k3s-agent.service
+            embedded_files() { cat config.yaml; }
+            kubelet_pid() { echo 7; }; unit_of() { echo k3s-agent.service; }
+            data_folder() { echo "$PWD/data"; }
+            systemctl() {
+                case "$*" in
+                "show -p MainPID --value k3s-agent.service") echo 7 ;;
+                "show -p ExecStart --value k3s-agent.service") echo '{ path=/usr/local/bin/k3s ; argv[]=${command} ; ignore_errors=no ; start_time=[n/a] ; pid=7 ; code=(null) ; status=0/0 }' ;;
+                esac
+            }
+            ${script}`,
+        );
+        return `${status} ${stdout}${stderr}`.trim();
+    };
+
+    it("has the settings of its files and of the command line of its unit, which count more", async () => {
+        const setting = (command: string, yaml: string, name = "server") =>
+            run(`embedded_entry k3s-agent.service ${name}`, { command: `/usr/local/bin/k3s agent${command}`, yaml });
+        expect(await setting("", "")).to.equal("0");
+        expect(await setting("", 'server: "https://a:1"\n')).to.equal("0 https://a:1");
+        expect(await setting(" --server https://b:1 --debug", "server: https://a:1\n")).to.equal("0 https://b:1");
+        expect(await setting(" --server=https://b:1", "")).to.equal("0 https://b:1");
+        expect(await setting(" --debug --server=x", "", "debug")).to.equal("0 true");
+        const flag = (command: string, yaml: string) =>
+            run("fact kubelet_flag 7 --healthz-port", { command: `/usr/local/bin/k3s agent${command}`, yaml });
+        expect(await flag("", "kubelet-arg:\n- healthz-port=1\n")).to.equal("0 1");
+        expect(await flag(" --kubelet-arg=v=2 --kubelet-arg healthz-port=2", "")).to.equal("0 2");
+    });
+
+    it("has the endpoint of the kubelet's folder, of its own settings, or the usual one", async () => {
+        const endpoint = (command: string, yaml: string, conf = "") => {
+            sandbox().write("data/agent/etc/kubelet.conf.d/00-k3s-defaults.conf", conf);
+            return run("container_runtime_socket 7", { command: `/usr/local/bin/k3s agent${command}`, yaml });
+        };
+        const other = "container-runtime-endpoint: unix:///other.sock\n";
+        expect(await endpoint("", "")).to.equal("0 /run/k3s/containerd/containerd.sock");
+        expect(await endpoint("", other)).to.equal("0 /other.sock");
+        expect(await endpoint(" --container-runtime-endpoint /flag.sock", other)).to.equal("0 /flag.sock");
+        expect(await endpoint("", other, "containerRuntimeEndpoint: unix:///conf.sock\n")).to.equal("0 /conf.sock");
+    });
+
+    it("is not restarted while no server answers: the ones that it found, or the one that it was given", async () => {
+        const check = (given: Parameters<typeof run>[1], answers = "", environment = "A=b") => {
+            sandbox().write("proc/8/environ", `PATH=/bin\0${environment}\0`);
+            return run(`http_get() { [ "$1" = "https://${answers}/cacerts" ]; }; check_restart && echo passed`, given);
+        };
+        const refused = (servers: string) =>
+            new RegExp(
+                `^1 error: .*: no server of this agent answers \\(${servers}\\), so k3s-agent.service would not start`,
+            );
+        expect(await check({ command: "/usr/local/bin/k3s server" })).to.equal("0 passed");
+        expect(await check({ yaml: "server: https://a:6443\n" })).to.match(refused("a:6443"));
+        expect(await check({ yaml: "server: https://a:6443/\n" }, "a:6443")).to.equal("0 passed");
+        expect(await check({ command: "/usr/local/bin/k3s agent --server https://b:6443" })).to.match(
+            refused("b:6443"),
+        );
+        expect(await check({}, "", "K3S_URL=https://c:6443")).to.match(refused("c:6443"));
+        expect(await check({ distribution: "rke2" }, "", "RKE2_URL=https://d:9345")).to.match(refused("d:9345"));
+        expect(await check({})).to.match(/^0 warning: found no server of this agent.*\npassed$/);
+        sandbox().write(
+            "data/agent/etc/k3s-agent-load-balancer.json",
+            '{\n  "ServerURL": "https://a:6443",\n  "ServerAddresses": [\n    "1.2.3.4:6443",\n    "[::1]:6443"\n  ]\n}',
+        );
+        expect(await check({})).to.match(refused("a:6443 1\\.2\\.3\\.4:6443 \\[::1\\]:6443"));
+        expect(await check({}, "[::1]:6443")).to.equal("0 passed");
+    });
+
+    it("has its own cgroup driver: another one is refused, without a place to set it", async () => {
+        expect(await run("CGROUP_DRIVER=cgroupfs; require_own_driver cgroupfs")).to.equal("0");
+        const error = await run("CGROUP_DRIVER=systemd; require_own_driver cgroupfs");
+        expect(error).to.contain("the cgroup driver of this node is cgroupfs, not systemd, and k3s sets it");
+        expect(error).to.contain("k3s takes the driver from the way its service is started");
+        expect(error).to.contain("is not meant to get another one");
+    });
+});
