@@ -18,7 +18,7 @@ kind_prepare() {
         "-X github.com/containerd/containerd/v2/version.Version=VERSION" "no_btrfs no_devmapper no_zfs"
     CONTAINERD=$REPLY
     cached stand-in-k3s "a stand-in for k3s, with containerd and the kubelet (about 7 minutes)" "$LAB_HOME/stand-ins" -- make_k3s
-    STAND_IN=$REPLY
+    K3S_STAND_IN=$REPLY
 }
 make_k3s() { # FOLDER
     local kubernetes=k8s.io/component-base/version
@@ -36,7 +36,7 @@ kind_install() { # ROOT
     rm -r "$1/etc/systemd/system/"{kubelet.service,kubelet.service.d,multi-user.target.wants/kubelet.service} "$1/var/lib/kubelet/config.yaml"
     # The program unpacks this folder. It acts by the name by which it is started. [read]
     mkdir -p "$programs"
-    cp "$STAND_IN/k3s" "$CONTAINERD/containerd-shim-runc-v2" "$1/usr/sbin/runc" "$programs"
+    cp "$K3S_STAND_IN/k3s" "$CONTAINERD/containerd-shim-runc-v2" "$1/usr/sbin/runc" "$programs"
     rm "$1/usr/bin/kubelet" "$1/usr/sbin/runc" "$1/usr/bin/runc"
     for name in k3s-server k3s-agent containerd ctr; do ln -s k3s "$programs/$name"; done
     ln -s standin "$1$KIND_DATA/data/current"

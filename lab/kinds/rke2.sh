@@ -18,7 +18,7 @@ kind_prepare() {
         "-X github.com/containerd/containerd/v2/version.Version=VERSION" "no_btrfs no_devmapper no_zfs"
     CONTAINERD=$REPLY
     cached stand-in-rke2 "a stand-in for RKE2 (10 seconds)" "$LAB_HOME/stand-ins" -- make_rke2
-    STAND_IN=$REPLY
+    RKE2_STAND_IN=$REPLY
 }
 make_rke2() { CGO_ENABLED=0 nice go build -C "$LAB_HOME/stand-ins" -trimpath -buildvcs=false -o "$1/rke2" ./rke2; } # FOLDER
 
@@ -35,7 +35,7 @@ kind_install() { # ROOT
     cp "$CONTAINERD/"* "$1/usr/sbin/runc" "$programs"
     rm "$1/usr/sbin/runc" "$1/usr/bin/runc"
     ln -s "${programs#"$1$KIND_DATA/"}" "$1$KIND_DATA/bin"
-    cp "$STAND_IN/rke2" "$1/usr/local/bin"
+    cp "$RKE2_STAND_IN/rke2" "$1/usr/local/bin"
     install_unit "$1"
     version=$(module_version containerd github.com/containerd/containerd/v2)
     echo "${version#v}"

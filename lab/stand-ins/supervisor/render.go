@@ -138,7 +138,8 @@ func (n *Node) systemdCgroup() bool {
 	return os.Getenv("INVOCATION_ID") != "" && strings.Contains(string(controllers), "cpuset") && os.Getenv("LAB_CGROUP_DRIVER") != "cgroupfs"
 }
 
-// writeKubeletConfig writes one file of the folder at each start and leaves the others alone. [read]
+// writeKubeletConfig writes one file of the folder at each start and leaves the others alone. [read] It has the endpoint, which is
+// no flag any longer. [infer]
 func (n *Node) writeKubeletConfig() {
 	driver := "cgroupfs"
 	if n.systemdCgroup() {
@@ -155,6 +156,7 @@ authentication:
 authorization:
   mode: Webhook
 cgroupDriver: `+driver+`
+containerRuntimeEndpoint: unix://`+Socket+`
 healthzBindAddress: 127.0.0.1
 kind: KubeletConfiguration
 `); err != nil {

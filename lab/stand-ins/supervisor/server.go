@@ -16,7 +16,7 @@ import (
 )
 
 // waitForServer: an agent validates its token at a server before it starts containerd and the kubelet, in a loop of 2 s. [read]
-// It keeps the addresses of all servers in a file, and uses them at its next start. [read]
+// Its load balancer keeps the addresses of all servers in a file, and uses them at its next start; it can be disabled. [infer]
 func (n *Node) waitForServer() {
 	insecure := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for {
@@ -27,6 +27,9 @@ func (n *Node) waitForServer() {
 		}
 		log.Printf("level=error msg=\"failed to get CA certs: %v\"", err)
 		time.Sleep(2 * time.Second)
+	}
+	if n.NoLoadBalancer {
+		return
 	}
 	server, err := url.Parse(n.Server)
 	if err != nil {

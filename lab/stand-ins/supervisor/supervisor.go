@@ -34,6 +34,7 @@ type Node struct {
 	// Of the configuration file.
 	Server, NodeIP string
 	KubeletArgs    []string
+	NoLoadBalancer bool
 	// The release lacks the drop-in folders, as those before March 2026.
 	NoDropIns bool
 	// Lowering an OOM score is not allowed in the lab.
@@ -75,6 +76,7 @@ func (d Distribution) Run() {
 		log.Fatalf("level=fatal msg=%q", err)
 	}
 	n.startContainerd()
+	n.importImages()
 	go n.runKubelet()
 	notify()
 	select {}
@@ -107,6 +109,8 @@ func (d Distribution) read() *Node {
 			n.Data = value
 		case key == "server":
 			n.Server = value
+		case key == "disable-apiserver-lb":
+			n.NoLoadBalancer = value == "true"
 		case key == "node-ip":
 			n.NodeIP = value
 		case key == "kubelet-arg":
@@ -140,6 +144,22 @@ func (n *Node) startContainerd() {
 	log.Print("level=info msg=\"Containerd is now running\"")
 }
 
+// importImages imports the archives of a folder, at each start, before the kubelet: with large ones it starts minutes after
+// containerd. [infer]
+func (n *Node) importImages() {
+	archives, _ := filepath.Glob(n.path("images/*.tar"))
+	for _, archive := range archives {
+		log.Printf("level=info msg=\"Importing images from %s\"", archive)
+		program, err := exec.LookPath("ctr")
+		if err == nil {
+			err = n.child(program, "ctr", os.Stderr, "--address", Socket, "-n", "k8s.io", "images", "import", archive).Run()
+		}
+		if err != nil {
+			log.Printf("level=error msg=\"Unable to import %s: %v\"", archive, err)
+		}
+	}
+}
+
 func answers(socket string) bool {
 	connection, err := net.Dial("unix", socket)
 	if err == nil {
@@ -169,7 +189,6 @@ func KubeletChild(n *Node) error {
 func (n *Node) KubeletFlags() []string {
 	return append([]string{
 		"--config-dir=" + n.path("etc/kubelet.conf.d"),
-		"--container-runtime-endpoint=unix://" + Socket,
 		"--kubeconfig=" + n.path("kubelet.kubeconfig"),
 		"--node-ip=" + n.NodeIP,
 		"--root-dir=/var/lib/kubelet",
