@@ -36,7 +36,7 @@ do_activate() {
     step "health before the change"
     require_healthy_containerd
     gate_kubelet || fail "the kubelet is unhealthy; nothing was changed" \
-        "repair $KUBELET_UNIT (its log: journalctl -u $KUBELET_UNIT), then run pulumi again"
+        "repair $KUBELET_UNIT (its log: journalctl -u $KUBELET_UNIT$(and_log_files)), then run pulumi again"
 
     before=$(recorded_trees)
     find_handlers
@@ -190,7 +190,7 @@ change_node() {
         restart_and_check "$KUBELET_UNIT" "the kubelet" gate_kubelet restarted
     elif [ -n "$restart_containerd" ] && [ -n "$KUBELET_PID" ]; then
         gate_kubelet || fail "the kubelet is unhealthy after the restart of containerd; rolling back" \
-            "fix what its log names (journalctl -u $KUBELET_UNIT), then run pulumi again"
+            "fix what its log names (journalctl -u $KUBELET_UNIT$(and_log_files)), then run pulumi again"
         say "the kubelet is healthy"
     fi
     prove "$1"

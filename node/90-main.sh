@@ -18,7 +18,7 @@ leave() {
             remove_boot_unit
             say "rolled back; containerd and the kubelet are healthy"
         else
-            say "warning: rolled back, but containerd or the kubelet is still unhealthy: repair it (journalctl -u $CONTAINERD_UNIT -u $KUBELET_UNIT), then run pulumi again"
+            say "warning: rolled back, but containerd or the kubelet is still unhealthy: repair it (journalctl -u $CONTAINERD_UNIT -u $KUBELET_UNIT$(and_log_files)), then run pulumi again"
         fi
     fi
     rm -rf "$WORK_DIR"

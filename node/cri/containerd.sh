@@ -46,7 +46,7 @@ find_containerd() {
         CONTAINERD_SOCKET=$(recorded CONTAINERD_SOCKET)
     fi
     if may_rest && within 10 containerd_settled && ! containerd_listens; then
-        CONTAINERD_PID="" CONTAINERD=$(recorded CONTAINERD) CONTAINERD_UNIT=$(recorded CONTAINERD_UNIT)
+        CONTAINERD_PID="" CONTAINERD=$(installed "$(recorded CONTAINERD)") CONTAINERD_UNIT=$(recorded CONTAINERD_UNIT)
         CONTAINERD_CONFIG=$(recorded CONTAINERD_CONFIG) CONTAINERD_VERSION=$(recorded CONTAINERD_VERSION)
         CONTAINERD_TEMPLATES=$(recorded CONTAINERD_TEMPLATES)
     else
@@ -574,8 +574,10 @@ editable_config() {
         echo "$CONTAINERD_CONFIG"
     elif [ -n "$IMPORTED" ]; then
         echo "$IMPORTED/*.toml"
-    else
+    elif [ -f "$TEMPLATE" ] && ! is_managed "$TEMPLATE"; then
         echo "$TEMPLATE"
+    else
+        printf '%s (a new one must include the built-in one: {{ template "base" . }})\n' "$TEMPLATE"
     fi
 }
 
@@ -707,7 +709,7 @@ require_cri() {
 require_healthy_containerd() {
     require_cri
     gate_containerd || fail "containerd's CRI does not answer; nothing was changed" \
-        "repair $CONTAINERD_UNIT (its log: journalctl -u $CONTAINERD_UNIT), then run pulumi again"
+        "repair $CONTAINERD_UNIT (its log: journalctl -u $CONTAINERD_UNIT$(and_log_files)), then run pulumi again"
 }
 
 # importing TABLE: the last imported file with a table whose name contains TABLE, for errors.
@@ -812,10 +814,11 @@ require_driver() {
 # prove_containerd: containerd serves the runtime and the driver that were requested. Its configuration is read after its
 # restart; crictl shows the one that it runs with.
 prove_containerd() {
-    local running="in the running containerd" info="$WORK_DIR/cri" handler snapshotter pattern
+    local running="in the running containerd" info="$WORK_DIR/cri" crictl="${CONTAINERD%/*}/crictl" handler snapshotter pattern
     require_handlers "$WORK_DIR/dump.now" "$running"
     require_driver "$WORK_DIR/dump.now" "$running"
-    if ! have crictl || ! timeout 20 crictl -r "unix://$CONTAINERD_SOCKET" info >"$info" 2>/dev/null || ! grep -q '"runtimes"' "$info"; then
+    [ -x "$crictl" ] || crictl=crictl
+    if ! have "$crictl" || ! timeout 20 "$crictl" -r "unix://$CONTAINERD_SOCKET" info >"$info" 2>/dev/null || ! grep -q '"runtimes"' "$info"; then
         return 0
     fi
     for handler in $OWN_HANDLERS; do
@@ -1060,7 +1063,7 @@ dumped_driver() {
 
 # explain_debug: Kata's Go shim writes its debug logs only if containerd writes its own.
 explain_debug() {
-    local level handler go=""
+    local level handler place go=""
     for handler in $REQUESTED; do
         case $(given "$handler" debug)$(given "$handler" shim-path) in true*runtime-rs*) ;; true*) go="${go:+$go }$handler" ;; esac
     done
@@ -1068,7 +1071,10 @@ explain_debug() {
     level=$(flag "$(listener "$CONTAINERD_SOCKET")" -l --log-level)
     case ${level:-$(toml_get "$WORK_DIR/dump" debug level)} in
         debug | trace) ;;
-        *) say "debug logs of the Go shim ($go) appear only if containerd logs at that level: set level = \"debug\" in the table [debug] of $(editable_config)" ;;
+        *)
+            place=$(fact debug_place)
+            say "debug logs of the Go shim ($go) appear only if containerd logs at that level: set ${place:-level = \"debug\" in the table [debug] of $CONTAINERD_CONFIG}"
+            ;;
     esac
 }
 

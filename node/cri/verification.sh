@@ -53,10 +53,11 @@ verify_handler() { # HANDLER IMAGE ROLLING_BACK
     version=$(given "$1" version)
     say "booting a guest with the handler $1 and a test container ($2)"
     since=$(date '+%Y-%m-%d %H:%M:%S')
+    mark_logs
     snapshotter_of "$1" >"$STATE_DIR/verification"
     flush "$STATE_DIR/verification"
     if ! boot_guest "$1" "$2" "$(cat "$STATE_DIR/verification")"; then
-        words="$(grep -v level=warning "$WORK_DIR/ctr.err" | tail -n 5 | excerpt)$3$NEWLINE$(log_excerpt "$CONTAINERD_UNIT" "$since")"
+        words="$(grep -v level=warning "$WORK_DIR/ctr.err" | tail -n 5 | excerpt)$3$NEWLINE$(log_excerpt "$CONTAINERD_UNIT" "$since"; embedded_logs)"
         end_guest || :
         fail "Kata Containers $version could not boot a guest with the handler $1: $words" \
             "fix the cause that the lines above name, then run pulumi again; or set rollout.verify to false to install without this check"

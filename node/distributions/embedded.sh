@@ -15,6 +15,15 @@ fact() {
 data_folder() { readlink "/proc/$1/exe" | sed -n 's,/data/[^/]*/bin/[^/]*$,,p'; }
 embedded_data() { printf '%s\n' "${CONTAINERD_TEMPLATES%/agent/etc/containerd}"; }
 
+# installed PROGRAM: its path in the release that is there now, if an upgrade has removed the one of PROGRAM.
+# shellcheck disable=SC2012,SC2046 # the paths have no spaces
+installed() {
+    local data
+    data=$(printf '%s\n' "$1" | sed -n 's,/data/[^/]*/bin/[^/]*$,,p')
+    if [ ! -x "$1" ] && [ -n "$data" ]; then set -- $(ls -t "$data"/data/*/bin/"${1##*/}" 2>/dev/null) "$1"; fi
+    printf '%s\n' "$1"
+}
+
 # embedded_setting UNIT PATTERN: the last value behind that pattern in the settings of the distribution: its files and then, as
 # lines of such a file, the flags in the command line of UNIT, whose process hides them.
 embedded_setting() {
@@ -35,11 +44,15 @@ embedded_flags() { # UNIT
 }
 # embedded_entry UNIT NAME: an entry at the top level of these settings.
 embedded_entry() { embedded_setting "$1" "^$2:[[:space:]\"']*"; }
+# embedded_is_node UNIT: a server can run without containerd and the kubelet.
+embedded_is_node() { [ "$(embedded_entry "$1" disable-agent)" != true ]; }
 
 # The place where both set the driver, or rather what they go by.
 embedded_driver_place() {
     echo "the way its service is started, for containerd and the kubelet as a pair (systemd under systemd with the cgroup controller cpuset, otherwise cgroupfs), and is not meant to get another one"
 }
+# The way to set containerd's log level without a template, if its configuration is rendered.
+embedded_debug_place() { if [ -n "$CONTAINERD_TEMPLATES" ]; then echo "CONTAINERD_LOG_LEVEL=debug in the environment of $CONTAINERD_UNIT (systemctl edit $CONTAINERD_UNIT)"; fi; }
 # require_own_driver DRIVER: the distribution sets the driver, so it can be requested only if it is in force.
 require_own_driver() {
     [ "${CGROUP_DRIVER:-$1}" = "$1" ] || fail "the cgroup driver of this node is $1, not $CGROUP_DRIVER, and $DISTRIBUTION sets it" \
@@ -50,13 +63,29 @@ require_own_driver() {
 # minutes, before it starts the kubelet.
 kubelet_limit() { if [ "$KUBELET_UNIT" = "$CONTAINERD_UNIT" ]; then time_limit "$KUBELET_UNIT"; else echo 60; fi; }
 
-# embedded_logs: the last errors of a containerd and a kubelet that do not log to the journal.
-embedded_logs() {
-    local file data
+# embedded_log_files: the logs of a containerd and a kubelet that do not log to the journal.
+embedded_log_files() {
+    local data file
     [ -n "$CONTAINERD_TEMPLATES" ] || return 0
     data=$(embedded_data)
     for file in "$data/agent/containerd/containerd.log" "$data/agent/logs/kubelet.log"; do
-        grep -hE '^containerd: |level=(error|fatal|panic)|^[EF][0-9]' "$file" 2>/dev/null | tail -n 4 | excerpt | sed 's/^/  | /' || :
+        if [ -f "$file" ]; then echo "$file"; fi
+    done
+}
+# and_log_files: these, behind the command for the journal.
+and_log_files() { embedded_log_files | sed 's/^/ and /' | tr -d '\n'; }
+# mark_logs: embedded_logs shows what is logged from now on.
+mark_logs() {
+    local file
+    embedded_log_files | while IFS= read -r file; do wc -c <"$file" >"$WORK_DIR/${file##*/}.size"; done
+}
+# embedded_logs: the last errors in these logs. A log that became smaller is a new file.
+embedded_logs() {
+    local file size
+    embedded_log_files | while IFS= read -r file; do
+        size=$(cat "$WORK_DIR/${file##*/}.size" 2>/dev/null) || size=0
+        [ "$(wc -c <"$file")" -ge "$size" ] || size=0
+        tail -c +$((size + 1)) "$file" | grep -E '^containerd: |level=(error|fatal|panic)|^[EF][0-9]' | tail -n 4 | excerpt | sed 's/^/  | /' || :
     done
 }
 
@@ -67,12 +96,13 @@ http_get() { if have curl; then curl -fsSk --noproxy '*' -m 5 "$1"; else wget -q
 # again until one answers.
 check_restart() {
     local main address servers
+    mark_logs
     [ -n "$CONTAINERD_TEMPLATES" ] || return 0
     main=$(systemctl show -p MainPID --value "$KUBELET_UNIT")
     case $(tr '\000' ' ' <"/proc/$main/cmdline") in *" agent "* | *" agent") ;; *) return 0 ;; esac
     servers=$(known_servers | unique)
     if [ -z "$servers" ]; then
-        say "warning: found no server of this agent, so none is asked; until one answers, $KUBELET_UNIT does not start containerd again after its restart"
+        say "warning: found no address of a server of this agent; if no server answers, $KUBELET_UNIT does not start containerd again after its restart"
         return
     fi
     for address in $servers; do

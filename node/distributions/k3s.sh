@@ -7,6 +7,8 @@ k3s_kubelet_names() { echo 'k3s-(server|agent)'; }
 # The release from which on a template can include the built-in one.
 k3s_base_template() { echo 1.28; }
 k3s_driver_place() { embedded_driver_place; }
+k3s_debug_place() { embedded_debug_place; }
+k3s_is_node() { [ -z "$1" ] || embedded_is_node "$(unit_of "$1")"; } # PID
 
 # The kubelet has no command line of its own, and k3s hides the one that it has.
 k3s_kubelet_flag() { # PID NAME...

@@ -16,6 +16,10 @@ kubeadm_containerd() { echo "$2"; } # PID PROGRAM
 kubeadm_base_template() { :; }
 # The place where the distribution sets the cgroup driver. If it does not, this package can.
 kubeadm_driver_place() { :; }
+# The place where the distribution sets containerd's log level, if not in containerd's configuration.
+kubeadm_debug_place() { :; }
+# Whether a machine of the distribution is a node.
+kubeadm_is_node() { :; } # PID
 
 # Any user can run a process of that name.
 kubelet_pid() {

@@ -1,7 +1,7 @@
 // Configurations of containerd as tools and people leave them, planned, applied and removed; the real containerd tells how
 // it understands the result. These tests need the programs that the lab has built.
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -701,16 +701,20 @@ inEveryShell("containerd", (sandbox) => {
     it("proves the change from what CRI reports, if crictl is installed", async () => {
         const cri = (config: string, driver: boolean, snapshotter = "") =>
             JSON.stringify({ config: { containerd: { runtimes: { runc: { options: { SystemdCgroup: driver } }, k: { options: { ConfigPath: config }, baseRuntimeSpec: "", snapshotter }, z: { options: {}, snapshotter: "native" } } } } }, null, 2); // biome-ignore format: one line
-        const prove = async (info: string, grouped = "") => {
+        const prove = async (info: string, grouped = "", bin = "/usr/bin") => {
             sandbox().write("info", info);
             return sandbox().run(
-                `require_handlers() { :; }; require_driver() { :; }; have() { :; }; timeout() { shift 4; cat info; }
-                CONTAINERD_SOCKET=/x CONTAINERD_UNIT=u CONTAINERD_CONFIG=/c OWN_HANDLERS=kata CGROUP_DRIVER=systemd GROUPED="${grouped}"
+                `require_handlers() { :; }; require_driver() { :; }; have() { :; }; timeout() { echo "$2" >asked; cat info; }
+                CONTAINERD=${bin}/containerd CONTAINERD_SOCKET=/x CONTAINERD_UNIT=u CONTAINERD_CONFIG=/c OWN_HANDLERS=kata CGROUP_DRIVER=systemd GROUPED="${grouped}"
                 prove_containerd`,
             );
         };
         expect(await prove(cri("/etc/kata-containers/kata/configuration.toml", true))).to.include({ status: 0 });
-        expect(await prove("{}")).to.include({ status: 0 });
+        expect(readFileSync(sandbox().path("asked"), "utf8")).to.equal("crictl\n");
+        const own = sandbox().write("bin/crictl", "");
+        chmodSync(own, 0o755);
+        expect(await prove("{}", "", sandbox().path("bin"))).to.include({ status: 0 });
+        expect(readFileSync(sandbox().path("asked"), "utf8")).to.equal(`${own}\n`);
         expect((await prove(cri("/other", true))).stderr).to.contain(
             "the CRI of the running containerd has no runtime with /etc/kata-containers/kata/configuration.toml",
         );

@@ -70,13 +70,62 @@ inEveryShell("the service of k3s and RKE2", (sandbox) => {
         );
         expect(await check({}, "", "K3S_URL=https://c:6443")).to.match(refused("c:6443"));
         expect(await check({ distribution: "rke2" }, "", "RKE2_URL=https://d:9345")).to.match(refused("d:9345"));
-        expect(await check({})).to.match(/^0 warning: found no server of this agent.*\npassed$/);
+        expect(await check({})).to.match(/^0 warning: found no address of a server of this agent.*\npassed$/);
         sandbox().write(
             "data/agent/etc/k3s-agent-load-balancer.json",
             '{\n  "ServerURL": "https://a:6443",\n  "ServerAddresses": [\n    "1.2.3.4:6443",\n    "[::1]:6443"\n  ]\n}',
         );
         expect(await check({})).to.match(refused("a:6443 1\\.2\\.3\\.4:6443 \\[::1\\]:6443"));
         expect(await check({}, "[::1]:6443")).to.equal("0 passed");
+    });
+
+    it("logs to files of its own, of which errors show what is new", async () => {
+        const log = "data/agent/containerd/containerd.log";
+        expect(await run("and_log_files")).to.equal("0");
+        sandbox().write(log, 'time="1" level=error msg=old\n');
+        expect(await run("and_log_files")).to.equal(`0  and ${sandbox().path(log)}`);
+        expect(await run("embedded_logs")).to.equal('0   | time="1" level=error msg=old');
+        const since = (then: string) => run(`mark_logs; ${then}; embedded_logs`);
+        expect(await since(":")).to.equal("0");
+        const more = "printf 'level=info msg=x\\ncontainerd: bad\\n'";
+        expect(await since(`${more} >>${log}`)).to.equal("0   | containerd: bad");
+        expect(await since(`${more} >${log}`)).to.equal("0   | containerd: bad");
+        expect(await run("CONTAINERD_TEMPLATES=''; mark_logs; embedded_logs; and_log_files")).to.equal("0");
+    });
+
+    it("says in its environment that containerd logs at the level debug", async () => {
+        const given =
+            "REQUESTED=kata-qemu; given() { if [ $2 = debug ]; then echo true; fi; }; listener() { echo 7; }; : >$WORK_DIR/dump;";
+        expect(await run(`${given} explain_debug`)).to.contain(
+            "at that level: set CONTAINERD_LOG_LEVEL=debug in the environment of k3s-agent.service (systemctl edit k3s-agent.service)",
+        );
+        expect(await run(`${given} CONTAINERD_TEMPLATES='' CONTAINERD_CONFIG=/c; explain_debug`)).to.contain(
+            'at that level: set level = "debug" in the table [debug] of /c',
+        );
+    });
+
+    it("is no node if it is a server without an agent", async () => {
+        for (const distribution of ["k3s", "rke2"]) {
+            const given = { command: "/usr/local/bin/k3s server", distribution };
+            const check = "ACTION=activate; systemctl() { :; }; require_distribution";
+            expect(await run(check, given)).to.equal("0");
+            expect(await run(check, { ...given, yaml: "disable-agent: true\n" })).to.contain(
+                `this server of ${distribution} runs without an agent (disable-agent), so it is not a node`,
+            );
+        }
+        const flag = { command: "/usr/local/bin/k3s server --disable-agent" };
+        expect(await run("fact is_node 7", flag)).to.equal("1");
+        expect(await run("fact is_node ''", flag)).to.equal("0");
+    });
+
+    it("is found in the folder of another release, if an upgrade has removed the one that was recorded", async () => {
+        const program = (release: string) => sandbox().path(`data/data/${release}/bin/containerd`);
+        expect(await run(`installed ${program("a")}`)).to.equal(`0 ${program("a")}`);
+        sandbox().write("data/data/b/bin/containerd", "");
+        expect(await run(`installed ${program("a")}`)).to.equal(`0 ${program("b")}`);
+        sandbox().write("data/data/a/bin/containerd", "");
+        expect(await run(`chmod +x ${program("a")}; installed ${program("a")}`)).to.equal(`0 ${program("a")}`);
+        expect(await run("installed /usr/bin/gone")).to.equal("0 /usr/bin/gone");
     });
 
     it("has its own cgroup driver: another one is refused, without a place to set it", async () => {

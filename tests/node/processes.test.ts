@@ -357,7 +357,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
     describe("of a distribution that starts both itself", () => {
         const facts = async (units: object) => {
             const { stdout, stderr } = await run(
-                `embedded_files() { cat k3s.yaml; }
+                `embedded_files() { cat k3s.yaml 2>/dev/null || :; }
                 find_containerd
                 echo "$DISTRIBUTION: $KUBELET_PID $KUBELET_UNIT, $CONTAINERD_VERSION of $CONTAINERD_UNIT"
                 echo "$CONTAINERD"; echo "$CTR"; echo "$CONTAINERD_CONFIG"; echo "$CONTAINERD_TEMPLATES"
