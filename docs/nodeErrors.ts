@@ -67,7 +67,8 @@ class NodeProgram {
             } else if (word.startsWith("$(", i) || word.startsWith("${", i)) {
                 const end = skip(word, i + 2, word[i + 1] === "(" ? ")" : "}");
                 const inside = word.slice(i + 2, end - 1);
-                out += word[i + 1] === "(" ? this.output(inside, within) : this.expansion(inside, within);
+                const value = word[i + 1] === "(" ? this.output(inside, within) : this.expansion(inside, within);
+                out += out.endsWith("*") && value.startsWith("*") ? "…" : value;
                 i = end - 1;
             } else if (variable) {
                 const value = this.variable(variable.slice(1), within);
