@@ -21,13 +21,22 @@ kubeadm_debug_place() { :; }
 # Whether a machine of the distribution is a node.
 kubeadm_is_node() { :; } # PID
 
-# Any user can run a process of that name.
+# Any user can run a process of that name, and a node of another distribution can have the kubelet.service of an earlier one.
 kubelet_pid() {
-    local pid
-    for pid in $(kubelet_main_pid) \
-        $(grep -lxE "$(fact kubelet_names)" /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n); do
-        if is_system_process "$pid" && [ -n "$(unit_of "$pid")" ]; then printf '%s' "$pid" && return; fi
+    local pid unit
+    for pid in $(kubelet_candidates); do
+        if ! is_system_process "$pid"; then continue; fi
+        unit=$(unit_of "$pid")
+        case $unit:${DISTRIBUTION:-$USUAL_DISTRIBUTION} in
+            "kubelet.service:$USUAL_DISTRIBUTION") ;;
+            :* | kubelet.service:*) continue ;;
+        esac
+        printf '%s' "$pid" && return
     done
+}
+kubelet_candidates() {
+    kubelet_main_pid
+    grep -lxE "$(fact kubelet_names)" /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n
 }
 
 # kubelet_version: that of Kubernetes.

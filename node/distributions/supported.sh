@@ -1,19 +1,26 @@
 # The distribution of this node, and its kubelet, from which everything else is found.
 
 # find_distribution: sets DISTRIBUTION, unless it was requested. A kubelet.service that runs counts more than the service of
-# another distribution.
+# another distribution, and one that only fails again and again counts less.
 find_distribution() {
     local pid name
     [ -z "$DISTRIBUTION" ] || return 0
     case ${ACTION:-} in stage | activate) ;; *) DISTRIBUTION=$(recorded DISTRIBUTION) ;; esac
     if [ -n "$DISTRIBUTION" ]; then return; fi
     DISTRIBUTION=$USUAL_DISTRIBUTION
-    pid=$(kubelet_pid)
-    if [ -n "$pid" ] && [ "$(unit_of "$pid")" = kubelet.service ]; then return; fi
     # shellcheck disable=SC2153 # not DISTRIBUTION
     for name in $DISTRIBUTIONS; do
-        if "detect_$name"; then DISTRIBUTION=$name && return; fi
+        if ! "detect_$name"; then continue; fi
+        pid=$(kubelet_pid)
+        if [ -z "$pid" ] || [ "$(unit_of "$pid")" != kubelet.service ] || ! stays "$pid"; then DISTRIBUTION=$name; fi
+        return
     done
+}
+# stays PID: the kubelet.service with that process has not failed since it was started, or does not fail within some seconds.
+stays() {
+    [ "$(systemctl show -p NRestarts --value kubelet.service 2>/dev/null)" = 0 ] && return
+    sleep 5
+    [ "$(kubelet_main_pid)" = "$1" ]
 }
 # require_distribution: refuses a node of another one, naming what was found.
 require_distribution() {
@@ -54,9 +61,10 @@ find_kubelet() {
     if [ "$ACTION" = deactivate ] && [ ! -e "$KUBELET_CONFIG" ]; then KUBELET_CONFIG=""; fi
 }
 find_running_kubelet() {
+    local pid
     if ! kubelet_runs; then
         if ! within 15 kubelet_runs; then
-            refuse_own_mounts "$(kubelet_main_pid)"
+            for pid in $(kubelet_candidates); do refuse_own_mounts "$pid"; done
             fail "the kubelet is not running on this node" "start it ($(fact start_command)), or remove this node from \`nodes\`"
         fi
     fi

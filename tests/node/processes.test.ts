@@ -354,6 +354,32 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         expect(await found({ "k3s*.service": {} })).to.equal(usualFound);
     });
 
+    it("takes the distribution that runs instead of a kubelet.service that fails again and again", async () => {
+        const kubelet = { main: 30, restarts: 7 };
+        const distribution = async (units: object, requested = "") => {
+            const { stdout } = await run(
+                `sleep() { rm -f after; }
+                kubelet_main_pid() { if [ -e after ]; then echo 30; else echo 31; fi; }
+                : >after
+                DISTRIBUTION=${requested}; find_distribution; echo "$DISTRIBUTION $(kubelet_pid)"`,
+                units,
+            );
+            return stdout.trim();
+        };
+        machine.add(30, { name: "kubelet" });
+        machine.add(40, { name: "k3s-agent" });
+        expect(await distribution({ "kubelet.service": kubelet, "k3s*.service": {} })).to.equal("k3s 40");
+        expect(await distribution({ "kubelet.service": kubelet }, "k3s")).to.equal("k3s 40");
+        expect(await distribution({ "kubelet.service": { main: 30 }, "k3s*.service": {} })).to.equal("kubeadm 30");
+        machine.add(50, { name: "kubelet", cgroup: "/system.slice/rke2-agent.service" });
+        expect(await distribution({ "kubelet.service": kubelet, "rke2-*.service": {} })).to.equal("rke2 50");
+        const { stdout } = await run("sleep() { :; }; find_distribution; echo $DISTRIBUTION", {
+            "kubelet.service": kubelet,
+            "k3s*.service": {},
+        });
+        expect(stdout).to.equal("kubeadm\n");
+    });
+
     describe("of a distribution that starts both itself", () => {
         const facts = async (units: object) => {
             const { stdout, stderr } = await run(
@@ -443,6 +469,12 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         execFileSync("rm", ["-r", sandbox().path("proc/30"), sandbox().path("proc/40")]);
         await usual({}, { other: ["mnt"] });
         await refused("containerd.service runs in a mount namespace of its own", "PrivateMounts, PrivateTmp");
+        execFileSync("rm", ["-r", sandbox().path("proc/30")]);
+        machine.add(50, { name: "k3s-agent", other: ["mnt"] });
+        await refused("k3s-agent.service runs in a mount namespace of its own", "systemctl cat k3s-agent.service", {
+            "k3s*.service": {},
+            "kubelet.service": { state: "inactive" },
+        });
         expect(machine.ran).to.equal(false);
     });
 
