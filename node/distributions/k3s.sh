@@ -17,10 +17,41 @@ k3s_kubelet_flag() { # PID NAME...
     case $2 in
         --kubeconfig) value=$data/agent/kubelet.kubeconfig ;;
         --config-dir) if [ -d "$data/agent/etc/kubelet.conf.d" ]; then value=$data/agent/etc/kubelet.conf.d; fi ;;
-        # An entry of the list kubelet-arg.
-        *) value=$(embedded_setting "$(unit_of "$1")" "^[^#]*[[:space:]\"'[,-]${2#--}=") ;;
+        *) value=$(k3s_kubelet_arguments "$(unit_of "$1")" | sed -n "s/^${2#--}=//p" | tail -n 1) ;;
     esac
     printf '%s\n' "$value"
+}
+# k3s_kubelet_arguments UNIT: the entries of the list kubelet-arg, one per line. Those in the command line replace those in the
+# files, and a file replaces those of earlier ones, unless its key ends in a plus.
+k3s_kubelet_arguments() {
+    local flags
+    flags=$(embedded_flags "$1" | sed -n 's/^kubelet-arg:/kubelet-arg+:/p')
+    { if [ -n "$flags" ]; then printf '%s\n' "$flags"; else embedded_files; fi; } | awk '
+        # Each line at the top level, except the entries of a list, begins with a key.
+        /^[^ \t#-]/ {
+            key = $0
+            sub(/[ \t]*:.*/, "", key)
+            gsub(/["\047]/, "", key)
+            if (key == "kubelet-arg") n = 0
+            sub(/^[^:]*:/, "")
+            flow = /^[ \t]*\[/
+        }
+        key !~ /^kubelet-arg[+]?$/ || /^[ \t]*#/ { next }
+        {
+            sub(/[ \t]#[^"\047]*$/, "")
+            sub(/^[ \t]*-[ \t]+/, "")
+            while (match($0, flow ? "\"[^\"]*\"|\047[^\047]*\047|[^][,\"\047 \t\r][^],\r]*" : "[^ \t\r].*")) {
+                entry[++n] = substr($0, RSTART, RLENGTH)
+                $0 = substr($0, RSTART + RLENGTH)
+            }
+        }
+        END {
+            for (i = 1; i <= n; i++) {
+                sub(/^["\047]?-*/, "", entry[i])
+                sub(/["\047]?[ \t\r]*$/, "", entry[i])
+                print entry[i]
+            }
+        }'
 }
 k3s_endpoint() { # PID
     local endpoint

@@ -39,6 +39,30 @@ inEveryShell("the service of k3s and RKE2", (sandbox) => {
             run("fact kubelet_flag 7 --healthz-port", { command: `/usr/local/bin/k3s agent${command}`, yaml });
         expect(await flag("", "kubelet-arg:\n- healthz-port=1\n")).to.equal("0 1");
         expect(await flag(" --kubelet-arg=v=2 --kubelet-arg healthz-port=2", "")).to.equal("0 2");
+        expect(await flag(" --kubelet-arg=v=2", "kubelet-arg: [healthz-port=1]\n")).to.equal("0");
+    });
+
+    it("takes only the entries of kubelet-arg for flags of the kubelet", async () => {
+        const entries = async (yaml: string, command = "/usr/local/bin/k3s agent") =>
+            (await run("k3s_kubelet_arguments k3s-agent.service", { command, yaml })).replace("0 ", "").split("\n");
+        const others = `kube-proxy-arg: ["healthz-bind-address=0.0.0.0:10256"]\nkube-scheduler-arg: config=/s\n
+kube-apiserver-arg:\n  - authentication-config=/a\n# kubelet-arg: [x=1]\n`;
+        expect(await entries(others)).to.deep.equal(["0"]);
+        expect(
+            await entries(`kubelet-arg:\n  # one\n  - "feature-gates=A=true,B=false"\n  - --v=2 # two\n${others}`),
+        ).to.deep.equal(["feature-gates=A=true,B=false", "v=2"]);
+        expect(
+            await entries(`"kubelet-arg": ["feature-gates=A=true,B=false", 'v=2',\n  config=/c ] # three\n${others}`),
+        ).to.deep.equal(["feature-gates=A=true,B=false", "v=2", "config=/c"]);
+        expect(await entries("kubelet-arg: 'v=1,2'\r\n")).to.deep.equal(["v=1,2"]);
+        expect(await entries("kubelet-arg:\n- v=1\nkubelet-arg+:\n- v=2\n")).to.deep.equal(["v=1", "v=2"]);
+        expect(await entries("kubelet-arg:\n- v=1\nkubelet-arg:\n- a=2\n")).to.deep.equal(["a=2"]);
+        expect(
+            await entries(
+                "kubelet-arg: [a=1]",
+                "/usr/local/bin/k3s server --kube-scheduler-arg=config=/s --kubelet-arg=feature-gates=A=true,B=false",
+            ),
+        ).to.deep.equal(["feature-gates=A=true,B=false"]);
     });
 
     it("has the endpoint of the kubelet's folder, of its own settings, or the usual one", async () => {
