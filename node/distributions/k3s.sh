@@ -19,6 +19,10 @@ k3s_kubelet_flag() { # PID NAME...
         --config-dir) if [ -d "$data/agent/etc/kubelet.conf.d" ]; then value=$data/agent/etc/kubelet.conf.d; fi ;;
         *) value=$(k3s_kubelet_arguments "$(unit_of "$1")" | sed -n "s/^${2#--}=//p" | tail -n 1) ;;
     esac
+    if [ "$2" = --hostname-override ] && [ -z "$value" ]; then
+        value=$(embedded_entry "$(unit_of "$1")" node-name)
+        [ -n "$value" ] || value=$(k3s_variable "$1" K3S_NODE_NAME)
+    fi
     printf '%s\n' "$value"
 }
 # k3s_kubelet_arguments UNIT: the entries of the list kubelet-arg, one per line. Those in the command line replace those in the
@@ -53,9 +57,16 @@ k3s_kubelet_arguments() {
             }
         }'
 }
+# k3s_variable PID NAME: in the environment of that process or a child, because it may have overwritten its own.
+k3s_variable() {
+    # shellcheck disable=SC2046 # a list
+    cat "/proc/$1/environ" $(grep -lsx "PPid:$TAB$1" /proc/[0-9]*/status | sed 's/status$/environ/') 2>/dev/null |
+        tr '\000' '\n' | sed -n "s/^$2=//p" | head -n 1
+}
 k3s_endpoint() { # PID
     local endpoint
     endpoint=$(embedded_entry "$(unit_of "$1")" container-runtime-endpoint)
+    if [ "$(embedded_entry "$(unit_of "$1")" docker)" = true ]; then endpoint=unix:///run/k3s/cri-dockerd/cri-dockerd.sock; fi
     printf '%s\n' "${endpoint:-/run/k3s/containerd/containerd.sock}"
 }
 

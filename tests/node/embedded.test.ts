@@ -75,6 +75,23 @@ kube-apiserver-arg:\n  - authentication-config=/a\n# kubelet-arg: [x=1]\n`;
         expect(await endpoint("", other)).to.equal("0 /other.sock");
         expect(await endpoint(" --container-runtime-endpoint /flag.sock", other)).to.equal("0 /flag.sock");
         expect(await endpoint("", other, "containerRuntimeEndpoint: unix:///conf.sock\n")).to.equal("0 /conf.sock");
+        for (const docker of ["docker: true\n", `${other}docker: "true"\n`])
+            expect(await endpoint("", docker)).to.equal("0 /run/k3s/cri-dockerd/cri-dockerd.sock");
+        expect(await endpoint(" --docker", "")).to.equal("0 /run/k3s/cri-dockerd/cri-dockerd.sock");
+        expect(await endpoint("", "docker: false\n")).to.equal("0 /run/k3s/containerd/containerd.sock");
+    });
+
+    it("has the name of the node in its arguments for the kubelet, its settings or its environment", async () => {
+        const name = async (yaml: string, environment = "A=b") => {
+            sandbox().write("proc/7/environ", "overwritten");
+            sandbox().write("proc/8/environ", `PATH=/bin\0${environment}\0`);
+            sandbox().write("proc/8/status", "Name:\tcontainerd\nPPid:\t7\n");
+            return run("openssl() { return 127; }; uname() { echo machine; }; kubelet_node_name", { yaml });
+        };
+        expect(await name("")).to.equal("0 machine");
+        expect(await name("", "K3S_NODE_NAME=Worker-1")).to.equal("0 worker-1");
+        expect(await name("node-name: worker-2\n", "K3S_NODE_NAME=worker-1")).to.equal("0 worker-2");
+        expect(await name("node-name: a\nkubelet-arg: [hostname-override=worker-3]\n")).to.equal("0 worker-3");
     });
 
     it("is not restarted while no server answers: the ones that it found, or the one that it was given", async () => {
