@@ -63,6 +63,8 @@ carry_out_plan() {
     # Paths are added to the list of managed paths before the change and removed after it, so that the list is never incomplete.
     add_lines "$STATE_DIR/managed" <"$WORK_DIR/managed"
     while IFS="$TAB" read -r kind path argument; do
+        # The target of somebody else's link is edited, and the link is kept.
+        if [ "$kind" = file ] && [ -L "$path" ] && ! is_managed "$path"; then path=$(readlink -f "$path"); fi
         new=$(temporary "$path")
         make_folder "${path%/*}"
         if [ "$kind" = move ]; then note "$path" "$argument"; else note "$path"; fi

@@ -1,7 +1,16 @@
 // Distributions that render containerd's configuration from templates. A function of these tests renders as they do at each start;
 // the real containerd tells how it understands the result. These tests need the programs that the lab has built.
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import {
+    existsSync,
+    lstatSync,
+    mkdirSync,
+    readdirSync,
+    readFileSync,
+    readlinkSync,
+    rmSync,
+    symlinkSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -260,6 +269,32 @@ ${old(builtIn)}BASE
         const written = await activated("2.3.7", "v3-with-imports");
         expect(written["config-v3.toml.d/kata-deploy.toml"]).to.contain("#kata-containers:disabled#");
         expect(files()).to.deep.equal({ "config-v3.toml.d/kata-deploy.toml": other });
+    });
+
+    it("edits the target of a template or drop-in file that is a link, keeps the link, and restores the target in a rollback", async () => {
+        const mine = `${base}\n`;
+        const other = kata(v3) + kata(v3, "mine");
+        const target = sandbox().write("mine/template", mine);
+        const drop = sandbox().write("mine/drop-in", other);
+        const text = (file: string) => readFileSync(file, "utf8");
+        for (const [builtIn, link, file, before] of [
+            ["v3", "etc/config-v3.toml.tmpl", target, mine],
+            ["v3-with-imports", "etc/config-v3.toml.d/kata-deploy.toml", drop, other],
+        ] as const) {
+            mkdirSync(join(sandbox().path(link), ".."), { recursive: true });
+            symlinkSync(file, sandbox().path(link));
+            await ok("2.3.7", builtIn, "start; empty_plan; plan_containerd; begin; carry_out_plan; roll_back; commit");
+            expect(text(file)).to.equal(before);
+            const planned = "empty_plan; plan_containerd; if containerd_planned; then echo planned; fi";
+            expect(await ok("2.3.7", builtIn, planned)).to.equal("planned\n");
+            await ok("2.3.7", builtIn, "activate");
+            expect(text(file)).to.contain("#kata-containers:");
+            expect(lstatSync(sandbox().path(link)).isSymbolicLink()).to.equal(true);
+            await ok("2.3.7", builtIn, "deactivate");
+            expect(text(file)).to.equal(before);
+            expect(readlinkSync(sandbox().path(link))).to.equal(file);
+            rmSync(sandbox().path(link));
+        }
     });
 
     it("refuses a template that has a runtime of that name", async () => {
