@@ -92,6 +92,17 @@ embedded_logs() {
 # http_get URL: the body.
 http_get() { if have curl; then curl -fsSk --noproxy '*' -m 5 "$1"; else wget -q --no-check-certificate -T 5 -O - "$1"; fi 2>/dev/null; }
 
+# release_of PROGRAM: the release of the distribution that it starts, or nothing.
+release_of() { timeout 20 "$1" --version 2>/dev/null | sed -n "s/^$DISTRIBUTION version \([^ ]*\).*/\1/p"; }
+# require_running_release PID: the plan is for the release that runs in that process, so the restart must not start another one.
+require_running_release() {
+    local now next
+    now=$(release_of "/proc/$1/exe")
+    next=$(release_of "$(systemctl show -p ExecStart --value "$KUBELET_UNIT" | sed -n 's/.*path=\([^ ;]*\).*/\1/p' | head -n 1)")
+    [ "${next:-$now}" = "${now:-$next}" ] || fail "$KUBELET_UNIT runs $DISTRIBUTION $now, but $next is installed; nothing was changed" \
+        "restart $KUBELET_UNIT, which starts $next, then run pulumi again"
+}
+
 # check_restart: an agent asks a server for its credentials before it starts containerd and the kubelet, again and
 # again until one answers.
 check_restart() {
@@ -99,6 +110,7 @@ check_restart() {
     mark_logs
     [ -n "$CONTAINERD_TEMPLATES" ] || return 0
     main=$(systemctl show -p MainPID --value "$KUBELET_UNIT")
+    require_running_release "$main"
     case $(tr '\000' ' ' <"/proc/$main/cmdline") in *" agent "* | *" agent") ;; *) return 0 ;; esac
     servers=$(known_servers | unique)
     if [ -z "$servers" ]; then

@@ -1,5 +1,6 @@
 // Nodes of k3s and RKE2, whose service contains containerd and the kubelet: its settings, and what a restart of it needs.
 
+import { chmodSync } from "node:fs";
 import { expect } from "chai";
 import { inEveryShell } from "../support/shells";
 
@@ -19,7 +20,7 @@ inEveryShell("the service of k3s and RKE2", (sandbox) => {
             systemctl() {
                 case "$*" in
                 "show -p MainPID --value k3s-agent.service") echo 7 ;;
-                "show -p ExecStart --value k3s-agent.service") echo '{ path=/usr/local/bin/k3s ; argv[]=${command} ; ignore_errors=no ; start_time=[n/a] ; pid=7 ; code=(null) ; status=0/0 }' ;;
+                "show -p ExecStart --value k3s-agent.service") echo "{ path=$PWD/k3s ; argv[]=${command} ; ignore_errors=no ; start_time=[n/a] ; pid=7 ; code=(null) ; status=0/0 }" ;;
                 esac
             }
             ${script}`,
@@ -118,6 +119,22 @@ kube-apiserver-arg:\n  - authentication-config=/a\n# kubelet-arg: [x=1]\n`;
         );
         expect(await check({})).to.match(refused("a:6443 1\\.2\\.3\\.4:6443 \\[::1\\]:6443"));
         expect(await check({}, "[::1]:6443")).to.equal("0 passed");
+    });
+
+    it("is not restarted while another release is installed than the one that runs", async () => {
+        const check = async (running: string, installed: string) => {
+            for (const [file, words] of Object.entries({ "proc/7/exe": running, k3s: installed }))
+                chmodSync(sandbox().write(file, `#!/bin/sh\necho "${words} (0123)"\necho go version go1\n`), 0o755);
+            return run("check_restart && echo passed", { command: "/usr/local/bin/k3s server" });
+        };
+        expect(await check("k3s version v1.35.3+k3s1", "k3s version v1.35.3+k3s1")).to.equal("0 passed");
+        expect(await check("k3s version v1.35.3+k3s1", "env (GNU coreutils) 9.1")).to.equal("0 passed");
+        const refused = await check("k3s version v1.35.2+k3s1", "k3s version v1.35.2+k3s2");
+        expect(refused).to.match(/^1 /);
+        expect(refused).to.contain(
+            "k3s-agent.service runs k3s v1.35.2+k3s1, but v1.35.2+k3s2 is installed; nothing was changed",
+        );
+        expect(refused).to.contain("restart k3s-agent.service, which starts v1.35.2+k3s2, then run pulumi again");
     });
 
     it("logs to files of its own, of which errors show what is new", async () => {
