@@ -55,7 +55,7 @@ unwant_rest() {
     done
 }
 
-# carry_out_plan: a new file gets the mode and owner of the one that it replaces, or else 0644 and root.
+# carry_out_plan: a new file gets the mode and owner of the one that it replaces, or else 0644 and root. A link of others is kept.
 carry_out_plan() {
     local kind path argument new
     note "$STATE_DIR/managed"
@@ -63,7 +63,6 @@ carry_out_plan() {
     # Paths are added to the list of managed paths before the change and removed after it, so that the list is never incomplete.
     add_lines "$STATE_DIR/managed" <"$WORK_DIR/managed"
     while IFS="$TAB" read -r kind path argument; do
-        # The target of somebody else's link is edited, and the link is kept.
         if [ "$kind" = file ] && [ -L "$path" ] && ! is_managed "$path"; then path=$(readlink -f "$path"); fi
         new=$(temporary "$path")
         make_folder "${path%/*}"

@@ -175,16 +175,15 @@ change_node() {
     install_boot_unit "$CONTAINERD_UNIT $KUBELET_UNIT" "${CONTAINERD_CONFIG%/*} ${KUBELET_CONFIG%/*}"
     begin
     if [ "$FORCE" = true ] && ! no_sandboxes; then
-        if [ -n "$KUBELET_PID" ]; then
-            # It would start them again.
+        if [ -n "$KUBELET_PID" ] && [ "$KUBELET_UNIT" != "$CONTAINERD_UNIT" ]; then
             restart_kubelet=yes
             record_restart "$KUBELET_UNIT" stopped
-            # containerd must go on, even in the same unit.
-            if [ "$KUBELET_UNIT" = "$CONTAINERD_UNIT" ]; then kill -STOP "$KUBELET_PID"; else systemctl stop "$KUBELET_UNIT"; fi
+            systemctl stop "$KUBELET_UNIT"
         fi
         kill_sandboxes
     fi
     carry_out_plan
+    if [ "$FORCE" = true ] && ! no_sandboxes; then kill_sandboxes; fi
     if [ -n "$restart_containerd" ]; then restart_and_check "$CONTAINERD_UNIT" containerd gate_containerd; fi
     if [ -n "$restart_kubelet" ] && ! { [ -n "$restart_containerd" ] && [ "$KUBELET_UNIT" = "$CONTAINERD_UNIT" ]; }; then
         restart_and_check "$KUBELET_UNIT" "the kubelet" gate_kubelet restarted

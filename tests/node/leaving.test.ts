@@ -36,11 +36,29 @@ inEveryShell("a node that has left the cluster", (sandbox) => {
     });
 
     it("does not start a stopped kubelet when it kills sandboxes", async () => {
-        const forced = `FORCE=true; no_sandboxes() { return 1; }; kill_sandboxes() { echo killing; }
+        const forced = `FORCE=true; no_sandboxes() { [ -e killed ]; }; kill_sandboxes() { echo killing; : >killed; }
             systemctl() { echo "systemctl $*"; }`;
         expect(await change({ containerd: true, kubelet: false }, forced)).to.equal(
             "killing\nrestarting containerd.service\ncontainerd is healthy",
         );
+    });
+
+    it("does not stop a kubelet in containerd's unit when it kills sandboxes, and kills again what it starts meanwhile", async () => {
+        const forced = `FORCE=true KUBELET_UNIT=containerd.service; no_sandboxes() { [ ! -e again ]; }; : >again
+            kill_sandboxes() { echo killing; rm again; }; carry_out_plan() { echo changing; : >again; }
+            systemctl() { echo "systemctl $*"; }; kill() { echo "kill $*"; }`;
+        expect(await change({ containerd: true, kubelet: true }, forced)).to.equal(
+            "killing\nchanging\nkilling\nrestarting containerd.service\ncontainerd is healthy\nthe kubelet is healthy",
+        );
+    });
+
+    it("kills sandboxes until none is left, also those that the kubelet starts meanwhile", async () => {
+        const { stdout } = await sandbox().run(
+            `say() { :; }; sandbox_names() { :; }; sleep() { :; }; uptime() { echo 1; }; ask_k8s() { :; }; own_sandboxes() { cat left; }
+            kill_containers() { cat "$1"; mv next left || : >left; } 2>/dev/null
+            printf 'tree\ta\n' >left; printf 'tree\tb\n' >next; kill_sandboxes; echo done`,
+        );
+        expect(stdout).to.equal("a\nb\ndone\n");
     });
 
     it("refuses to change the cgroup driver while shims run that a stopped containerd cannot report", async () => {
