@@ -22,7 +22,7 @@ prepare_kubelet() {
     local unmarked="$WORK_DIR/kubelet.unmarked" value
     step "kubelet configuration"
     if [ -n "$(fact driver_place)" ]; then
-        require_own_driver "$(cgroup_driver)"
+        [ -z "$CGROUP_DRIVER" ] || require_own_driver "$(cgroup_driver)"
         return
     fi
     if [ -z "$KUBELET_CONFIG" ]; then

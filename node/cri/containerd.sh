@@ -619,7 +619,7 @@ prepare_templates() {
             END { if (ENVIRON["E_CUT_SHORT"] == "") printf "\n"; printf "%s%s\n", begin_mark(), ENVIRON["E_ADDED"] }' "$file" >"$WORK_DIR/unmarked"
         mv "$WORK_DIR/unmarked" "$file"
     else
-        version_at_least "$(kubelet_version)" "$(fact base_template)" ||
+        is_managed "$TEMPLATE" || version_at_least "$(kubelet_version)" "$(fact base_template)" ||
             fail "$DISTRIBUTION $(kubelet_version) has no drop-in folder for containerd, and its templates cannot include the built-in one" \
                 "upgrade $DISTRIBUTION to $(fact base_template) or later, or write $TEMPLATE yourself and restart $CONTAINERD_UNIT; then run pulumi again"
         printf '%s\n{{ template "base" . }}\n#kata-containers:begin\n%s\n' "$TEMPLATE_SIGNATURE" "$block" >"$WORK_DIR/template"

@@ -39,8 +39,8 @@ kubelet_candidates() {
     grep -lxE "$(fact kubelet_names)" /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n
 }
 
-# kubelet_version: that of Kubernetes.
-kubelet_version() { "$KUBELET" --version | sed -n '1s/.* v\([0-9][0-9.]*\).*/\1/p'; }
+# kubelet_version: that of Kubernetes, or nothing if the kubelet is stopped.
+kubelet_version() { if [ -n "$KUBELET" ]; then "$KUBELET" --version | sed -n '1s/.* v\([0-9][0-9.]*\).*/\1/p'; fi; }
 kubelet_main_pid() { systemctl show -p MainPID --value kubelet.service 2>/dev/null; }
 
 container_runtime_config() { # PID

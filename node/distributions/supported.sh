@@ -53,7 +53,7 @@ find_kubelet() {
     find_distribution
     require_distribution
     if may_rest && kubelet_rests; then
-        KUBELET_PID="" KUBELET_UNIT=$(recorded KUBELET_UNIT) KUBELET_CONFIG=$(recorded KUBELET_CONFIG)
+        KUBELET="" KUBELET_PID="" KUBELET_UNIT=$(recorded KUBELET_UNIT) KUBELET_CONFIG=$(recorded KUBELET_CONFIG)
     else
         find_running_kubelet
     fi

@@ -192,5 +192,8 @@ kube-apiserver-arg:\n  - authentication-config=/a\n# kubelet-arg: [x=1]\n`;
         expect(error).to.contain("the cgroup driver of this node is cgroupfs, not systemd, and k3s sets it");
         expect(error).to.contain("k3s takes the driver from the way its service is started");
         expect(error).to.contain("is not meant to get another one");
+        const asked = "cgroup_driver() { echo asked >&2; echo cgroupfs; }; prepare_kubelet";
+        expect(await run(`CGROUP_DRIVER=cgroupfs; ${asked}`)).to.equal("0 asked");
+        expect(await run(`CGROUP_DRIVER=""; ${asked}`)).to.equal("0");
     });
 });

@@ -510,6 +510,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         const deactivate = async (units: Parameters<typeof run>[1], action = "deactivate") => {
             const { stdout, stderr } = await run(
                 `find_containerd
+                [ -n "$KUBELET_PID" ] || kubelet_version
                 echo "kubelet \${KUBELET_PID:-at rest} $KUBELET_UNIT\${KUBELET_CONFIG:+ $KUBELET_CONFIG}"
                 echo "containerd \${CONTAINERD_PID:-at rest} $CONTAINERD_UNIT $CONTAINERD_VERSION $CONTAINERD_CONFIG $CONTAINERD_SOCKET"`,
                 units,

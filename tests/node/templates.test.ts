@@ -324,6 +324,12 @@ ${old(builtIn)}BASE
         expect(files()).to.deep.equal({});
     });
 
+    it("keeps the managed template of a stopped distribution, whose release is not known, for another component", async () => {
+        await ok("2.3.7", "v3", "start; HANDLERS='kata-clh kata-qemu'; activate");
+        await ok("2.3.7", "v3", "activate", "");
+        expect(files()["config-v3.toml.tmpl"]).to.contain("kata-qemu").and.not.contain("kata-clh");
+    });
+
     it("never has an edit in the rendered file itself", async () => {
         for (const builtIn of ["v3", "v3-with-imports"]) {
             expect(await ok("2.3.7", builtIn, "start; empty_plan; plan_containerd; cut -f 2 work/plan")).to.not.match(
