@@ -7,7 +7,7 @@
 # cut_short FILE: "yes" if its last line has no newline.
 cut_short() { if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo yes; fi; }
 
-# require_marks FILE: without its `end`, unmark would delete everything below a `begin`.
+# require_marks FILE [PLACE]: without its `end`, unmark would delete everything below a `begin`.
 require_marks() {
     local line
     line=$(awk '
@@ -15,7 +15,7 @@ require_marks() {
         /^#kata-containers:end/ { if (!begun) { begun = NR; exit } begun = 0 }
         END { if (begun) print begun }' "$1")
     [ -z "$line" ] || fail "the mark in line $line of $1 has no matching mark" \
-        "enclose exactly the lines that this package added in the lines \`#kata-containers:begin\` and \`#kata-containers:end\`, or delete them together with the mark"
+        "enclose exactly the lines that this package added in the lines \`#kata-containers:begin\` and \`#kata-containers:end\`, or delete them together with the mark${2:-}"
 }
 
 # unmark FILE: prints the file without the managed edits. A line that someone changed since is kept.

@@ -179,8 +179,11 @@ function restored_block(    i, table, block) {
 # a runtime is managed if its ConfigPath is a managed file, and a SystemdCgroup if it has the value in $STATE_DIR/edits,
 # which also records the disabled entries of others; such files are listed in $WORK_DIR/stripped.
 originals() {
-    local lost=""
-    require_marks "$1"
+    local lost="" template=""
+    if [ -n "$CONTAINERD_TEMPLATES" ] && [ "$1" = "$CONTAINERD_CONFIG" ]; then
+        template=" in its template in $CONTAINERD_TEMPLATES, and restart $CONTAINERD_UNIT, which renders it"
+    fi
+    require_marks "$1" "$template"
     grep -q '^#kata-containers:' "$1" || lost=$1
     E_CUT_SHORT=$(cut_short "$1") E_MANAGED=$(cat "$STATE_DIR/managed" 2>/dev/null) E_LOST=$lost E_PLATFORMS=$IMAGE_PLATFORMS \
         E_MAIN=$CONTAINERD_CONFIG E_EDITS=$(cat "$STATE_DIR/edits" 2>/dev/null) E_CGROUP=$(systemd_cgroup) awk "$TOML_AWK$ORIGINALS_AWK"'
@@ -614,6 +617,9 @@ prepare_templates() {
     if cmp -s "$1" "$WORK_DIR/main"; then return; fi
     file=$WORK_DIR/templates/${TEMPLATE##*/} block=$(edits "$WORK_DIR/main" | sed -n '/^begin$/,$p' | sed 1d)
     if [ -f "$file" ]; then
+        ! grep -v '^[[:space:]]*$' "$file" | tail -n 1 | grep -qE -e '-[}][}][[:space:]]*$' ||
+            fail "the action at the end of $TEMPLATE trims the white space behind it, so lines cannot be added there; nothing was changed" \
+                "end it with }} instead of -}}, restart $CONTAINERD_UNIT, then run pulumi again"
         E_CUT_SHORT=$(cut_short "$file") E_ADDED=$block awk "$MARKS_AWK"'
             { printf "%s%s", (NR > 1 ? "\n" : ""), $0 }
             END { if (ENVIRON["E_CUT_SHORT"] == "") printf "\n"; printf "%s%s\n", begin_mark(), ENVIRON["E_ADDED"] }' "$file" >"$WORK_DIR/unmarked"

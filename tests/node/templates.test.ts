@@ -306,6 +306,27 @@ ${old(builtIn)}BASE
         );
     });
 
+    it("refuses a template that trims the white space behind its end", async () => {
+        for (const end of ['{{ template "base" . -}}', '{{- if .}}\nx = 1\n{{ end -}} \n\n']) {
+            sandbox().write("etc/config-v3.toml.tmpl", end);
+            const error = await refused("2.3.7", "v3", `echo '${base}' >etc/config-v3.toml.tmpl; start
+                printf '%s' '${end}' >etc/config-v3.toml.tmpl; touch -d '1 hour ago' etc/config-v3.toml.tmpl; activate`);
+            expect(error).to.contain(
+                "the action at the end of config-v3.toml.tmpl trims the white space behind it, so lines cannot be added there",
+            );
+            expect(error).to.contain("end it with }} instead of -}}, restart rke2-server.service");
+            expect(files()["config-v3.toml.tmpl"]).to.equal(end);
+        }
+    });
+
+    it("names the template for a mark that is missing in the rendered file", async () => {
+        const error = await refused("2.3.7", "v3", "start; echo '#kata-containers:begin' >>etc/config.toml; activate");
+        expect(error).to.contain("of config.toml has no matching mark");
+        expect(error).to.contain(
+            `together with the mark in its template in ${sandbox().path("etc")}, and restart rke2-server.service`,
+        );
+    });
+
     it("refuses a template that was changed since the last start", async () => {
         sandbox().write("etc/config-v3.toml.tmpl", `${base}\n`);
         const error = await refused("2.3.7", "v3", "start; sleep 1.1; echo x >>etc/config-v3.toml.tmpl; activate");
