@@ -120,6 +120,13 @@ SERVICES
 dump() { "$CONTAINERD" --config "${1:-$CONTAINERD_CONFIG}" config dump; }
 dump_now() { dump >"$WORK_DIR/dump.now" 2>/dev/null || :; }
 
+# crictl_command: the crictl of the same installation, if there are several.
+crictl_command() {
+    local crictl="${CONTAINERD%/*}/crictl"
+    [ -x "$crictl" ] || crictl=crictl
+    echo "$crictl -r unix://$CONTAINERD_SOCKET"
+}
+
 in_k8s() { timeout 20 "$CTR" --address "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/null; }
 # ask_k8s COMMAND: the answer decides about a change, so there must be one.
 ask_k8s() {
@@ -247,7 +254,7 @@ choose_form() {
         if [ "$CONTAINERD_MAJOR" = 1 ]; then
             echo "rewrite it as version 2: begin it with \`version = 2\`, and write plugins.\"io.containerd.grpc.v1.cri\" instead of plugins.cri; restart $CONTAINERD_UNIT, then run pulumi again"
         else
-            echo "replace it with the output of: containerd --config $CONTAINERD_CONFIG config migrate; restart $CONTAINERD_UNIT, then run pulumi again"
+            echo "replace it with the output of: $CONTAINERD --config $CONTAINERD_CONFIG config migrate; restart $CONTAINERD_UNIT, then run pulumi again"
         fi
     )"
     case $config_version in
@@ -699,7 +706,7 @@ understand() {
     fi
     dump "$candidate" >"$3" 2>"$WORK_DIR/dump.err" ||
         fail "containerd rejects the new configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" \
-            "correct $(editable_config) and the files that it imports until this succeeds: containerd --config $CONTAINERD_CONFIG config dump; then run pulumi again; if it succeeds already, report this as a bug"
+            "correct $(editable_config) and the files that it imports${CONTAINERD_TEMPLATES:+ and restart $CONTAINERD_UNIT} until this succeeds: $CONTAINERD --config $CONTAINERD_CONFIG config dump; then run pulumi again; if it succeeds already, report this as a bug"
 }
 
 # require_cri: Docker's package disables CRI.
@@ -800,7 +807,7 @@ require_snapshotters() {
         # A snapshotter in a process of its own is always listed as ok.
         in_k8s snapshots --snapshotter "$name" ls >/dev/null ||
             fail "the snapshotter $name ($argument) does not answer containerd" \
-                "start its service until this command answers: ctr -n k8s.io snapshots --snapshotter $name ls; or change $argument; then run pulumi again"
+                "start its service until this command answers: $CTR --address $CONTAINERD_SOCKET -n k8s.io snapshots --snapshotter $name ls; or change $argument; then run pulumi again"
     done
 }
 
@@ -817,16 +824,23 @@ require_driver() {
         "remove SystemdCgroup from that file, or set it there to $cgroup"
 }
 
+# reading_remedy: the way to a containerd that reads its configuration.
+reading_remedy() {
+    if [ -n "$CONTAINERD_TEMPLATES" ]; then
+        echo "correct $(editable_config) and restart $CONTAINERD_UNIT"
+    else
+        echo "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT)"
+    fi
+}
+
 # prove_containerd: containerd serves the runtime and the driver that were requested. Its configuration is read after its
 # restart; crictl shows the one that it runs with.
 prove_containerd() {
-    local running="in the running containerd" info="$WORK_DIR/cri" crictl="${CONTAINERD%/*}/crictl" handler snapshotter pattern
+    local running="in the running containerd" info="$WORK_DIR/cri" handler snapshotter pattern
     require_handlers "$WORK_DIR/dump.now" "$running"
     require_driver "$WORK_DIR/dump.now" "$running"
-    [ -x "$crictl" ] || crictl=crictl
-    if ! have "$crictl" || ! timeout 20 "$crictl" -r "unix://$CONTAINERD_SOCKET" info >"$info" 2>/dev/null || ! grep -q '"runtimes"' "$info"; then
-        return 0
-    fi
+    # shellcheck disable=SC2046 # a command
+    if ! timeout 20 $(crictl_command) info >"$info" 2>/dev/null || ! grep -q '"runtimes"' "$info"; then return 0; fi
     for handler in $OWN_HANDLERS; do
         snapshotter=$(given "$handler" snapshotter)
         pattern="\"ConfigPath\":\"$(config_of "$handler")\""
@@ -834,13 +848,13 @@ prove_containerd() {
         if [ -n "$snapshotter" ]; then pattern="${pattern}[^{}]*[}][^{}]*\"snapshotter\":\"$snapshotter\""; fi
         tr -d ' \t\n' <"$info" | grep -qE "$pattern" ||
             fail "the CRI of the running containerd has no runtime with $(config_of "$handler")${snapshotter:+ and the snapshotter $snapshotter}" \
-                "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT), until crictl info shows the same runtimes as containerd config dump; then run pulumi again"
+                "$(reading_remedy), until \`$(crictl_command) info\` shows the same runtimes as \`$CONTAINERD --config $CONTAINERD_CONFIG config dump\`; then run pulumi again"
     done
     case $(systemd_cgroup) in
         true) ! grep -qE '"SystemdCgroup": *false' "$info" ;;
         false) ! grep -qE '"SystemdCgroup": *true' "$info" ;;
     esac || fail "the CRI of the running containerd has a runtime whose cgroup driver is not $CGROUP_DRIVER" \
-        "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT), until crictl info shows the same runtimes as containerd config dump; then run pulumi again"
+        "$(reading_remedy), until \`$(crictl_command) info\` shows the same runtimes as \`$CONTAINERD --config $CONTAINERD_CONFIG config dump\`; then run pulumi again"
 }
 
 # require_reported_handlers: the kubelet reports the runtimes of containerd 2.x in the status of its Node, a while after
@@ -1025,7 +1039,7 @@ check_removed_runtimes() {
     if [ ! -s "$WORK_DIR/dump.now" ]; then
         list_tasks
         ! grep -q RUNNING "$WORK_DIR/tasks" || fail "containerd does not accept its present configuration, so the\
- runtimes in use are not known" "correct it until this succeeds: containerd --config $CONTAINERD_CONFIG config dump; then run pulumi again"
+ runtimes in use are not known" "correct $(editable_config)${CONTAINERD_TEMPLATES:+ and restart $CONTAINERD_UNIT} until this succeeds: $CONTAINERD --config $CONTAINERD_CONFIG config dump; then run pulumi again"
     fi
     runtimes_of "$WORK_DIR/dump" >"$WORK_DIR/runtimes"
     for runtime in $(runtimes_of "$WORK_DIR/dump.now"); do

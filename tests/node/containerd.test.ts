@@ -701,11 +701,11 @@ inEveryShell("containerd", (sandbox) => {
     it("proves the change from what CRI reports, if crictl is installed", async () => {
         const cri = (config: string, driver: boolean, snapshotter = "") =>
             JSON.stringify({ config: { containerd: { runtimes: { runc: { options: { SystemdCgroup: driver } }, k: { options: { ConfigPath: config }, baseRuntimeSpec: "", snapshotter }, z: { options: {}, snapshotter: "native" } } } } }, null, 2); // biome-ignore format: one line
-        const prove = async (info: string, grouped = "", bin = "/usr/bin") => {
+        const prove = async (info: string, grouped = "", bin = "/usr/bin", templates = "") => {
             sandbox().write("info", info);
             return sandbox().run(
                 `require_handlers() { :; }; require_driver() { :; }; have() { :; }; timeout() { echo "$2" >asked; cat info; }
-                CONTAINERD=${bin}/containerd CONTAINERD_SOCKET=/x CONTAINERD_UNIT=u CONTAINERD_CONFIG=/c OWN_HANDLERS=kata CGROUP_DRIVER=systemd GROUPED="${grouped}"
+                CONTAINERD=${bin}/containerd CONTAINERD_SOCKET=/x CONTAINERD_UNIT=u CONTAINERD_CONFIG=/c IMPORTED="" TEMPLATE=/t/config-v3.toml.tmpl CONTAINERD_TEMPLATES=${templates} OWN_HANDLERS=kata CGROUP_DRIVER=systemd GROUPED="${grouped}"
                 prove_containerd`,
             );
         };
@@ -717,6 +717,10 @@ inEveryShell("containerd", (sandbox) => {
         expect(readFileSync(sandbox().path("asked"), "utf8")).to.equal(`${own}\n`);
         expect((await prove(cri("/other", true))).stderr).to.contain(
             "the CRI of the running containerd has no runtime with /etc/kata-containers/kata/configuration.toml",
+        );
+        expect((await prove(cri("/other", true))).stderr).to.contain("make its ExecStart read /c (systemctl edit u), until");
+        expect((await prove(cri("/other", true), "", sandbox().path("bin"), "/t")).stderr).to.match(
+            /correct \/t\/config-v3.toml.tmpl .* and restart u, until `.*\/bin\/crictl -r unix:\/\/\/x info` shows the same runtimes as `.*\/bin\/containerd --config \/c config dump`/,
         );
         expect((await prove(cri("/etc/kata-containers/kata/configuration.toml", false))).stderr).to.contain(
             "cgroup driver is not systemd",

@@ -5,7 +5,7 @@ import { classArguments, parsed } from "../support/arguments";
 import { inEveryShell } from "../support/shells";
 
 inEveryShell("guards fail closed", (sandbox) => {
-    const containerd = `CONTAINERD_PID=1 CONTAINERD_SOCKET=/s CONTAINERD_UNIT=containerd.service CONTAINERD_CONFIG=/c CHANGE_UNDER_RUNNING_PODS=false
+    const containerd = `CONTAINERD_PID=1 CONTAINERD=/usr/bin/containerd CONTAINERD_SOCKET=/s CONTAINERD_UNIT=containerd.service CONTAINERD_CONFIG=/c CHANGE_UNDER_RUNNING_PODS=false
         CRI_DUMP_TABLE='plugins."io.containerd.cri.v1.runtime".containerd'
         timeout() { shift; "$@"; }`;
     /** ctr with a running container of Kata's runtime, or one that does not answer some question. */
