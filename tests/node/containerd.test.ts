@@ -718,7 +718,9 @@ inEveryShell("containerd", (sandbox) => {
         expect((await prove(cri("/other", true))).stderr).to.contain(
             "the CRI of the running containerd has no runtime with /etc/kata-containers/kata/configuration.toml",
         );
-        expect((await prove(cri("/other", true))).stderr).to.contain("make its ExecStart read /c (systemctl edit u), until");
+        expect((await prove(cri("/other", true))).stderr).to.contain(
+            "make its ExecStart read /c (systemctl edit u), until",
+        );
         expect((await prove(cri("/other", true), "", sandbox().path("bin"), "/t")).stderr).to.match(
             /correct \/t\/config-v3.toml.tmpl .* and restart u, until `.*\/bin\/crictl -r unix:\/\/\/x info` shows the same runtimes as `.*\/bin\/containerd --config \/c config dump`/,
         );

@@ -356,7 +356,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
 
     it("takes the distribution that runs instead of a kubelet.service that fails again and again", async () => {
         const kubelet = { main: 30, restarts: 7 };
-        const distribution = async (units: object, requested = "") => {
+        const distribution = async (units: Parameters<typeof run>[1], requested = "") => {
             const { stdout } = await run(
                 `sleep() { rm -f after; }
                 kubelet_main_pid() { if [ -e after ]; then echo 30; else echo 31; fi; }

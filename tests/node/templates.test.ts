@@ -307,10 +307,14 @@ ${old(builtIn)}BASE
     });
 
     it("refuses a template that trims the white space behind its end", async () => {
-        for (const end of ['{{ template "base" . -}}', '{{- if .}}\nx = 1\n{{ end -}} \n\n']) {
+        for (const end of ['{{ template "base" . -}}', "{{- if .}}\nx = 1\n{{ end -}} \n\n"]) {
             sandbox().write("etc/config-v3.toml.tmpl", end);
-            const error = await refused("2.3.7", "v3", `echo '${base}' >etc/config-v3.toml.tmpl; start
-                printf '%s' '${end}' >etc/config-v3.toml.tmpl; touch -d '1 hour ago' etc/config-v3.toml.tmpl; activate`);
+            const error = await refused(
+                "2.3.7",
+                "v3",
+                `echo '${base}' >etc/config-v3.toml.tmpl; start
+                printf '%s' '${end}' >etc/config-v3.toml.tmpl; touch -d '1 hour ago' etc/config-v3.toml.tmpl; activate`,
+            );
             expect(error).to.contain(
                 "the action at the end of config-v3.toml.tmpl trims the white space behind it, so lines cannot be added there",
             );
