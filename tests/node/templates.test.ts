@@ -313,7 +313,7 @@ ${old(builtIn)}BASE
                 "2.3.7",
                 "v3",
                 `echo '${base}' >etc/config-v3.toml.tmpl; start
-                printf '%s' '${end}' >etc/config-v3.toml.tmpl; touch -d '1 hour ago' etc/config-v3.toml.tmpl; activate`,
+                printf '%s' '${end}' >etc/config-v3.toml.tmpl; touch -t 202001010000 etc/config-v3.toml.tmpl; activate`,
             );
             expect(error).to.contain(
                 "the action at the end of config-v3.toml.tmpl trims the white space behind it, so lines cannot be added there",
