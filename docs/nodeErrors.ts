@@ -191,6 +191,13 @@ class Steps {
         return [...this.order];
     }
 
+    /** The functions that a word calls: `fact NAME` calls that of any distribution. */
+    private calls(word: string, last: string): string[] {
+        const distributions = [...this.bodies.keys()].flatMap((name) => /^(\w+)_is_supported$/.exec(name)?.[1] ?? []);
+        const names = last === "fact" ? distributions.map((name) => `${name}_${word}`) : [word];
+        return names.filter((name) => this.bodies.has(name) && !this.actions.includes(name));
+    }
+
     /** The steps after a call of the function. */
     private follow(name: string, before: string[]): string[] {
         const key = [name, ...before].join();
@@ -211,7 +218,10 @@ class Steps {
             } else if (kind === "error") {
                 const error = this.errors[Number(number)]!;
                 error.steps = [...new Set([...error.steps, ...now])];
-            } else if (this.bodies.has(word) && !this.actions.includes(word)) now = this.follow(word, now);
+            } else {
+                const called = this.calls(word, last);
+                if (called.length > 0) now = [...new Set(called.flatMap((name) => this.follow(name, now)))];
+            }
             last = word;
         }
         const after = [...new Set([...returned, ...now])];

@@ -18,7 +18,7 @@ is_managed() {
 }
 
 # displaced_of PATH: the path of a displaced file until deactivate restores it.
-displaced_of() { printf '%s.kata-containers-displaced' "$1"; }
+displaced_of() { printf '%s/%s.kata-containers-displaced' "$(beside "$1")" "${1##*/}"; }
 
 want_file() { # FILE PATH
     if ! { [ -f "$2" ] && cmp -s "$1" "$2"; }; then plan file "$2" "$1"; fi

@@ -28,7 +28,7 @@ prepare_kata() {
     [ -x "$tree/$(given "$1" shim-path)" ] ||
         fail "Kata $version has no program $(given "$1" shim-path)" "set shim or version of runtimeClasses.$class so that the release contains the shim"
     # One switch for all components: every table that has enable_debug gets it.
-    toml_set "$shipped" "*${TAB}enable_debug$TAB$(given "$1" debug)$NEWLINE$(settings_of "$1")" >"$WORK_DIR/kata.set" 2>"$WORK_DIR/refused" ||
+    toml_set "$shipped" "*${TAB}enable_debug$TAB$(given "$1" debug)$NEWLINE$(root_setting "${KUBELET_PID:-}")$NEWLINE$(settings_of "$1")" >"$WORK_DIR/kata.set" 2>"$WORK_DIR/refused" ||
         fail "runtimeClasses.$class.settings names the table \"$(cat "$WORK_DIR/refused")\", which does not exist in Kata $version's configuration" \
             "use one of its tables: $(toml_tables "$shipped" | tr '\n' ' ')"
     unknown=$(settings_of "$1" | while IFS="$TAB" read -r table key _; do

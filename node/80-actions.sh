@@ -226,7 +226,7 @@ restart_and_check() { # UNIT NAME GATE [ARGUMENT]
     local unit="$1" name="$2" since
     shift 2
     since=$(date '+%Y-%m-%d %H:%M:%S')
-    if ! { restart "$unit" && "$@"; }; then
+    if ! { fact restart "$unit" && "$@"; }; then
         fail "$name is unhealthy with the new configuration; rolling back$NEWLINE$(log_excerpt "$unit" "$since"; embedded_logs)" \
             "fix the cause that its log above names, then run pulumi again"
     fi

@@ -20,7 +20,7 @@ kind_prepare() {
 }
 prepare_k0s() {
     cached stand-in-k0s "a stand-in for k0s (10 seconds)" "$LAB_HOME/stand-ins/k0s" "$LAB_HOME/stand-ins/go.sum" -- make_k0s
-    STAND_IN=$REPLY
+    K0S_STAND_IN=$REPLY
 }
 make_k0s() { CGO_ENABLED=0 nice go build -C "$LAB_HOME/stand-ins" -trimpath -buildvcs=false -o "$1/k0s" ./k0s; } # FOLDER
 
@@ -42,7 +42,7 @@ install_k0s() {
     cp "$2"/{containerd,containerd-shim-runc-v2} "$1/usr/sbin/runc" "$programs"
     cp "$2/ctr" "$1/usr/local/lib/lab"
     mv "$1/usr/bin/kubelet" "$programs"
-    cp "$STAND_IN/k0s" "$1/usr/local/bin"
+    cp "$K0S_STAND_IN/k0s" "$1/usr/local/bin"
     chroot "$1" dpkg --purge containerd >"$LAB_DIR/log/dpkg.log" 2>&1
     rm -r "$1/etc/systemd/system/"{kubelet.service,kubelet.service.d,multi-user.target.wants/kubelet.service} \
         "$1/var/lib/kubelet/config.yaml" "$1/usr/sbin/runc" "$1/usr/bin/runc"

@@ -53,8 +53,10 @@ find_containerd() {
         find_running_containerd
     fi
     # The one of the same installation, if there are several.
-    CTR=${CONTAINERD%/*}/ctr
-    [ -x "$CTR" ] || CTR=ctr
+    CTR=$(fact ctr)
+    [ -n "$CTR" ] || CTR=${CONTAINERD%/*}/ctr
+    # shellcheck disable=SC2086 # it may have arguments
+    have $CTR || CTR=ctr
     if [ -x "$CONTAINERD" ]; then CONTAINERD_VERSION=$("$CONTAINERD" --version | cut -d ' ' -f 3 | sed 's/^v//; s/[~+].*//'); fi
     CONTAINERD_MAJOR=${CONTAINERD_VERSION%%.*}
     version_at_least "$CONTAINERD_VERSION" 1.6 ||
@@ -94,7 +96,7 @@ find_running_containerd() {
     esac
     is_writable "$(shim_folder)" || fail "$(shim_folder), where Kata's shim is linked, is on a read-only file system" \
         "this package does not support such images: remove this node from \`nodes\`"
-    [ -x "${CONTAINERD%/*}/ctr" ] || have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
+    [ -n "$(fact ctr)" ] || [ -x "${CONTAINERD%/*}/ctr" ] || have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
         "install the ctr that belongs to $CONTAINERD"
 }
 containerd_settled() { containerd_listens || at_rest "$(recorded CONTAINERD_UNIT)"; }
@@ -127,7 +129,8 @@ crictl_command() {
     echo "$crictl -r unix://$CONTAINERD_SOCKET"
 }
 
-in_k8s() { timeout 20 "$CTR" --address "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/null; }
+# shellcheck disable=SC2086 # CTR may have arguments
+in_k8s() { timeout 20 $CTR --address "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/null; }
 # ask_k8s COMMAND: the answer decides about a change, so there must be one.
 ask_k8s() {
     in_k8s "$@" || fail "containerd does not list its containers" \
@@ -239,13 +242,15 @@ originals() {
 choose_form() {
     local main="$WORK_DIR/main.unmarked" config_version
     if [ -e "$CONTAINERD_CONFIG" ]; then originals "$CONTAINERD_CONFIG" "$main"; else : >"$main"; fi
-    IMPORTED=$(imported_folder "$main")
+    fact require_form
+    IMPORTED=$(fact drop_ins)
+    [ -n "$IMPORTED" ] || IMPORTED=$(imported_folder "$main")
+    DROP_IN=${IMPORTED:+$IMPORTED/kata-containers.toml}
     # A dump is always in the newest version that this containerd knows.
     if [ "$CONTAINERD_MAJOR" = 1 ]; then
-        DROP_IN=""
+        [ -n "$(fact merged_config)" ] || DROP_IN=""
         CRI_DUMP_TABLE='plugins."io.containerd.grpc.v1.cri".containerd'
     else
-        DROP_IN=${IMPORTED:+$IMPORTED/kata-containers.toml}
         CRI_DUMP_TABLE='plugins."io.containerd.cri.v1.runtime".containerd'
     fi
     config_version=$(toml_get "$main" "" version)
@@ -330,6 +335,7 @@ prepare_containerd() {
     if [ -n "$DROP_IN" ]; then
         {
             echo "$SIGNATURE"
+            [ -z "$(fact merged_config)" ] || echo "version = 2"
             runtime_tables
             [ -z "$cgroup" ] || awk -F '\t' -v new="$cgroup" -v plugin="$CRI_PLUGIN" '
                 { printf "[plugins.\"%s\".containerd.runtimes.\"%s\".options]\nSystemdCgroup = %s\n", plugin, $1, new }' "$WORK_DIR/runc"
@@ -362,8 +368,8 @@ record_drivers() {
         FILENAME == "-" { if ($3 == new) { seen[$1] = 1; if ($2 != new) changed = 1 } next }
         $2 != new || !changed || $1 in seen { print $1 "\t" $2 "\t" new }' - "$WORK_DIR/runc"
 }
-# systemd_cgroup: the requested value of SystemdCgroup, or nothing. A distribution that renders the file sets it.
-systemd_cgroup() { case $CONTAINERD_TEMPLATES${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) echo false ;; esac; }
+# systemd_cgroup: the requested value of SystemdCgroup, or nothing if the distribution sets it.
+systemd_cgroup() { case $(fact driver_place)${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) echo false ;; esac; }
 
 # runtime_tables: the handlers' runtimes. Their shim is found by a link on the PATH: containerd 1.6 ignores
 # runtime_path, and containerd 2.x loses, at its next restart, each sandbox whose runtime_path no longer exists.
@@ -533,7 +539,7 @@ function set_cgroup(runtime,    i, options, head_line) {
 # VERSION_LINE is what an empty file must begin with, or "". Imports from $KATA_LINK are disabled as well, because it is
 # about to be displaced. Exit status 4: the file has a form that cannot be edited safely; line and reason are on stderr.
 mark_containerd() {
-    E_CUT_SHORT=$(cut_short "$1") E_PLUGIN=$CRI_PLUGIN E_PLATFORMS=$IMAGE_PLATFORMS E_HANDLERS=$HANDLERS E_MAJOR=$CONTAINERD_MAJOR \
+    E_CUT_SHORT=$(cut_short "$1") E_PLUGIN=$CRI_PLUGIN E_PLATFORMS=$IMAGE_PLATFORMS E_HANDLERS=$HANDLERS E_MAJOR=$CONTAINERD_MAJOR$(fact merged_config) \
         E_KATA=$KATA_LINK/ E_CGROUP=$2 E_TABLES=$3 E_VERSION=$4 E_RUNC=${5:-} awk "$TOML_AWK$MARKS_AWK$CONTAINERD_AWK"'
         END {
             toml_index()
@@ -555,7 +561,7 @@ mark_containerd() {
             n = split(ENVIRON["E_RUNC"], name, "\n")
             for (i = 1; i <= n; i++) if (name[i] != "" && !(runtimes SEP name[i] in runc)) list[++count] = runtimes SEP name[i]
             if (ENVIRON["E_VERSION"] != "") added = ENVIRON["E_VERSION"] "\n"
-            # In containerd 1.x, a runtimes table in the file replaces the built-in runc.
+            # In containerd 1.x, a runtimes table in the file replaces the built-in runc, unless the distribution merges files.
             builtin_replaced = ENVIRON["E_MAJOR"] == "1" && !others
             if (cgroup != "" && !builtin_replaced) for (i = 1; i <= count; i++) set_cgroup(list[i])
             if (builtin_replaced) {
@@ -580,7 +586,7 @@ TEMPLATE_SIGNATURE="{{/* $SIGNATURE */ -}}"
 
 # editable_config: the path by which an administrator can change containerd's configuration.
 editable_config() {
-    if [ -z "$CONTAINERD_TEMPLATES" ]; then
+    if [ -z "$CONTAINERD_TEMPLATES$(fact drop_ins)" ]; then
         echo "$CONTAINERD_CONFIG"
     elif [ -n "$IMPORTED" ]; then
         echo "$IMPORTED/*.toml"
@@ -699,6 +705,7 @@ understand() {
                 print line[i]
             }
         }' "$1" >"$candidate"
+    merge_drop_in "$candidate" "$2"
     # The folder that is about to be restored to /opt/kata is still displaced.
     if exists "$(displaced_of "$KATA_LINK")"; then
         sed "s,$KATA_LINK/,$(displaced_of "$KATA_LINK")/,g" "$candidate" >"$WORK_DIR/candidate"
@@ -707,6 +714,19 @@ understand() {
     dump "$candidate" >"$3" 2>"$WORK_DIR/dump.err" ||
         fail "containerd rejects the new configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" \
             "correct $(editable_config) and the files that it imports${CONTAINERD_TEMPLATES:+ and restart $CONTAINERD_UNIT} until this succeeds: $CONTAINERD --config $CONTAINERD_CONFIG config dump; then run pulumi again; if it succeeds already, report this as a bug"
+}
+
+# merge_drop_in CANDIDATE FOLDER: if the distribution merges drop-in files, CANDIDATE imports the result of that with the managed file
+# in FOLDER, or without it.
+merge_drop_in() {
+    local merged tables=""
+    merged=$(fact merged_config)
+    [ -f "$merged" ] || return 0
+    if [ -f "$2/${DROP_IN##*/}" ]; then tables=$(sed 1,2d "$2/${DROP_IN##*/}"); fi
+    originals "$merged" "$WORK_DIR/unmarked"
+    mark "$WORK_DIR/unmarked" "$merged" "$WORK_DIR/merged.toml" "" "$tables" ""
+    sed "s,$merged,$WORK_DIR/merged.toml," "$1" >"$WORK_DIR/candidate"
+    mv "$WORK_DIR/candidate" "$1"
 }
 
 # require_cri: Docker's package disables CRI.
@@ -799,7 +819,8 @@ require_snapshotters() {
             fail "containerd $CONTAINERD_VERSION has no snapshotters for single runtimes ($argument is $name)" \
                 "upgrade containerd to 1.7 or later, or remove $argument and make $name containerd's default one; then run pulumi again"
         # A snapshotter without its device or its kernel support is listed too, but not as ok.
-        ready=$(timeout 20 "$CTR" --address "$CONTAINERD_SOCKET" plugins ls 2>/dev/null |
+        # shellcheck disable=SC2086
+        ready=$(timeout 20 $CTR --address "$CONTAINERD_SOCKET" plugins ls 2>/dev/null |
             awk '$1 == "io.containerd.snapshotter.v1" && $NF == "ok" { print $2 }')
         printf '%s\n' "$ready" | grep -qxF -e "$name" ||
             fail "containerd has no healthy snapshotter $name ($argument); it has: $(printf %s "$ready" | tr '\n' ' ')" \
@@ -1165,9 +1186,12 @@ describe_containerd_drift() {
 # judges a node that was rolled back because its disk is full. A stopped service is not checked.
 gate_containerd() {
     if [ -z "$CONTAINERD_PID" ]; then return 0; fi
+    # Before the change it need not be.
+    fact await_containerd || ! journal_open || return 1
     within "$(time_limit "$CONTAINERD_UNIT")" containerd_answers && cri_is_ok && within 60 cri_serves
 }
-containerd_answers() { timeout 10 "$CTR" --address "$CONTAINERD_SOCKET" plugins ls >"$RUN_DIR/plugins" 2>/dev/null; }
+# shellcheck disable=SC2086
+containerd_answers() { timeout 10 $CTR --address "$CONTAINERD_SOCKET" plugins ls >"$RUN_DIR/plugins" 2>/dev/null; }
 cri_is_ok() {
     awk '
         $1 == "io.containerd.grpc.v1" && $2 == "cri" || $1 == "io.containerd.cri.v1" { seen = 1; if ($NF != "ok") bad = 1 }

@@ -76,7 +76,8 @@ verify_handler() { # HANDLER IMAGE ROLLING_BACK
 # booted and has started the program of the image.
 boot_guest() {
     local status=0
-    timeout 120 "$CTR" --address "$CONTAINERD_SOCKET" -n k8s.io run -d --null-io --snapshotter "$3" --cgroup "/$VERIFICATION" \
+    # shellcheck disable=SC2086
+    timeout 120 $CTR --address "$CONTAINERD_SOCKET" -n k8s.io run -d --null-io --snapshotter "$3" --cgroup "/$VERIFICATION" \
         --runtime "io.containerd.$1.v2" --runtime-config-path "$(config_of "$1")" "$2" "$VERIFICATION" \
         >/dev/null 2>"$WORK_DIR/ctr.err" || status=$?
     case $status in

@@ -12,6 +12,15 @@ kubeadm_kubelet_flag() { flag "$@"; } # PID NAME...
 kubeadm_endpoint() { echo /run/containerd/containerd.sock; } # PID
 # The program that a containerd process runs.
 kubeadm_containerd() { echo "$2"; } # PID PROGRAM
+# The way to ask containerd, if it is not a program `ctr`.
+kubeadm_ctr() { :; }
+# The folder of drop-in files that the distribution itself reads, and the file in which it merges those with tables of CRI.
+kubeadm_drop_ins() { :; }
+kubeadm_merged_config() { :; }
+kubeadm_require_form() { :; }
+# For a distribution that restarts containerd by itself.
+kubeadm_restart() { restart "$1"; }
+kubeadm_await_containerd() { :; }
 # For distributions that render containerd's configuration: the release whose templates can include the built-in one.
 kubeadm_base_template() { :; }
 # The place where the distribution sets the cgroup driver. If it does not, this package can.
@@ -150,6 +159,12 @@ kubelet_status_interval() { # PID
     interval=$(fact kubelet_flag "$1" --node-status-update-frequency)
     [ -n "$interval" ] || interval=$(kubelet_setting "$1" nodeStatusUpdateFrequency)
     printf '%s\n' "$interval" | awk -F '[ms]' '/^([0-9]+m)?([0-9]+s)?$/ { print /m/ ? $1 * 60 + $2 : $1 + 0 }'
+}
+# root_setting PID: Kata's Go shims know ConfigMaps and Secrets by the kubelet's folder, which is given if it is not the usual one.
+root_setting() {
+    local root=""
+    [ -z "$1" ] || root=$(fact kubelet_flag "$1" --root-dir)
+    case $root in "" | /var/lib/kubelet) ;; *) printf '*\tkubelet_root_dir\t"%s"\n' "$root" ;; esac
 }
 kubelet_kubeconfig() { fact kubelet_flag "$1" --kubeconfig; }
 # kubeconfig_entry FILE NAME: its value. The kubelet's kubeconfig has one cluster and one user.

@@ -1,21 +1,41 @@
 // Nodes of other distributions than kubeadm, as stand-ins: their units, folders and templates, with the real containerd and kubelet.
 
 import { expect } from "chai";
-import { args, changes, containerOf, kubectl, onNode, removePods, startPod, TestStack, up } from "../support/lab";
+import {
+    args,
+    bootNode,
+    changes,
+    containerOf,
+    killNode,
+    kubectl,
+    onNode,
+    removePods,
+    startPod,
+    TestStack,
+    up,
+} from "../support/lab";
+import { everything } from "../support/sample";
 
 interface Kind {
     node: string;
-    kind: "rke2" | "k3s";
+    distribution: "rke2" | "k3s" | "k0s";
+    /** Of the lab. */
+    kind?: string;
     unit: string;
     data: string;
-    /** The file that this package adds, in the folder of containerd's configuration. */
+    /** The folder of containerd's configuration; by default that in the data folder. */
+    folder?: string;
+    /** The file that this package adds, in that folder. */
     managed: string;
+    /** The files that contain containerd's configuration, in that folder. */
+    rendered?: string;
+    containerd?: string;
     role: string;
 }
 const kinds: Kind[] = [
     {
         node: "server-1",
-        kind: "rke2",
+        distribution: "rke2",
         role: "an RKE2 server with a drop-in folder",
         unit: "rke2-server",
         data: "/var/lib/rancher/rke2",
@@ -23,18 +43,44 @@ const kinds: Kind[] = [
     },
     {
         node: "agent-1",
-        kind: "k3s",
+        distribution: "k3s",
         role: "a k3s agent without a drop-in folder, with its own name and data folder",
         unit: "k3s-lab",
         data: "/srv/rancher/k3s",
         managed: "config-v3.toml.tmpl",
     },
+    {
+        node: "worker-3",
+        distribution: "k0s",
+        role: "a k0s worker of release 1.36, with another data folder",
+        unit: "k0sworker",
+        data: "/srv/k0s",
+        folder: "/etc/k0s",
+        managed: "containerd.d/kata-containers.toml",
+        rendered: "containerd.toml containerd.d/*.toml",
+    },
+    {
+        node: "worker-4",
+        distribution: "k0s",
+        kind: "k0s-1.35",
+        role: "a k0s worker of release 1.35",
+        unit: "k0sworker",
+        data: "/srv/k0s",
+        folder: "/etc/k0s",
+        managed: "containerd.d/kata-containers.toml",
+        rendered: "/run/k0s/containerd-cri.toml",
+        containerd: "1.6.20",
+    },
 ];
 
-for (const { node, kind, role, unit, data, managed } of kinds) {
+for (const tested of kinds) {
+    const { node, distribution, kind = distribution, role, unit, data, managed, containerd = "2.3.7" } = tested;
+    const { folder = `${data}/agent/etc/containerd` } = tested;
+    const isK0s = distribution === "k0s";
+    // The rest does not depend on the form of the drop-in file.
+    const once = everything || kind !== "k0s-1.35" ? it : () => undefined;
     describe(`a stand-in for ${role}`, function () {
         this.timeout(20 * 60 * 1000);
-        const folder = `${data}/agent/etc/containerd`;
         const given = (version: string, more: Parameters<typeof args>[1] = {}) => args(version, more, [node]);
         /** Everything that this package may leave, and the configuration that the distribution renders. */
         const files = () =>
@@ -43,7 +89,8 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
                 `find /etc /opt /usr/local ${data}/agent/etc /var/lib/kata-containers-node -type f -exec sha256sum {} + \\
                     -o -type l -printf '%l %p\\n' -o -type d -print 2>/dev/null | sort -k 2`,
             );
-        const running = () => onNode(node, `systemctl show -p MainPID --value ${unit}`);
+        const running = () =>
+            onNode(node, `systemctl show -p MainPID --value ${unit}; cat /run/k0s/*.pid 2>/dev/null || :`);
         const restartUnit = () => {
             onNode(node, `systemctl restart ${unit}`);
             settle();
@@ -54,7 +101,8 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
                 node,
                 `i=0; until [ "$(curl -s http://127.0.0.1:10248/healthz)" = ok ]; do i=$((i + 1)); [ $i -lt 600 ]; sleep 0.2; done; sleep 3`,
             );
-        const rendered = () => onNode(node, `cat ${folder}/config.toml ${folder}/*.d/*.toml 2>/dev/null || :`);
+        const rendered = () =>
+            onNode(node, `cd ${folder}; cat ${tested.rendered ?? "config.toml *.d/*.toml"} 2>/dev/null || :`);
         let stack: TestStack;
         let filesBefore: string;
         let runc: string;
@@ -71,20 +119,23 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
             kubectl("delete", "pods", "--all", "--wait=true", "--force", "--grace-period=0");
         });
 
-        it("is installed, with one restart of its unit", async () => {
+        it(`is installed, with one restart of ${isK0s ? "containerd by k0s itself" : "its unit"}`, async () => {
             const { outputs, log } = await stack.up(given("3.32.0"));
             const { verified, ...status } = outputs.nodeStatuses[node]!;
             expect(status).to.deep.equal({
                 kataVersions: { "kata-qemu": "3.32.0" },
-                distribution: kind,
-                containerRuntimeVersion: "containerd://2.3.7",
+                distribution,
+                containerRuntimeVersion: `containerd://${containerd}`,
                 cgroupDriver: "cgroupfs",
                 kvm: false,
                 sandboxes: { "kata-qemu": {} },
             });
             expect(verified).to.deep.equal({});
-            expect(log.match(/restarting /g)).to.have.length(1);
-            expect(log).to.contain(`restarting ${unit}.service`);
+            const restarts = log.match(/^.*(?:restarting|has restarted) .*$/gm);
+            expect(restarts).to.have.length(1);
+            expect(restarts![0]).to.contain(
+                isK0s ? "waiting until k0s has restarted containerd" : `restarting ${unit}.service`,
+            );
             expect(onNode(node, `cat ${folder}/${managed}`)).to.contain("runtimes.kata-qemu");
         });
 
@@ -105,7 +156,7 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
             expect(kubectl("exec", `kata-${node}`, "--", "echo", "alive")).to.equal("alive");
         });
 
-        it("gets debug logs without a restart, and another version under a running sandbox", async () => {
+        once("gets debug logs without a restart, and another version under a running sandbox", async () => {
             const pid = running();
             const kata = containerOf(`kata-${node}`);
             await stack.up(given("3.32.0", { debug: true }));
@@ -118,7 +169,7 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
             await stack.up(given("3.32.0"));
         });
 
-        it("is repaired when somebody removes the file of this package", async () => {
+        once("is repaired when somebody removes the file of this package", async () => {
             onNode(node, `rm ${folder}/${managed}`);
             restartUnit();
             expect(rendered()).to.not.contain("runtimes.kata-qemu");
@@ -127,11 +178,14 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
             expect(changes(await stack.preview(given("3.32.0")))).to.deep.equal({});
         });
 
-        it("refuses another cgroup driver, and names what the distribution goes by", async () => {
+        once("refuses another cgroup driver, and names what the distribution goes by", async () => {
             const pid = running();
             const error = await stack.fail(given("3.32.0", { kubelet: { cgroupDriver: "systemd" } }));
-            expect(error).to.contain(`the cgroup driver of this node is cgroupfs, not systemd, and ${kind} sets it`);
-            expect(error).to.contain(`${kind} takes the driver from the way its service is started`);
+            expect(error).to.contain(
+                `the cgroup driver of this node is cgroupfs, not systemd, and ${distribution} sets it`,
+            );
+            const place = isK0s ? "worker profile" : "way its service is started";
+            expect(error).to.contain(`${distribution} takes the driver from the ${place}`);
             expect(running()).to.equal(pid);
             const { outputs } = await stack.up(given("3.32.0", { kubelet: { cgroupDriver: "cgroupfs" } }));
             expect(outputs.nodeStatuses[node]!.cgroupDriver).to.equal("cgroupfs");
@@ -158,14 +212,22 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
                 expect(files()).to.equal(before);
             });
 
-        it("is rolled back if its unit does not start with the change", async () => {
+        once("is rolled back if its containerd does not start with the change", async () => {
             const before = files();
-            onNode(
-                node,
-                `mkdir -p /run/systemd/system/${unit}.service.d
-                printf '[Service]\\nExecStartPre=/bin/sh -c "! grep -rq kata-clh ${folder}/${managed}"\\n' >/run/systemd/system/${unit}.service.d/refuse.conf
-                systemctl daemon-reload`,
-            );
+            const [refuse, permit] = isK0s
+                ? [
+                      `cd ${data}/bin; mkdir real; mv containerd real
+                      printf '#!/bin/sh\\n! grep -q kata-clh ${folder}/${managed} || exit 1\\nexec ${data}/bin/real/containerd "$@"\\n' >containerd
+                      chmod +x containerd`,
+                      `cd ${data}/bin; mv real/containerd containerd; rmdir real`,
+                  ]
+                : [
+                      `mkdir -p /run/systemd/system/${unit}.service.d
+                      printf '[Service]\\nExecStartPre=/bin/sh -c "! grep -rq kata-clh ${folder}/${managed}"\\n' >/run/systemd/system/${unit}.service.d/refuse.conf
+                      systemctl daemon-reload`,
+                      `rm -r /run/systemd/system/${unit}.service.d; systemctl daemon-reload`,
+                  ];
+            onNode(node, refuse);
             try {
                 const error = await stack.fail(
                     given("3.32.0", { runtimeClasses: { "kata-clh": {}, "kata-qemu": {} } }),
@@ -173,11 +235,38 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
                 expect(error).to.contain("containerd is unhealthy with the new configuration; rolling back");
                 expect(error).to.contain("rolled back; containerd and the kubelet are healthy");
             } finally {
-                onNode(node, `rm -r /run/systemd/system/${unit}.service.d; systemctl daemon-reload`);
+                onNode(node, permit);
             }
             await stack.up(given("3.32.0"));
             expect(files()).to.equal(before);
         });
+
+        if (isK0s)
+            once(
+                "is restored at boot if a run was killed while k0s restarts containerd, and the power failed then",
+                async () => {
+                    const before = files();
+                    onNode(
+                        node,
+                        `setsid sh -c 'until grep -q kata-clh ${folder}/${managed}; do sleep 0.1; done; systemctl kill -s KILL "kata-containers-activate-*"' >/dev/null 2>&1 </dev/null &`,
+                    );
+                    const error = await stack.fail(
+                        given("3.32.0", { runtimeClasses: { "kata-clh": {}, "kata-qemu": {} } }),
+                    );
+                    expect(error).to.contain("did not start or was killed");
+                    expect(onNode(node, `ls -A ${folder}/containerd.d`)).to.match(
+                        /^kata-containers.toml(\nlab.toml)?$/,
+                    );
+                    killNode(node);
+                    bootNode(node);
+                    expect(rendered()).to.not.contain("kata-clh");
+                    await stack.up(given("3.32.0"));
+                    expect(files()).to.equal(before);
+                    // It has started again.
+                    kubectl("wait", "--for=condition=Ready", `pod/runc-${node}`, "--timeout=120s");
+                    runc = containerOf(`runc-${node}`);
+                },
+            );
 
         it("is removed while a sandbox runs, if forced, and every file is as before", async () => {
             startPod(`kata-${node}`, node, "kata-qemu");
@@ -189,6 +278,42 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
             expect(containerOf(`runc-${node}`)).to.equal(runc);
             expect(kubectl("exec", `runc-${node}`, "--", "echo", "alive")).to.equal("alive");
         });
+
+        if (isK0s) {
+            it("puts nothing but its file into the folder that k0s watches", () => {
+                const events = `journalctl -u ${unit} -o cat | sed -n 's/.*configuration changed: \\([A-Z]*\\).*containerd.d\\/\\([^"]*\\).*/\\1 \\2/p'`;
+                expect(onNode(node, `${events} | sort -u`)).to.equal(
+                    "CREATE kata-containers.toml\nREMOVE kata-containers.toml",
+                );
+            });
+
+            it("keeps the drop-in files of others, and disables a runtime of the same name in them", async () => {
+                const [version, plugin] = containerd.startsWith("1.")
+                    ? ["version = 2\n", "io.containerd.grpc.v1.cri"]
+                    : ["", "io.containerd.cri.v1.runtime"];
+                const runtime = (name: string) =>
+                    `[plugins."${plugin}".containerd.runtimes.${name}]\n  runtime_type = "io.containerd.runc.v2"\n`;
+                onNode(
+                    node,
+                    `cat >${folder}/containerd.d/kata-deploy.toml <<'END'\n${version}${runtime("mine")}${runtime("kata-qemu")}END\nsleep 5`,
+                );
+                const before = files();
+                await stack.up(given("3.32.0"));
+                expect(onNode(node, `cat ${folder}/containerd.d/kata-deploy.toml`)).to.contain("disabled# [plugins");
+                expect(rendered()).to.contain("runtimes.mine");
+                startPod(`kata-${node}`, node, "kata-qemu");
+                removePods(node, `kata-${node}`);
+                await stack.destroy();
+                expect(files()).to.equal(before);
+            });
+
+            it("refuses a configuration of containerd that k0s does not manage", async () => {
+                onNode(node, `sed -i '1s/true/false/' ${folder}/containerd.toml`);
+                expect(await stack.fail(given("3.32.0"))).to.contain("containerd.toml is not managed by k0s");
+                onNode(node, `sed -i '1s/false/true/' ${folder}/containerd.toml`);
+            });
+            return;
+        }
 
         it("keeps the templates and drop-in files of others", async () => {
             const mine = `# mine\n{{ template "base" . }}\n\n[debug]\n  level = "info"`;

@@ -321,14 +321,13 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
     });
 
     for (const [name, unit] of Object.entries({
-        k0s: "k0scontroller.service k0sworker.service",
         microk8s: "snap.microk8s.*.service",
     })) {
         it(`names ${name} on a node of it, and does not advise to start the kubelet there (k3s' words)`, async () => {
             const words = `this is a node of ${name}, which this package does not support`;
             for (const state of ["active", "activating"]) {
                 for (const kubelet of [{}, { state: "not-found" }]) {
-                    const error = await refused(words, "this package supports nodes of kubeadm, k3s, rke2", {
+                    const error = await refused(words, "this package supports nodes of kubeadm, k0s, k3s, rke2", {
                         [unit]: { state },
                         "kubelet.service": kubelet,
                     });
@@ -336,14 +335,14 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
                 }
             }
             machine.add(30, { name: "kubelet", cgroup: `/system.slice/${name}-agent.service` });
-            await refused(words, "this package supports nodes of kubeadm, k3s, rke2", { [unit]: {} });
+            await refused(words, "this package supports nodes of kubeadm, k0s, k3s, rke2", { [unit]: {} });
         });
     }
 
     it("does not advise to start a kubelet.service that does not exist, and names the services that run", async () => {
         const error = await refused(
             "found no Kubernetes that this package knows: no kubelet is running, and there is no kubelet.service; running services: containerd.service, docker.service",
-            "this package supports nodes of kubeadm, k3s, rke2; or set its `distribution`",
+            "this package supports nodes of kubeadm, k0s, k3s, rke2; or set its `distribution`",
             { "kubelet.service": { state: "not-found" } },
         );
         expect(error).to.not.contain("systemctl start");
@@ -427,6 +426,41 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
                 "/rke2/agent/kubelet.kubeconfig",
                 "http://127.0.0.1:10248/healthz",
                 "1.36.3",
+            ]);
+        });
+
+        it("finds the kubelet, containerd and ctr of a k0sworker with another data folder", async () => {
+            const socket = await machine.listen(500, "run/k0s.sock");
+            machine.program("k0s", "");
+            const containerd = machine
+                .program("../k0s/bin/containerd", "containerd x v2.3.1 abc")
+                .replace("bin/../", "");
+            const kubelet = machine.program("../k0s/bin/kubelet", "Kubernetes v1.36.1").replace("bin/../", "");
+            const cgroup = "/system.slice/k0sworker.service";
+            machine.add(29, { name: "k0s", cgroup });
+            machine.add(30, {
+                name: "kubelet",
+                program: kubelet,
+                cgroup,
+                arguments: [`--container-runtime-endpoint=unix://${socket}`, "--kubeconfig=/srv/k0s/kubelet.conf"],
+            });
+            machine.add(40, {
+                name: "containerd",
+                program: containerd,
+                cgroup,
+                sockets: [500],
+                arguments: ["--config=/etc/k0s/containerd.toml"],
+            });
+            const units = { "k0scontroller.service k0sworker.service": {}, "k0sworker.service": { main: 29 } };
+            expect(await facts(units)).to.deep.equal([
+                "k0s: 30 k0sworker.service, 2.3.1 of k0sworker.service",
+                "k0s/bin/containerd",
+                "bin/k0s ctr",
+                "/etc/k0s/containerd.toml",
+                "",
+                "/srv/k0s/kubelet.conf",
+                "http://127.0.0.1:10248/healthz",
+                "1.36.1",
             ]);
         });
 

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -40,6 +41,8 @@ var (
 	data        = "/var/lib/k0s"
 	kubeletArgs []string
 	stopping    atomic.Bool
+	// containerd is of version 1, as up to k0s 1.35. [read]
+	isOld bool
 )
 
 func main() {
@@ -65,8 +68,12 @@ func main() {
 	os.Setenv("PATH", filepath.Join(data, "bin")+":"+os.Getenv("PATH"))
 	os.Setenv("_K0S_MANAGED", "yes")
 
+	version, err := exec.Command(filepath.Join(data, "bin/containerd"), "--version").Output()
+	must(err)
+	isOld = strings.HasPrefix(strings.TrimPrefix(strings.Fields(string(version))[2], "v"), "1.")
+
 	must(os.MkdirAll(dropIns, 0o755)) // [infer]
-	if !isOld() {
+	if !isOld {
 		must(preflight())
 	}
 	must(render())
@@ -90,8 +97,8 @@ func main() {
 	go kubelet.supervise()
 	<-stop
 	stopping.Store(true)
-	kubelet.end()
-	containerd.end()
+	end(int(kubelet.pid.Load()))
+	end(int(containerd.pid.Load()))
 }
 
 // child is a supervised process in a process group of its own, so it may outlive this one. [read]
@@ -101,7 +108,10 @@ type child struct {
 	pid       atomic.Int64
 }
 
+func (c *child) pidFile() string { return "/run/k0s/" + c.name + ".pid" }
+
 func (c *child) supervise() {
+	c.endLeftover()
 	for !stopping.Load() {
 		command := exec.Command(filepath.Join(data, "bin", c.name), c.arguments...)
 		command.Stdout, command.Stderr = os.Stderr, os.Stderr
@@ -109,7 +119,7 @@ func (c *child) supervise() {
 		err := command.Start()
 		if err == nil {
 			c.pid.Store(int64(command.Process.Pid))
-			must(write("/run/k0s/"+c.name+".pid", fmt.Sprintln(command.Process.Pid)))
+			must(write(c.pidFile(), fmt.Sprintln(command.Process.Pid)))
 			err = command.Wait()
 			c.pid.Store(0)
 		}
@@ -118,18 +128,24 @@ func (c *child) supervise() {
 	}
 }
 
-func (c *child) signal(signal syscall.Signal) {
-	if pid := int(c.pid.Load()); pid != 0 {
-		syscall.Kill(pid, signal)
+// endLeftover ends the child of a k0s that was killed. It has the environment variable of all children. [infer]
+func (c *child) endLeftover() {
+	text, _ := os.ReadFile(c.pidFile())
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	environment, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if strings.Contains(string(environment), "_K0S_MANAGED=yes") {
+		end(pid)
 	}
 }
 
-func (c *child) end() {
-	c.signal(syscall.SIGTERM)
-	for deadline := time.Now().Add(pause); c.pid.Load() != 0 && time.Now().Before(deadline); {
-		time.Sleep(50 * time.Millisecond)
+func end(pid int) {
+	signal := syscall.SIGTERM
+	for deadline := time.Now().Add(pause); pid != 0 && syscall.Kill(pid, signal) == nil; time.Sleep(50 * time.Millisecond) {
+		signal = 0
+		if time.Now().After(deadline) {
+			signal = syscall.SIGKILL
+		}
 	}
-	c.signal(syscall.SIGKILL)
 }
 
 // watch: 3 s after the last event in the folder itself, for any name, containerd gets SIGHUP, which ends it. Up to 1.35 its
@@ -148,22 +164,16 @@ func watch(containerd *child) {
 				quiet.Reset(3 * time.Second)
 			}
 		case <-quiet.C:
-			if isOld() {
+			if isOld {
 				if err := render(); err != nil {
 					log.Printf("level=error msg=%q component=containerd", err)
 				}
 			}
-			containerd.signal(syscall.SIGHUP)
+			if pid := int(containerd.pid.Load()); pid != 0 {
+				syscall.Kill(pid, syscall.SIGHUP)
+			}
 		}
 	}
-}
-
-// isOld: containerd is of version 1, as up to k0s 1.35. [read]
-func isOld() bool {
-	version, err := exec.Command(filepath.Join(data, "bin/containerd"), "--version").Output()
-	must(err)
-	words := strings.Fields(string(version))
-	return len(words) > 2 && strings.HasPrefix(strings.TrimPrefix(words[2], "v"), "1.")
 }
 
 // preflight: 1.36 does not start with a drop-in file of another version than 3, with the CRI table of version 2, or that does not
@@ -204,7 +214,7 @@ func render() error {
 	if text, err := os.ReadFile(configuration); err == nil && !strings.HasPrefix(string(text), managed) {
 		return nil
 	}
-	if isOld() {
+	if isOld {
 		return renderOld()
 	}
 	return write(configuration, managed+`version = 3

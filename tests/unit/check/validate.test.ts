@@ -391,9 +391,9 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
     ],
     [
         "an unknown distribution of a node",
-        { nodes: { a: { connection: { host: "a", password: "p" }, distribution: "k0s" } } },
+        { nodes: { a: { connection: { host: "a", password: "p" }, distribution: "talos" } } },
         'nodes["a"].distribution',
-        /"kubeadm" or "k3s" or "rke2"/,
+        /"kubeadm" or "k3s" or "rke2" or "k0s"/,
     ],
     ["an unknown value of hostChecks", { hostChecks: "off" }, "hostChecks", /"enforce" or "warn"/],
     ["an unknown value of drift", { drift: "on" }, "drift", /"enforce" or "warn" or "off"/],
