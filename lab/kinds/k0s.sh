@@ -82,6 +82,9 @@ UNIT
     cat "$LAB_DIR/pki/node-$1".{crt,key} >"$folder/kubelet/pki/kubelet-client-current.pem"
     kubeconfig "node-$1" "$folder/kubelet.conf"
     sed -i -E "s,( client-(certificate|key))-data: .*,\1: $KIND_DATA/kubelet/pki/kubelet-client-current.pem," "$folder/kubelet.conf"
-    sed "s,/etc/kubernetes/pki,$KIND_DATA/pki,; /^containerRuntimeEndpoint:/d" \
-        "$LAB_HOME/lib/node-root/var/lib/kubelet/config.yaml" >"$folder/lab-worker-profile.yaml"
+    # The kubelet's cgroup is not that of its unit. [read]
+    {
+        sed "s,/etc/kubernetes/pki,$KIND_DATA/pki,; /^containerRuntimeEndpoint:/d" "$LAB_HOME/lib/node-root/var/lib/kubelet/config.yaml"
+        printf '%s\n' "kubeReservedCgroup: system.slice" "kubeletCgroups: /system.slice/containerd.service"
+    } >"$folder/lab-worker-profile.yaml"
 }

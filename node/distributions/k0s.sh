@@ -10,6 +10,9 @@ k0s_start_command() {
     echo "systemctl start k0sworker, or k0scontroller"
 }
 
+# The kubelet moves itself into the cgroup that the worker profile names, by default that of a containerd.service.
+k0s_kubelet_unit() { unit_of "$(sed -n "s/^PPid:$TAB//p" "/proc/$1/status")"; } # PID
+
 # k0s_starts_containerd: it can also use a containerd that it does not start.
 k0s_starts_containerd() { [ "$CONTAINERD_UNIT" = "$KUBELET_UNIT" ]; }
 k0s_drop_ins() { if k0s_starts_containerd; then echo "${CONTAINERD_CONFIG%/*}/containerd.d"; fi; }

@@ -8,6 +8,7 @@ kubelet_service_exists() { [ "$(systemctl show -p LoadState --value kubelet.serv
 # The names of the process that contains the kubelet, as a regular expression.
 kubeadm_kubelet_names() { echo kubelet; }
 kubeadm_kubelet_flag() { flag "$@"; } # PID NAME...
+kubeadm_kubelet_unit() { unit_of "$1"; } # PID
 # The endpoint of the container runtime, if neither its flags nor its files have one.
 kubeadm_endpoint() { echo /run/containerd/containerd.sock; } # PID
 # The program that a containerd process runs.
@@ -35,7 +36,7 @@ kubelet_pid() {
     local pid unit
     for pid in $(kubelet_candidates); do
         if ! is_system_process "$pid"; then continue; fi
-        unit=$(unit_of "$pid")
+        unit=$(fact kubelet_unit "$pid")
         case $unit:${DISTRIBUTION:-$USUAL_DISTRIBUTION} in
             "kubelet.service:$USUAL_DISTRIBUTION") ;;
             :* | kubelet.service:*) continue ;;

@@ -69,7 +69,7 @@ find_running_kubelet() {
         fi
     fi
     KUBELET=$(program_of "$KUBELET_PID") || fail "the kubelet has just exited" "run pulumi again"
-    KUBELET_UNIT=$(unit_of "$KUBELET_PID")
+    KUBELET_UNIT=$(fact kubelet_unit "$KUBELET_PID")
     KUBELET_CONFIG=""
     # Elsewhere this package does not edit it.
     if [ -z "$(fact driver_place)" ]; then KUBELET_CONFIG=$(kubelet_config "$KUBELET_PID"); fi
@@ -85,7 +85,7 @@ kubelet_rests() {
     local unit
     within 15 kubelet_settled || return 1
     [ -n "$KUBELET_PID" ] || return 0
-    unit=$(unit_of "$KUBELET_PID")
+    unit=$(fact kubelet_unit "$KUBELET_PID")
     # One that fails at once, since it lacks its files or containerd, runs now and then.
     { [ "$(systemctl show -p NRestarts --value "$unit" 2>/dev/null)" != 0 ] || at_rest "$(recorded CONTAINERD_UNIT)"; } &&
         within 5 at_rest "${unit:-$(recorded KUBELET_UNIT)}"

@@ -441,7 +441,9 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             machine.add(30, {
                 name: "kubelet",
                 program: kubelet,
-                cgroup,
+                parent: 29,
+                // Its worker profile has another place for it (kubeletCgroups).
+                cgroup: "/system.slice/containerd.service",
                 arguments: [`--container-runtime-endpoint=unix://${socket}`, "--kubeconfig=/srv/k0s/kubelet.conf"],
             });
             machine.add(40, {
