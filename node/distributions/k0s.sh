@@ -18,14 +18,17 @@ k0s_starts_containerd() { [ "$CONTAINERD_UNIT" = "$KUBELET_UNIT" ]; }
 k0s_drop_ins() { if k0s_starts_containerd; then echo "${CONTAINERD_CONFIG%/*}/containerd.d"; fi; }
 # Up to 1.35, with containerd 1.x, it merges the drop-in files with tables of CRI into this file, which the main one imports.
 k0s_merged_config() { if k0s_starts_containerd && [ "$CONTAINERD_MAJOR" = 1 ]; then echo /run/k0s/containerd-cri.toml; fi; }
+# k0s writes the file at its start, unless it is the user's. Up to 1.29, it begins with an empty line.
 k0s_require_form() {
     local folder
     folder=$(k0s_drop_ins)
-    [ -n "$folder" ] || return 0
-    [ "$(head -n 1 "$CONTAINERD_CONFIG" 2>/dev/null)" = "# k0s_managed=true" ] ||
+    if [ -z "$folder" ] || [ -z "$CONTAINERD_PID" ]; then return 0; fi
+    [ -e "$CONTAINERD_CONFIG" ] || fail "$CONTAINERD_CONFIG does not exist" "restart $CONTAINERD_UNIT, which writes it; then run pulumi again"
+    if [ "$ACTION" = deactivate ]; then return 0; fi
+    [ "$(grep -m 1 . "$CONTAINERD_CONFIG")" = "# k0s_managed=true" ] ||
         fail "$CONTAINERD_CONFIG is not managed by k0s: its first line is not \`# k0s_managed=true\`" \
             "move its settings into files in $folder, delete it and restart $CONTAINERD_UNIT, which writes it again; then run pulumi again"
-    [ -d "$folder" ] || [ "$ACTION" = deactivate ] || fail "$folder, which k0s creates and watches, does not exist" \
+    [ -d "$folder" ] || fail "$folder, which k0s creates and watches, does not exist" \
         "upgrade k0s to 1.28.2 or later, or restart $CONTAINERD_UNIT, which creates it; then run pulumi again"
 }
 

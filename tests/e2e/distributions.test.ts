@@ -308,9 +308,9 @@ for (const tested of kinds) {
             });
 
             it("refuses a configuration of containerd that k0s does not manage", async () => {
-                onNode(node, `sed -i '1s/true/false/' ${folder}/containerd.toml`);
+                onNode(node, `sed -i 's/^# k0s_managed=true/# k0s_managed=false/' ${folder}/containerd.toml`);
                 expect(await stack.fail(given("3.32.0"))).to.contain("containerd.toml is not managed by k0s");
-                onNode(node, `sed -i '1s/false/true/' ${folder}/containerd.toml`);
+                onNode(node, `sed -i 's/^# k0s_managed=false/# k0s_managed=true/' ${folder}/containerd.toml`);
             });
             return;
         }

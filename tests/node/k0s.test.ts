@@ -40,14 +40,15 @@ inEveryShell("k0s", (sandbox) => {
             HANDLERS=kata-qemu OWN_HANDLERS=kata-qemu REQUESTED=kata-qemu GROUPED="" CGROUP_DRIVER="" DISTRIBUTION=k0s
             CONTAINERD=${program} CONTAINERD_VERSION=${version} CONTAINERD_MAJOR=${version[0]} CONTAINERD_TEMPLATES=""
             CONTAINERD_UNIT=k0sworker.service KUBELET_UNIT=k0sworker.service CONTAINERD_CONFIG=$PWD/etc/containerd.toml
-            CONTAINERD_SOCKET=$PWD/run/containerd.sock
+            CONTAINERD_SOCKET=$PWD/run/containerd.sock CONTAINERD_PID=40 ACTION=activate
             say() { :; }
             flush() { ls -A etc/containerd.d >>seen; }
             k0s_merged_config() { [ ${release} != 1.35 ] || echo "$PWD/run/containerd-cri.toml"; }
             start() {
                 if [ ${release} = 1.35 ]; then
                     { "$CONTAINERD" config default; sed '/^version/d' etc/containerd.d/*.toml 2>/dev/null || :; } >run/containerd-cri.toml
-                    printf '# k0s_managed=true\\nversion = 2\\nimports = [\\n\\t"%s",\\n]\\n' "$PWD/run/containerd-cri.toml"
+                    # The first line is empty up to 1.29.
+                    printf '\\n# k0s_managed=true\\nversion = 2\\nimports = [\\n\\t"%s",\\n]\\n' "$PWD/run/containerd-cri.toml"
                 else
                     printf '# k0s_managed=true\\nversion = 3\\nimports = ["%s"]\\n' "$PWD/etc/containerd.d/*.toml"
                 fi >etc/containerd.toml
@@ -130,6 +131,28 @@ inEveryShell("k0s", (sandbox) => {
         expect(status).to.equal(1);
         expect(stderr).to.contain("etc/containerd.toml is not managed by k0s");
         expect(stderr).to.contain("move its settings into files in etc/containerd.d");
+        const lost = await run("1.36", "rm etc/containerd.toml; prepare_containerd");
+        expect(lost.status).to.equal(1);
+        expect(lost.stderr).to.contain("etc/containerd.toml does not exist");
+        expect(lost.stderr).to.contain("restart k0sworker.service, which writes it");
+    });
+
+    it("is removed from a configuration that k0s does not manage, and from a stopped k0s that has lost it", async () => {
+        const managed = () => existsSync(sandbox().path("etc/containerd.d/kata-containers.toml"));
+        await ok(
+            "1.36",
+            "start; activate; sed -i 1d etc/containerd.toml; start() { :; }; ACTION=deactivate; deactivate",
+        );
+        expect(managed()).to.equal(false);
+        await ok(
+            "1.36",
+            "start; activate; rm etc/containerd.toml; start() { :; }; ACTION=deactivate CONTAINERD_PID=''; deactivate",
+        );
+        expect(managed()).to.equal(false);
+        await ok(
+            "1.36",
+            "start; activate; rm -r etc; flush() { :; }; start() { :; }; ACTION=deactivate CONTAINERD_PID=''; deactivate",
+        );
     });
 
     it("waits for a containerd that k0s started after the last change in the folder, and no longer for the one before it", async () => {

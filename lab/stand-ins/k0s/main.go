@@ -211,7 +211,7 @@ func eachDropIn(function func(path string, content map[string]any) error) error 
 
 // render writes containerd's configuration at each start. [read]
 func render() error {
-	if text, err := os.ReadFile(configuration); err == nil && !strings.HasPrefix(string(text), managed) {
+	if text, err := os.ReadFile(configuration); err == nil && !strings.HasPrefix(strings.TrimLeft(string(text), "\n"), managed) {
 		return nil
 	}
 	if isOld {
@@ -254,7 +254,8 @@ func renderOld() error {
 	if err := write(merged, string(out)); err != nil {
 		return err
 	}
-	return write(configuration, managed+"version = 2\nimports = [\n\t\""+strings.Join(imports, "\",\n\t\"")+"\",\n]\n")
+	// Up to 1.29, the first line is empty. [read]
+	return write(configuration, "\n"+managed+"version = 2\nimports = [\n\t\""+strings.Join(imports, "\",\n\t\"")+"\",\n]\n")
 }
 
 func merge(into, from map[string]any) {
