@@ -126,6 +126,16 @@ inEveryShell("k0s", (sandbox) => {
         });
     }
 
+    it("is removed from a stopped k0s 1.35 after a reboot, which removes the merged configuration that another file imports", async () => {
+        const left = await ok(
+            "1.35",
+            `start; activate; rm run/containerd-cri.toml; ACTION=deactivate CONTAINERD_PID=''
+            empty_plan; plan_removal; begin; carry_out_plan; empty_plan; plan_removal; cat "$WORK_DIR/plan"; commit`,
+        );
+        expect(left).to.equal("");
+        expect(dropIns()).to.deep.equal({});
+    });
+
     it("refuses a configuration of containerd that k0s does not manage, and says how to return to one that it does", async () => {
         const { status, stderr } = await run("1.36", "echo 'version = 3' >etc/containerd.toml; prepare_containerd");
         expect(status).to.equal(1);

@@ -62,7 +62,7 @@ ${fixture(builtIn)}BASE
 ${old(builtIn)}BASE
             HANDLERS=kata-qemu OWN_HANDLERS=kata-qemu REQUESTED=kata-qemu GROUPED="" CGROUP_DRIVER="" DISTRIBUTION=rke2
             CONTAINERD=${programs[version]} CONTAINERD_VERSION=${version} CONTAINERD_MAJOR=${version[0]}
-            CONTAINERD_UNIT=rke2-server.service CONTAINERD_CONFIG=$PWD/etc/config.toml CONTAINERD_TEMPLATES=$PWD/etc
+            CONTAINERD_PID=1 CONTAINERD_UNIT=rke2-server.service CONTAINERD_CONFIG=$PWD/etc/config.toml CONTAINERD_TEMPLATES=$PWD/etc
             say() { :; }
             kubelet_version() { echo ${release}; }
             start() {
