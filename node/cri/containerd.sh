@@ -1189,7 +1189,7 @@ gate_containerd() {
     if [ -z "$CONTAINERD_PID" ]; then return 0; fi
     # Before the change it need not be.
     fact await_containerd || ! journal_open || return 1
-    within "$(time_limit "$CONTAINERD_UNIT")" containerd_answers && cri_is_ok && within 60 cri_serves
+    within "$(containerd_limit)" containerd_answers && cri_is_ok && within 60 cri_serves
 }
 # shellcheck disable=SC2086
 containerd_answers() { timeout 10 $CTR --address "$CONTAINERD_SOCKET" plugins ls >"$RUN_DIR/plugins" 2>/dev/null; }

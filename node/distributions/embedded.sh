@@ -63,6 +63,9 @@ require_own_driver() {
 # minutes, before it starts the kubelet.
 kubelet_limit() { if [ "$KUBELET_UNIT" = "$CONTAINERD_UNIT" ] && [ -z "$(fact drop_ins)" ]; then time_limit "$KUBELET_UNIT"; else echo 60; fi; }
 
+# containerd_limit: the seconds within which containerd must answer; the start of a unit is no part of a restart by the distribution itself.
+containerd_limit() { if [ -n "$(fact drop_ins)" ]; then echo 120; else time_limit "$CONTAINERD_UNIT"; fi; }
+
 # embedded_log_files: the logs of a containerd and a kubelet that do not log to the journal.
 embedded_log_files() {
     local data file

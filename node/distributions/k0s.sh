@@ -41,27 +41,28 @@ k0s_ctr() {
 
 # k0s_is_current: containerd is younger than the last change in the folder, which is old enough for k0s to have acted on it.
 k0s_is_current() {
-    local folder changed started
+    local folder pid changed started
     folder=$(k0s_drop_ins)
     [ -d "$folder" ] || return 0
+    pid=$(k0s_containerd_pid) && [ -n "$pid" ] || return 1
     changed=$(($(date +%s) - $(stat -c %Y "$folder")))
     # In hundredths of a second since the machine was booted.
-    started=$(cut -d ' ' -f 22 "/proc/$(k0s_containerd_pid)/stat" 2>/dev/null) &&
+    started=$(cut -d ' ' -f 22 "/proc/$pid/stat" 2>/dev/null) &&
         [ "$changed" -ge 5 ] && [ $(($(uptime) - started / 100)) -le "$changed" ]
 }
 
-k0s_containerd_pid() { cat /run/k0s/containerd.pid; }
+# The file is absent between two processes.
+k0s_containerd_pid() { cat /run/k0s/containerd.pid 2>/dev/null; }
 k0s_await_containerd() { within 60 k0s_is_current; }
 
-# k0s_restart UNIT: waits instead. A kubelet that was stopped must not start pods before.
+# k0s_restart UNIT: waits instead.
 k0s_restart() {
     if ! k0s_starts_containerd; then
         restart "$1"
         return
     fi
     say "waiting until k0s has restarted containerd"
-    k0s_await_containerd || return 1
-    kill -CONT "$KUBELET_PID" 2>/dev/null || :
+    k0s_await_containerd
 }
 
 k0s_debug_place() { if k0s_starts_containerd; then echo "--logging=containerd=debug in the command line of k0s (ExecStart of $CONTAINERD_UNIT)"; fi; }

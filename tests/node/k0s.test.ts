@@ -186,6 +186,10 @@ inEveryShell("k0s", (sandbox) => {
         expect(await current(10, 1000), "has not ended").to.equal("no");
         expect(await current(10, 2)).to.equal("yes");
         expect(await current(2000, 1000)).to.equal("yes");
+        // Between two processes there is no such file.
+        sandbox().write("proc/stat", readFileSync(sandbox().path("proc/40/stat")));
+        const gone = await run("1.36", "k0s_is_current || echo no");
+        expect(gone.stdout + gone.stderr).to.equal("no\n");
     });
 
     it("tells Kata's Go shims the folder of the kubelet, unless it is the usual one", async () => {

@@ -62,6 +62,21 @@ inEveryShell("waiting", (sandbox) => {
         expect(readFileSync(sandbox().path("waited"), "utf8")).to.equal("605 containerd_answers\n60 cri_serves\n");
     });
 
+    it("waits two minutes for a containerd that k0s has restarted, whose unit starts without a time limit", async () => {
+        const { stdout } = await sandbox().run(
+            `mkdir -p run; DISTRIBUTION=k0s CONTAINERD_UNIT=k0sworker.service KUBELET_UNIT=k0sworker.service
+            CONTAINERD_PID=1 CONTAINERD_SOCKET=/s CONTAINERD_CONFIG=/none/containerd.toml
+            systemctl() { echo TimeoutStartUSec=infinity; echo TimeoutStopUSec=1min 30s; }
+            within() { echo "$1 $2" >>waited; }
+            cri_is_ok() { :; }
+            gate_containerd && echo passed`,
+        );
+        expect(stdout).to.equal("passed\n");
+        expect(readFileSync(sandbox().path("waited"), "utf8")).to.equal(
+            "60 k0s_is_current\n120 containerd_answers\n60 cri_serves\n",
+        );
+    });
+
     it("waits for a kubelet as long as the service may take that runs containerd as well, and otherwise for a minute", async () => {
         for (const [unit, seconds] of [
             ["k3s.service", 390],

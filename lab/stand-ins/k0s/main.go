@@ -122,6 +122,7 @@ func (c *child) supervise() {
 			must(write(c.pidFile(), fmt.Sprintln(command.Process.Pid)))
 			err = command.Wait()
 			c.pid.Store(0)
+			os.Remove(c.pidFile()) // [read]
 		}
 		log.Printf("level=warning msg=\"process exited: %v\" component=%s", err, c.name)
 		time.Sleep(pause)
