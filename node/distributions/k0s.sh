@@ -10,6 +10,10 @@ k0s_start_command() {
     echo "systemctl start k0sworker, or k0scontroller"
 }
 
+k0s_is_node() { # PID
+    [ -n "$1" ] || ! any_runs k0scontroller.service || embedded_flags k0scontroller.service | grep -qE '^(enable-worker|single): true'
+}
+
 # The kubelet moves itself into the cgroup that the worker profile names, by default that of a containerd.service.
 k0s_kubelet_unit() { unit_of "$(sed -n "s/^PPid:$TAB//p" "/proc/$1/status")"; } # PID
 

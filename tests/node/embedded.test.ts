@@ -168,7 +168,7 @@ kube-apiserver-arg:\n  - authentication-config=/a\n# kubelet-arg: [x=1]\n`;
             const check = "ACTION=activate; systemctl() { :; }; require_distribution";
             expect(await run(check, given)).to.equal("0");
             expect(await run(check, { ...given, yaml: "disable-agent: true\n" })).to.contain(
-                `this server of ${distribution} runs without an agent (disable-agent), so it is not a node`,
+                `this server of ${distribution} runs without a kubelet, so it is not a node`,
             );
         }
         const flag = { command: "/usr/local/bin/k3s server --disable-agent" };

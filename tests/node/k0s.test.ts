@@ -192,6 +192,24 @@ inEveryShell("k0s", (sandbox) => {
         expect(gone.stdout + gone.stderr).to.equal("no\n");
     });
 
+    it("is no node if it is a controller that runs no worker", async () => {
+        const require = async (command: string, kubelet = "") => {
+            const { status, stderr } = await run(
+                "1.36",
+                `systemctl() { case $* in is-active*k0scontroller*) echo active ;; show*ExecStart*) echo '{ path=/k0s ; argv[]=/k0s ${command} ; }' ;; esac; }
+                kubelet_pid() { echo "${kubelet}"; }; require_distribution`,
+            );
+            return status === 0 ? "accepted" : stderr;
+        };
+        for (const flags of ["", " --data-dir=/srv/single", " --enable-worker=false"])
+            expect(await require(`controller${flags}`)).to.contain(
+                "this server of k0s runs without a kubelet, so it is not a node",
+            );
+        for (const flags of ["--enable-worker --no-taints", "--enable-worker=true", "--config /c --single"])
+            expect(await require(`controller ${flags}`)).to.equal("accepted");
+        expect(await require("controller", "30")).to.equal("accepted");
+    });
+
     it("tells Kata's Go shims the folder of the kubelet, unless it is the usual one", async () => {
         const setting = (root: string) => run("1.36", `flag() { echo ${root}; }; root_setting 30`);
         expect((await setting("/srv/k0s/kubelet")).stdout).to.equal('*\tkubelet_root_dir\t"/srv/k0s/kubelet"\n');

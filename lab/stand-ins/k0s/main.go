@@ -72,7 +72,7 @@ func main() {
 	must(err)
 	isOld = strings.HasPrefix(strings.TrimPrefix(strings.Fields(string(version))[2], "v"), "1.")
 
-	must(os.MkdirAll(dropIns, 0o755)) // [infer]
+	must(os.MkdirAll(dropIns, 0o755)) // [read]
 	if !isOld {
 		must(preflight())
 	}
