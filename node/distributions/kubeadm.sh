@@ -161,12 +161,6 @@ kubelet_status_interval() { # PID
     [ -n "$interval" ] || interval=$(kubelet_setting "$1" nodeStatusUpdateFrequency)
     printf '%s\n' "$interval" | awk -F '[ms]' '/^([0-9]+m)?([0-9]+s)?$/ { print /m/ ? $1 * 60 + $2 : $1 + 0 }'
 }
-# root_setting PID: Kata's Go shims know ConfigMaps and Secrets by the kubelet's folder, which is given if it is not the usual one.
-root_setting() {
-    local root=""
-    [ -z "$1" ] || root=$(fact kubelet_flag "$1" --root-dir)
-    case $root in "" | /var/lib/kubelet) ;; *) printf '*\tkubelet_root_dir\t"%s"\n' "$root" ;; esac
-}
 kubelet_kubeconfig() { fact kubelet_flag "$1" --kubeconfig; }
 # kubeconfig_entry FILE NAME: its value. The kubelet's kubeconfig has one cluster and one user.
 kubeconfig_entry() {

@@ -42,6 +42,15 @@ recorded() { sed -n "s/^$1=//p" "$STATE_DIR/services" 2>/dev/null || :; }
 # may_rest: on a node that has left the cluster, deactivate restores the files of services that do not run any longer.
 may_rest() { [ "$ACTION" = deactivate ] && [ -s "$STATE_DIR/services" ]; }
 
+# kubelet_root PID: its folder, or nothing for the usual one. That of a stopped kubelet was recorded.
+kubelet_root() { if [ -n "$1" ]; then fact kubelet_flag "$1" --root-dir; else recorded KUBELET_ROOT; fi; }
+# root_setting PID: Kata's Go shims know ConfigMaps and Secrets by the kubelet's folder, which is given if it is not the usual one.
+root_setting() {
+    local root
+    root=$(kubelet_root "$1")
+    case $root in "" | /var/lib/kubelet) ;; *) printf '*\tkubelet_root_dir\t"%s"\n' "$root" ;; esac
+}
+
 # at_rest UNIT: it is stopped, and not being started, or waits for an automatic restart.
 at_rest() {
     systemctl show -p ActiveState -p SubState "$1" 2>/dev/null | grep -qE '^(ActiveState=(inactive|failed)|SubState=.*auto-restart.*)$'

@@ -216,5 +216,11 @@ inEveryShell("k0s", (sandbox) => {
         expect((await setting("/var/lib/kubelet")).stdout).to.equal("");
         expect((await setting("")).stdout).to.equal("");
         expect((await run("1.36", 'root_setting ""')).stdout).to.equal("");
+        // A removal from a stopped node, on which another component stays.
+        const stopped = await run(
+            "1.36",
+            `flag() { echo /srv/k0s/kubelet; }; KUBELET_PID=30 KUBELET_CONFIG=""; record_services; root_setting ""`,
+        );
+        expect(stopped.stdout).to.equal('*\tkubelet_root_dir\t"/srv/k0s/kubelet"\n');
     });
 });

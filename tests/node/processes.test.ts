@@ -562,7 +562,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             const { stderr } = await sandbox().run(
                 `CONTAINERD=$PWD/bin/containerd CONTAINERD_UNIT=containerd.service CONTAINERD_VERSION=1.6.20
                 CONTAINERD_CONFIG=$PWD/config.toml CONTAINERD_SOCKET=$PWD/run/containerd.sock
-                KUBELET_UNIT=kubelet.service KUBELET_CONFIG=$PWD/config.yaml DISTRIBUTION=kubeadm
+                KUBELET_PID="" KUBELET_UNIT=kubelet.service KUBELET_CONFIG=$PWD/config.yaml DISTRIBUTION=kubeadm
                 record_services`,
             );
             expect(stderr).to.equal("");
