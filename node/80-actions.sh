@@ -73,7 +73,7 @@ plan_activation() {
     want_managed_file "$WORK_DIR/modules" "/etc/modules-load.d/kata-containers.conf"
     for handler in $HANDLERS; do
         want_managed_file "$WORK_DIR/kata-$handler" "$(config_of "$handler")"
-        want_managed_link "$(home_of "$handler")/$(given "$handler" shim-path)" "$(shim_folder)/containerd-shim-$handler-v2"
+        want_managed_link "$(home_of "$handler")/$(given "$handler" shim-path)" "$(shim_link "$handler")"
     done
     want_containerd
     want_kubelet

@@ -1,6 +1,7 @@
 # containerd: finding it, the configuration it understands, the runtime to write into it, and whether its CRI serves.
 
 CTR=ctr
+CONTAINERD_PATH=$PATH # until find_containerd knows it
 
 # version_at_least VERSION MINIMUM: compares major and minor.
 version_at_least() { [ "$(version_number "$1")" -ge "$(version_number "$2")" ]; }
@@ -48,7 +49,7 @@ find_containerd() {
     if may_rest && within 10 containerd_settled && ! containerd_listens; then
         CONTAINERD_PID="" CONTAINERD=$(installed "$(recorded CONTAINERD)") CONTAINERD_UNIT=$(recorded CONTAINERD_UNIT)
         CONTAINERD_CONFIG=$(recorded CONTAINERD_CONFIG) CONTAINERD_VERSION=$(recorded CONTAINERD_VERSION)
-        CONTAINERD_TEMPLATES=$(recorded CONTAINERD_TEMPLATES)
+        CONTAINERD_TEMPLATES=$(recorded CONTAINERD_TEMPLATES) CONTAINERD_PATH=$(recorded CONTAINERD_PATH)
     else
         find_running_containerd
     fi
@@ -59,6 +60,9 @@ find_containerd() {
     CONTAINERD_MAJOR=${CONTAINERD_VERSION%%.*}
     version_at_least "$CONTAINERD_VERSION" 1.6 ||
         fail "containerd $CONTAINERD_VERSION is too old" "upgrade containerd to 1.6 or later"
+    [ -z "$CONTAINERD_PID" ] || finds_shims || uses_runtime_path ||
+        fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed, and containerd $CONTAINERD_VERSION ignores runtime_path" \
+            "add it to PATH in the Environment of $CONTAINERD_UNIT (systemctl edit $CONTAINERD_UNIT) and restart $CONTAINERD_UNIT, or upgrade containerd; then run pulumi again"
 }
 find_running_containerd() {
     local pid remedy="this package supports only containerd 1.6 or later as the kubelet's container runtime: remove this node from \`nodes\`"
@@ -82,18 +86,12 @@ find_running_containerd() {
  (process $pid${CONTAINERD_UNIT:+ of $CONTAINERD_UNIT}) at $CONTAINERD_SOCKET, not containerd" "$remedy"
     [ -n "$CONTAINERD_UNIT" ] ||
         fail "containerd (process $pid) was not started by systemd" "make it a service, so that it can be restarted"
-    CONTAINERD_CONFIG=$(container_runtime_config "$pid") CONTAINERD_TEMPLATES=""
+    CONTAINERD_CONFIG=$(fact config_source "$(container_runtime_config "$pid")") CONTAINERD_TEMPLATES=""
     # A distribution can also use a containerd that it does not start.
     if [ -n "$(fact base_template)" ] && [ "$CONTAINERD_UNIT" = "$KUBELET_UNIT" ]; then CONTAINERD_TEMPLATES=${CONTAINERD_CONFIG%/*}; fi
     # The target of a link is edited, and the link is kept.
     if [ -L "$CONTAINERD_CONFIG" ]; then CONTAINERD_CONFIG=$(readlink -f "$CONTAINERD_CONFIG"); fi
-    case :$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p'): in
-        *":$(shim_folder):"*) ;;
-        *) fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed" \
-                "add it to PATH in the Environment of $CONTAINERD_UNIT (systemctl edit $CONTAINERD_UNIT), restart $CONTAINERD_UNIT, then run pulumi again" ;;
-    esac
-    is_writable "$(shim_folder)" || fail "$(shim_folder), where Kata's shim is linked, is on a read-only file system" \
-        "this package does not support such images: remove this node from \`nodes\`"
+    CONTAINERD_PATH=$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p')
     [ -x "${CONTAINERD%/*}/ctr" ] || have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
         "install the ctr that belongs to $CONTAINERD"
 }
@@ -110,6 +108,7 @@ CONTAINERD_VERSION=$CONTAINERD_VERSION
 CONTAINERD_CONFIG=$CONTAINERD_CONFIG
 CONTAINERD_SOCKET=$CONTAINERD_SOCKET
 CONTAINERD_TEMPLATES=$CONTAINERD_TEMPLATES
+CONTAINERD_PATH=$CONTAINERD_PATH
 KUBELET_UNIT=$KUBELET_UNIT
 KUBELET_CONFIG=$KUBELET_CONFIG
 SERVICES
@@ -117,7 +116,7 @@ SERVICES
 }
 
 # dump [FILE]: the configuration as containerd understands it, with everything that it imports.
-dump() { "$CONTAINERD" --config "${1:-$CONTAINERD_CONFIG}" config dump; }
+dump() { "$CONTAINERD" --config "${1:-$(fact config_in_force "$CONTAINERD_CONFIG")}" config dump; }
 dump_now() { dump >"$WORK_DIR/dump.now" 2>/dev/null || :; }
 
 # crictl_command: the crictl of the same installation, if there are several.
@@ -282,7 +281,7 @@ newest_version() { if [ "$CONTAINERD_MAJOR" = 1 ]; then echo 2; else echo 3; fi;
 # that file's folder; containerd 1.x resolves relative patterns in its working folder, which is / for a service.
 imports_of() {
     local path
-    toml_get "$1" "" imports | grep -oE "\"[^\"]*\"|'[^']*'" | sed 's/^.//; s/.$//; s,^\./,,' | while IFS= read -r path; do
+    toml_get "$1" "" imports | fact render | grep -oE "\"[^\"]*\"|'[^']*'" | sed 's/^.//; s/.$//; s,^\./,,' | while IFS= read -r path; do
         case $CONTAINERD_MAJOR:$path in
             *:/*) printf '%s\n' "$path" ;;
             1:*'*'*) printf '/%s\n' "$path" ;;
@@ -290,6 +289,12 @@ imports_of() {
         esac
     done
 }
+# The folder for links to shims: the usual one, or that of images with a read-only /usr.
+shim_folder() { if is_writable /usr/local/bin; then echo /usr/local/bin; else echo /opt/bin; fi; }
+shim_link() { echo "$(shim_folder)/containerd-shim-$1-v2"; } # HANDLER
+# finds_shims: containerd finds them there by its PATH. Otherwise it needs a runtime_path, which some releases ignore.
+finds_shims() { case :$CONTAINERD_PATH: in *":$(shim_folder):"*) ;; *) return 1 ;; esac; }
+uses_runtime_path() { case $CONTAINERD_VERSION in 1.6.? | 1.6.1? | 1.6.20* | 1.7.0*) return 1 ;; esac; }
 # imported_folder FILE: a folder whose *.toml the main file imports and that is writable, preferably one below /etc.
 # (`containerd config default` shows such an import, but containerd makes it only if the main file has it.)
 imported_folder() {
@@ -341,6 +346,9 @@ prepare_containerd() {
         mark "$main" "$CONTAINERD_CONFIG" "$WORK_DIR/main" "$cgroup" "$(runtime_tables)" "$version_line" "$(cut -f 1 "$WORK_DIR/runc")"
         mark_replacing "$cgroup"
     fi
+    cmp -s "$main" "$WORK_DIR/main" || [ -n "$TEMPLATE" ] || is_writable "$CONTAINERD_CONFIG" ||
+        fail "$CONTAINERD_CONFIG is on a read-only file system" \
+            "copy it to /etc/containerd, make $CONTAINERD_UNIT use the copy (systemctl edit $CONTAINERD_UNIT), restart $CONTAINERD_UNIT, then run pulumi again"
     prepare_templates "$main"
 }
 # mark_replacing CGROUP: containerd 1.x uses only the CRI tables of the file that it reads last, so an imported one gets
@@ -362,13 +370,13 @@ record_drivers() {
         FILENAME == "-" { if ($3 == new) { seen[$1] = 1; if ($2 != new) changed = 1 } next }
         $2 != new || !changed || $1 in seen { print $1 "\t" $2 "\t" new }' - "$WORK_DIR/runc"
 }
-# systemd_cgroup: the requested value of SystemdCgroup, or nothing. A distribution that renders the file sets it.
-systemd_cgroup() { case $CONTAINERD_TEMPLATES${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) echo false ;; esac; }
+# systemd_cgroup: the requested value of SystemdCgroup, or nothing if the distribution sets it.
+systemd_cgroup() { case $(fact driver_place)${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) echo false ;; esac; }
 
-# runtime_tables: the handlers' runtimes. Their shim is found by a link on the PATH: containerd 1.6 ignores
+# runtime_tables: the handlers' runtimes. Their shim is found by a link on the PATH if possible: containerd 1.6.20 ignores
 # runtime_path, and containerd 2.x loses, at its next restart, each sandbox whose runtime_path no longer exists.
 runtime_tables() {
-    local handler snapshotter
+    local handler snapshotter path
     # shellcheck disable=SC2086 # a list; in an order that does not depend on which class is the main one
     for handler in $(printf '%s\n' $HANDLERS | sort); do
         snapshotter=$(given "$handler" snapshotter)
@@ -377,9 +385,11 @@ runtime_tables() {
         if [ -n "$snapshotter" ] && [ "$CONTAINERD_MAJOR" != 1 ]; then
             printf '[%s.%s]\n%s\n' "$IMAGE_PLATFORMS" "$handler" "$snapshotter"
         fi
+        path=""
+        finds_shims || path="${NEWLINE}runtime_path = \"$(shim_link "$handler")\""
         cat <<TABLES
 [plugins."$CRI_PLUGIN".containerd.runtimes.$handler]
-runtime_type = "io.containerd.$handler.v2"
+runtime_type = "io.containerd.$handler.v2"$path
 privileged_without_host_devices = true
 pod_annotations = ["io.katacontainers.*"]${snapshotter:+$NEWLINE$snapshotter}
 [plugins."$CRI_PLUGIN".containerd.runtimes.$handler.options]
@@ -672,6 +682,7 @@ require_expected() {
 understand() {
     local candidate="$WORK_DIR/candidate.toml"
     step "containerd configuration"
+    fact render <"$1" >"$WORK_DIR/rendered"
     E_MAIN=$CONTAINERD_CONFIG E_MAJOR=$CONTAINERD_MAJOR E_CANDIDATE=$candidate E_DROP_INS="${IMPORTED:+$IMPORTED/*.toml}" \
         E_FOLDER=$2 awk "$TOML_AWK"'
         function moved(path) {
@@ -698,7 +709,7 @@ understand() {
                     for (j = i; j <= last[i]; j++) line[j] = (j == i ? "imports = " : "") move_imports(bare[j])
                 print line[i]
             }
-        }' "$1" >"$candidate"
+        }' "$WORK_DIR/rendered" >"$candidate"
     # The folder that is about to be restored to /opt/kata is still displaced.
     if exists "$(displaced_of "$KATA_LINK")"; then
         sed "s,$KATA_LINK/,$(displaced_of "$KATA_LINK")/,g" "$candidate" >"$WORK_DIR/candidate"
@@ -1025,7 +1036,7 @@ is_of_others() {
     local handler
     for handler in $HANDLERS; do
         if is_own "$handler"; then continue; fi
-        case $1 in "$(config_of "$handler")" | "$(shim_folder)/containerd-shim-$handler-v2") return 0 ;; esac
+        case $1 in "$(config_of "$handler")" | "$(shim_link "$handler")") return 0 ;; esac
     done
     return 1
 }
@@ -1070,7 +1081,7 @@ default_runtime() {
 runtime_entry() { toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$2\"" "$3"; }
 dumped_runtime() { # DUMP RUNTIME: what a managed runtime has
     local key
-    for key in runtime_type snapshotter privileged_without_host_devices pod_annotations; do runtime_entry "$1" "$2" "$key"; done
+    for key in runtime_type runtime_path snapshotter privileged_without_host_devices pod_annotations; do runtime_entry "$1" "$2" "$key"; done
     toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$2\".options" ConfigPath
 }
 dumped_driver() {

@@ -3,6 +3,8 @@
 
 USUAL_DISTRIBUTION=kubeadm
 kubeadm_is_supported() { :; }
+# Refuses a variant of the distribution that is not supported.
+kubeadm_check() { :; }
 kubeadm_start_command() { echo "systemctl start kubelet"; }
 kubelet_service_exists() { [ "$(systemctl show -p LoadState --value kubelet.service 2>/dev/null)" = loaded ]; }
 # The names of the process that contains the kubelet, as a regular expression.
@@ -12,6 +14,11 @@ kubeadm_kubelet_flag() { flag "$@"; } # PID NAME...
 kubeadm_endpoint() { echo /run/containerd/containerd.sock; } # PID
 # The program that a containerd process runs.
 kubeadm_containerd() { echo "$2"; } # PID PROGRAM
+# The file from which the configuration CONFIG is made, and which this package edits; the configuration that is made from that
+# SOURCE; and how it is made, from stdin to stdout.
+kubeadm_config_source() { echo "$1"; }   # CONFIG
+kubeadm_config_in_force() { echo "$1"; } # SOURCE
+kubeadm_render() { cat; }
 # For distributions that render containerd's configuration: the release whose templates can include the built-in one.
 kubeadm_base_template() { :; }
 # The place where the distribution sets the cgroup driver. If it does not, this package can.
@@ -40,7 +47,8 @@ kubelet_candidates() {
 }
 
 # kubelet_version: that of Kubernetes, or nothing if the kubelet is stopped.
-kubelet_version() { if [ -n "$KUBELET" ]; then "$KUBELET" --version | sed -n '1s/.* v\([0-9][0-9.]*\).*/\1/p'; fi; }
+kubelet_version() { if [ -n "$KUBELET" ]; then fact version; fi; }
+kubeadm_version() { "$KUBELET" --version | sed -n '1s/.* v\([0-9][0-9.]*\).*/\1/p'; }
 kubelet_main_pid() { systemctl show -p MainPID --value kubelet.service 2>/dev/null; }
 
 container_runtime_config() { # PID
@@ -57,8 +65,6 @@ container_runtime_socket() { # PID
     endpoint=${endpoint#unix:}
     printf '%s\n' "${endpoint#//}"
 }
-# The folder for links to shims: containerd finds them by its PATH.
-shim_folder() { echo /usr/local/bin; }
 
 # kubelet_config PID, kubelet_config_folder PID, kubelet_kubeconfig PID: the path, or nothing.
 kubelet_config() { fact kubelet_flag "$1" --config; }

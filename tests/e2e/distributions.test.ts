@@ -5,11 +5,18 @@ import { args, changes, containerOf, kubectl, onNode, removePods, startPod, Test
 
 interface Kind {
     node: string;
-    kind: "rke2" | "k3s";
+    kind: "rke2" | "k3s" | "microk8s";
     unit: string;
+    /** The kubelet's, if it is another one. */
+    kubeletUnit?: string;
     data: string;
-    /** The file that this package adds, in the folder of containerd's configuration. */
+    /** The folder of containerd's configuration; by default that in the data folder. */
+    folder?: string;
+    /** The file that this package adds or edits, in that folder. */
     managed: string;
+    /** How the distribution loses what this package added; by default the file is deleted. */
+    lose?: string;
+    containerd?: string;
     role: string;
 }
 const kinds: Kind[] = [
@@ -29,23 +36,37 @@ const kinds: Kind[] = [
         data: "/srv/rancher/k3s",
         managed: "config-v3.toml.tmpl",
     },
+    {
+        node: "snap-1",
+        kind: "microk8s",
+        role: "MicroK8s, whose containerd does not find shims by its PATH",
+        unit: "snap.microk8s.daemon-containerd",
+        kubeletUnit: "snap.microk8s.daemon-kubelite",
+        data: "/var/snap/microk8s/current",
+        folder: "/var/snap/microk8s/current/args",
+        managed: "containerd-template.toml",
+        // The test installs on revision x2.
+        lose: "snap revert microk8s --revision x1",
+        containerd: "1.7.29",
+    },
 ];
 
-for (const { node, kind, role, unit, data, managed } of kinds) {
+for (const { node, kind, role, unit, kubeletUnit = "", data, managed, containerd = "2.3.7", ...more } of kinds) {
     describe(`a stand-in for ${role}`, function () {
         this.timeout(20 * 60 * 1000);
-        const folder = `${data}/agent/etc/containerd`;
+        const { folder = `${data}/agent/etc/containerd` } = more;
+        const { lose = `rm ${folder}/${managed}; systemctl restart ${unit}` } = more;
         const given = (version: string, more: Parameters<typeof args>[1] = {}) => args(version, more, [node]);
         /** Everything that this package may leave, and the configuration that the distribution renders. */
         const files = () =>
             onNode(
                 node,
-                `find /etc /opt /usr/local ${data}/agent/etc /var/lib/kata-containers-node -type f -exec sha256sum {} + \\
+                `find /etc /opt /usr/local ${data}/agent/etc ${folder} /var/lib/kata-containers-node -type f -exec sha256sum {} + \\
                     -o -type l -printf '%l %p\\n' -o -type d -print 2>/dev/null | sort -k 2`,
             );
         const running = () => onNode(node, `systemctl show -p MainPID --value ${unit}`);
         const restartUnit = () => {
-            onNode(node, `systemctl restart ${unit}`);
+            onNode(node, `systemctl restart ${unit} ${kubeletUnit}`);
             settle();
         };
         /** Waits until the unit runs and the kubelet is healthy. */
@@ -54,7 +75,8 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
                 node,
                 `i=0; until [ "$(curl -s http://127.0.0.1:10248/healthz)" = ok ]; do i=$((i + 1)); [ $i -lt 600 ]; sleep 0.2; done; sleep 3`,
             );
-        const rendered = () => onNode(node, `cat ${folder}/config.toml ${folder}/*.d/*.toml 2>/dev/null || :`);
+        const rendered = () =>
+            onNode(node, `cat ${folder}/config.toml ${folder}/containerd.toml ${folder}/*.d/*.toml 2>/dev/null || :`);
         let stack: TestStack;
         let filesBefore: string;
         let runc: string;
@@ -64,6 +86,10 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
             stack = await TestStack.create(`distribution-${kind}`);
             startPod(`runc-${node}`, node);
             runc = containerOf(`runc-${node}`);
+            if (kind === "microk8s") {
+                onNode(node, "snap refresh microk8s");
+                settle();
+            }
             filesBefore = files();
         });
         after(async () => {
@@ -77,7 +103,7 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
             expect(status).to.deep.equal({
                 kataVersions: { "kata-qemu": "3.32.0" },
                 distribution: kind,
-                containerRuntimeVersion: "containerd://2.3.7",
+                containerRuntimeVersion: `containerd://${containerd}`,
                 cgroupDriver: "cgroupfs",
                 kvm: false,
                 sandboxes: { "kata-qemu": {} },
@@ -118,20 +144,39 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
             await stack.up(given("3.32.0"));
         });
 
-        it("is repaired when somebody removes the file of this package", async () => {
-            onNode(node, `rm ${folder}/${managed}`);
-            restartUnit();
+        it(`is repaired when what this package added is lost by: ${lose}`, async () => {
+            onNode(node, lose);
+            settle();
             expect(rendered()).to.not.contain("runtimes.kata-qemu");
             expect(changes(await stack.up(given("3.32.0")))).to.deep.equal({ [`kata-${node}-activate`]: "update" });
             expect(rendered()).to.contain("runtimes.kata-qemu");
             expect(changes(await stack.preview(given("3.32.0")))).to.deep.equal({});
         });
 
+        if (kind === "microk8s")
+            it("keeps its runtimes and pods over a refresh of the snap, and when an earlier revision returns", async () => {
+                startPod(`kata-${node}`, node, "kata-qemu");
+                const kata = containerOf(`kata-${node}`);
+                for (const command of ["snap refresh microk8s", "snap revert microk8s --revision x2"]) {
+                    onNode(node, command);
+                    settle();
+                    expect(rendered()).to.contain("runtimes.kata-qemu");
+                    expect(changes(await stack.up(given("3.32.0")))).to.deep.equal({});
+                }
+                expect(containerOf(`kata-${node}`)).to.equal(kata);
+                expect(kubectl("exec", `kata-${node}`, "--", "echo", "alive")).to.equal("alive");
+                removePods(node, `kata-${node}`);
+            });
+
         it("refuses another cgroup driver, and names what the distribution goes by", async () => {
             const pid = running();
             const error = await stack.fail(given("3.32.0", { kubelet: { cgroupDriver: "systemd" } }));
             expect(error).to.contain(`the cgroup driver of this node is cgroupfs, not systemd, and ${kind} sets it`);
-            expect(error).to.contain(`${kind} takes the driver from the way its service is started`);
+            expect(error).to.contain(
+                kind === "microk8s"
+                    ? `--cgroup-driver in ${folder}/kubelet`
+                    : `${kind} takes the driver from the way its service is started`,
+            );
             expect(running()).to.equal(pid);
             const { outputs } = await stack.up(given("3.32.0", { kubelet: { cgroupDriver: "cgroupfs" } }));
             expect(outputs.nodeStatuses[node]!.cgroupDriver).to.equal("cgroupfs");
@@ -190,6 +235,24 @@ for (const { node, kind, role, unit, data, managed } of kinds) {
             expect(kubectl("exec", `runc-${node}`, "--", "echo", "alive")).to.equal("alive");
         });
 
+        if (kind === "microk8s") {
+            it("has a pod on a runtime that the template had before, and keeps what others wrote in it", async () => {
+                const before = onNode(
+                    node,
+                    `cd ${folder}; printf '\n[debug]\n  level = "info"' >>${managed}; cat ${managed}`,
+                );
+                const { outputs } = await stack.up(
+                    given("3.32.0", { runtimeClasses: { kata: { shim: "qemu" } }, rollout: { verify: true } }),
+                );
+                expect(outputs.nodeStatuses[node]!.verified.kata).to.contain("booted a guest");
+                expect(rendered()).to.contain("kata-containers:disabled").and.contain('level = "info"');
+                startPod(`kata-${node}`, node, "kata");
+                removePods(node, `kata-${node}`);
+                await stack.destroy();
+                expect(onNode(node, `cat ${folder}/${managed}`)).to.equal(before);
+            });
+            return;
+        }
         it("keeps the templates and drop-in files of others", async () => {
             const mine = `# mine\n{{ template "base" . }}\n\n[debug]\n  level = "info"`;
             const other = `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.mine]\n  runtime_type = "io.containerd.runc.v2"\n`;

@@ -704,7 +704,7 @@ inEveryShell("containerd", (sandbox) => {
         const prove = async (info: string, grouped = "", bin = "/usr/bin", templates = "") => {
             sandbox().write("info", info);
             return sandbox().run(
-                `require_handlers() { :; }; require_driver() { :; }; have() { :; }; timeout() { echo "$2" >asked; cat info; }
+                `require_handlers() { :; }; require_driver() { :; }; timeout() { echo "$2" >asked; cat info; }
                 CONTAINERD=${bin}/containerd CONTAINERD_SOCKET=/x CONTAINERD_UNIT=u CONTAINERD_CONFIG=/c IMPORTED="" TEMPLATE=/t/config-v3.toml.tmpl CONTAINERD_TEMPLATES=${templates} OWN_HANDLERS=kata CGROUP_DRIVER=systemd GROUPED="${grouped}"
                 prove_containerd`,
             );
