@@ -38,6 +38,19 @@ require_distribution() {
         "$remedy; or set its \`distribution\`"
 }
 
+# require_machine: refuses a machine whose system cannot be changed in this way.
+require_machine() {
+    local remedy="remove this node from \`nodes\`"
+    case $(system_name) in
+        bottlerocket) fail "this is the admin container of Bottlerocket, whose host does not allow changes" \
+            "$remedy, and use machines with another image for Kata Containers, for example Amazon Linux 2023" ;;
+        nixos) fail "this machine runs NixOS, which writes its services and their configurations itself" \
+            "$remedy, and add Kata Containers to the configuration of NixOS" ;;
+    esac
+    have systemd-run || fail "this machine does not run systemd" "this package needs it: $remedy"
+}
+system_name() { if [ -d /.bottlerocket ]; then echo bottlerocket; else sed -n 's/^ID=//p' /etc/os-release 2>/dev/null | tr -d "\"'"; fi; }
+
 # recorded NAME: the value of that variable when `activate` recorded where containerd and the kubelet are.
 recorded() { sed -n "s/^$1=//p" "$STATE_DIR/services" 2>/dev/null || :; }
 # may_rest: on a node that has left the cluster, deactivate restores the files of services that do not run any longer.
