@@ -57,6 +57,8 @@ export const Distribution = {
     K3s: "k3s",
     /** RKE2: a server or an agent. Requires RKE2 1.28 or later. */
     Rke2: "rke2",
+    /** MicroK8s: the classic snap. Requires MicroK8s 1.26 or later. */
+    Microk8s: "microk8s",
 } as const;
 export type Distribution = (typeof Distribution)[keyof typeof Distribution];
 

@@ -260,6 +260,8 @@ choose_form() {
         2) CRI_PLUGIN=io.containerd.grpc.v1.cri ;;
         *) CRI_PLUGIN=io.containerd.cri.v1.runtime ;;
     esac
+    # containerd 2.x accepts the new name in a file of version 2 too, as on Azure's images, and then ignores the old one.
+    if [ "$CONTAINERD_MAJOR" != 1 ] && toml_tables "$main" | grep -qF '"io.containerd.cri.v1.runtime"'; then CRI_PLUGIN=io.containerd.cri.v1.runtime; fi
     TEMPLATE=""
     if [ -n "$CONTAINERD_TEMPLATES" ]; then choose_template "$config_version"; fi
 }

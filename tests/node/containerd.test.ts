@@ -113,6 +113,27 @@ inEveryShell("containerd", (sandbox) => {
         });
     }
 
+    it("keeps the runtimes of a file of version 2 with the names of version 3, as on Azure's images", async function () {
+        need(this, "2.3.7");
+        const runtime = (name: string) => `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.${name}`;
+        const own = `version = 2\n${runtime("runc]")}\n  runtime_type = "io.containerd.runc.v2"\n${runtime("runc.options]")}\n  SystemdCgroup = true\n`;
+        const dump = await ok("2.3.7", "", { "etc/config.toml": own }, "activate; dump");
+        expect(runtimes(dump)).to.have.all.keys("runc", "kata-qemu");
+        expect(runtimes(dump).runc.options.SystemdCgroup).to.equal(true);
+        await ok("2.3.7", "", {}, "deactivate");
+        expect(file()).to.equal(own);
+    });
+
+    it("refuses to edit a main file on a read-only file system, as on Flatcar, and accepts one that need not be edited", async function () {
+        need(this, "2.3.7");
+        const readOnly =
+            "is_writable() { case $1 in */config.toml) return 1 ;; esac; }; CONTAINERD_UNIT=containerd.service; mkdir -p etc/conf.d; to_change";
+        const error = await refused("2.3.7", "", { "etc/config.toml": "version = 3\n" }, readOnly);
+        expect(error).to.contain("/etc/containerd/config.toml is on a read-only file system").and.contain("copy it to");
+        const files = { "etc/config.toml": `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n` };
+        expect(await ok("2.3.7", "", files, readOnly)).to.contain("/etc/conf.d/kata-containers.toml");
+    });
+
     it("sets the cgroup driver in a drop-in for a runc that the main file does not name", async function () {
         need(this, "2.3.7");
         const files = { "etc/config.toml": `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n` };

@@ -574,7 +574,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         await refused("containerd 1.5.18 is too old", "upgrade containerd");
     });
 
-    describe("whose containerd does not find shims by its PATH", () => {
+    describe("of a containerd that does not find shims by its PATH", () => {
         const path = "/usr/bin:/bin";
         const written = async (before = "") => {
             const { stdout, stderr } = await run(
