@@ -260,10 +260,17 @@ choose_form() {
         2) CRI_PLUGIN=io.containerd.grpc.v1.cri ;;
         *) CRI_PLUGIN=io.containerd.cri.v1.runtime ;;
     esac
-    # containerd 2.x accepts the new name in a file of version 2 too, as on Azure's images, and then ignores the old one.
-    if [ "$CONTAINERD_MAJOR" != 1 ] && toml_tables "$main" | grep -qF '"io.containerd.cri.v1.runtime"'; then CRI_PLUGIN=io.containerd.cri.v1.runtime; fi
+    if [ "$CONTAINERD_MAJOR" != 1 ] && has_new_names "$main"; then CRI_PLUGIN=io.containerd.cri.v1.runtime; fi
     TEMPLATE=""
     if [ -n "$CONTAINERD_TEMPLATES" ]; then choose_template "$config_version"; fi
+}
+# has_new_names FILE: containerd 2.x accepts the new name in a file of version 2 too, as on Azure's images. If both names are there, it
+# takes each entry that the new one lacks from the old one, and the runtimes are one entry.
+has_new_names() {
+    local new='^plugins\."io\.containerd\.cri\.v1\.runtime"'
+    toml_tables "$1" >"$WORK_DIR/tables"
+    grep -qE "$new\.containerd\.runtimes([.]|\$)" "$WORK_DIR/tables" ||
+        { grep -q "$new" "$WORK_DIR/tables" && ! grep -qF '"io.containerd.grpc.v1.cri"' "$WORK_DIR/tables"; }
 }
 # choose_template VERSION: the template for the main file, which has that version now. The one named -v3 counts first, but only
 # for containerd 2.x.

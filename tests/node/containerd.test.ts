@@ -124,6 +124,18 @@ inEveryShell("containerd", (sandbox) => {
         expect(file()).to.equal(own);
     });
 
+    it("keeps the runtimes of a file of version 2 with the old names that has another table with a new name", async function () {
+        need(this, "2.3.7");
+        const table = '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes';
+        const own = `version = 2\n${table}.runc]\n  runtime_type = "io.containerd.runc.v2"\n${table}.mine]\n  runtime_type = "io.containerd.mine.v2"\n`;
+        for (const other of ['"io.containerd.cri.v1.runtime"', '"io.containerd.cri.v1.runtime".containerd']) {
+            const files = { "etc/config.toml": `${own}[plugins.${other}]\n` };
+            const dump = await ok("2.3.7", "", files, "activate; dump");
+            expect(runtimes(dump)).to.have.all.keys("runc", "mine", "kata-qemu");
+            await ok("2.3.7", "", {}, "deactivate");
+        }
+    });
+
     it("refuses to edit a main file on a read-only file system, as on Flatcar, and accepts one that need not be edited", async function () {
         need(this, "2.3.7");
         const readOnly =
