@@ -379,8 +379,9 @@ record_drivers() {
         FILENAME == "-" { if ($3 == new) { seen[$1] = 1; if ($2 != new) changed = 1 } next }
         $2 != new || !changed || $1 in seen { print $1 "\t" $2 "\t" new }' - "$WORK_DIR/runc"
 }
-# systemd_cgroup: the requested value of SystemdCgroup, or nothing if the distribution sets it.
-systemd_cgroup() { case $(fact driver_place)${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) echo false ;; esac; }
+# requested_cgroup: the requested value of SystemdCgroup, or nothing; systemd_cgroup: the one to write.
+requested_cgroup() { case ${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) echo false ;; esac; }
+systemd_cgroup() { fact sets_driver || requested_cgroup; }
 
 # runtime_tables: the handlers' runtimes. Their shim is found by a link on the PATH if possible: containerd 1.6.20 ignores
 # runtime_path, and containerd 2.x loses, at its next restart, each sandbox whose runtime_path no longer exists.
@@ -834,12 +835,15 @@ require_snapshotters() {
 # require_driver DUMP WHEN: every runc runtime has the requested cgroup driver.
 require_driver() {
     local cgroup wrong
-    cgroup=$(systemd_cgroup)
+    cgroup=$(requested_cgroup)
     [ -n "$cgroup" ] || return 0
     runc_drivers "$1" >"$WORK_DIR/runc"
     [ -s "$WORK_DIR/runc" ] || fail "$2 no runc runtime exists whose cgroup driver could be set" \
         "define one in $CONTAINERD_CONFIG, or remove kubelet.cgroupDriver"
     wrong=$(awk -F '\t' -v new="$cgroup" '($2 == "" ? "false" : $2) != new { print $1; exit }' "$WORK_DIR/runc")
+    [ -z "$wrong" ] || ! fact sets_driver ||
+        fail "$2 the cgroup driver of the runtime $wrong is not $CGROUP_DRIVER, which is that of the kubelet" \
+            "set both to the same one, or remove kubelet.cgroupDriver; $DISTRIBUTION takes the driver from $(fact driver_place)"
     [ -z "$wrong" ] || fail "$2 the cgroup driver of the runtime $wrong is not $CGROUP_DRIVER, because of $(importing ".runtimes.$wrong")" \
         "remove SystemdCgroup from that file, or set it there to $cgroup"
 }
@@ -870,7 +874,7 @@ prove_containerd() {
             fail "the CRI of the running containerd has no runtime with $(config_of "$handler")${snapshotter:+ and the snapshotter $snapshotter}" \
                 "$(reading_remedy), until \`$(crictl_command) info\` shows the same runtimes as \`$CONTAINERD --config $CONTAINERD_CONFIG config dump\`; then run pulumi again"
     done
-    case $(systemd_cgroup) in
+    case $(requested_cgroup) in
         true) ! grep -qE '"SystemdCgroup": *false' "$info" ;;
         false) ! grep -qE '"SystemdCgroup": *true' "$info" ;;
     esac || fail "the CRI of the running containerd has a runtime whose cgroup driver is not $CGROUP_DRIVER" \
@@ -934,6 +938,7 @@ prepare_runtime() {
     # shellcheck disable=SC2086 # a list
     require_runtimes $HANDLERS
     require_handlers "$WORK_DIR/dump" "with the new configuration"
+    if [ -n "$CGROUP_DRIVER" ] && [ -n "$(fact driver_place)" ]; then require_own_driver "$(cgroup_driver)"; fi
     require_driver "$WORK_DIR/dump" "with the new configuration"
 }
 prepare_removal() {

@@ -23,6 +23,8 @@ kubeadm_render() { cat; }
 kubeadm_base_template() { :; }
 # The place where the distribution sets the cgroup driver. If it does not, this package can.
 kubeadm_driver_place() { :; }
+# Whether it sets that of containerd: if it renders the configuration of this containerd.
+kubeadm_sets_driver() { [ -n "$CONTAINERD_TEMPLATES" ]; }
 # The place where the distribution sets containerd's log level, if not in containerd's configuration.
 kubeadm_debug_place() { :; }
 # Whether a machine of the distribution is a node.

@@ -5,7 +5,8 @@ detect_microk8s() { any_runs 'snap.microk8s.daemon-*.service'; }
 microk8s_is_supported() { :; }
 microk8s_start_command() { echo "snap start microk8s"; }
 microk8s_kubelet_names() { echo kubelite; }
-microk8s_driver_place() { echo "--cgroup-driver in /var/snap/microk8s/current/args/kubelet, together with SystemdCgroup of runc in containerd-template.toml"; }
+microk8s_driver_place() { echo "--cgroup-driver in /var/snap/microk8s/current/args/kubelet, together with SystemdCgroup in the options of runc, and of each runtime of its type, in containerd-template.toml"; }
+microk8s_sets_driver() { :; }
 
 # The strict snap confines what Kata does.
 microk8s_check() {

@@ -88,6 +88,26 @@ inEveryShell("containerd's template of MicroK8s", (sandbox) => {
         });
     }
 
+    for (const version of Object.keys(programs) as Version[])
+        it(`is refused if its runtimes do not have the kubelet's cgroup driver, and keeps the one that it has (${version})`, async () => {
+            const requested = "cgroup_driver() { echo systemd; }; CGROUP_DRIVER=systemd";
+            const options = (runtime: string) =>
+                `[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.${runtime}.options]\n`;
+            sandbox().write(template, original);
+            const { status, stderr } = await run(version, `${requested}; to_change`);
+            expect(status).to.equal(1);
+            expect(stderr).to.match(
+                /the cgroup driver of the runtime (runc|nvidia-container-runtime) is not systemd, which is that of the kubelet/,
+            );
+            expect(stderr).to.contain("--cgroup-driver in /var/snap/microk8s/current/args/kubelet, together with SystemdCgroup");
+            const set = original
+                .replace(options("nvidia-container-runtime"), "$&        SystemdCgroup = true\n")
+                .concat(options("runc"), "SystemdCgroup = true\n");
+            sandbox().write(template, set);
+            expect(runtimes(await ok(version, `${requested}; activate; dump`)).runc.options.SystemdCgroup).to.equal(true);
+            expect(edited().startsWith(set)).to.equal(true);
+        });
+
     it("is in force only as it was rendered at the last start", async () => {
         sandbox().write(template, original);
         await ok("1.6.20", "activate");
