@@ -303,7 +303,7 @@ shim_folder() { if is_writable /usr/local/bin; then echo /usr/local/bin; else ec
 shim_link() { echo "$(shim_folder)/containerd-shim-$1-v2"; } # HANDLER
 # finds_shims: containerd finds them there by its PATH. Otherwise it needs a runtime_path, which some releases ignore.
 finds_shims() { case :$CONTAINERD_PATH: in *":$(shim_folder):"*) ;; *) return 1 ;; esac; }
-uses_runtime_path() { case $CONTAINERD_VERSION in 1.6.? | 1.6.1? | 1.6.20* | 1.7.0*) return 1 ;; esac; }
+uses_runtime_path() { case $CONTAINERD_VERSION in 1.6.[0-9] | 1.6.[0-9][!0-9]* | 1.6.1[0-9]* | 1.6.20* | 1.7.0*) return 1 ;; esac; }
 # imported_folder FILE: a folder whose *.toml the main file imports and that is writable, preferably one below /etc.
 # (`containerd config default` shows such an import, but containerd makes it only if the main file has it.)
 imported_folder() {

@@ -487,11 +487,12 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
                 arguments: ["--config", `${sandbox().path(data)}/args/containerd.toml`],
             });
         };
-        const facts = async (more: string) => {
+        const facts = async (more: string, action?: string) => {
             const { stdout, stderr } = await run(
                 `microk8s_snap() { echo "$PWD/snap/microk8s/current"; }
                 find_containerd; ${more}`,
                 { "snap.microk8s.daemon-*.service": {}, "kubelet.service": { state: "not-found" } },
+                action,
             );
             return (stdout + stderr).trim().replaceAll(`${sandbox().folder}/`, "").split("\n");
         };
@@ -500,7 +501,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             await snap();
             const asked = `echo "$DISTRIBUTION: $KUBELET_PID $KUBELET_UNIT, $CONTAINERD_VERSION of $CONTAINERD_UNIT"
                 echo "$CONTAINERD"; echo "$CTR"; echo "$CONTAINERD_CONFIG"; fact config_in_force "$CONTAINERD_CONFIG"
-                kubelet_kubeconfig "$KUBELET_PID"; kubelet_health_url "$KUBELET_PID"; kubelet_version`;
+                kubelet_kubeconfig "$KUBELET_PID"; kubelet_health_url "$KUBELET_PID"; kubelet_version; kubelet_limit`;
             expect(await facts(asked)).to.deep.equal([
                 "microk8s: 30 snap.microk8s.daemon-kubelite.service, 1.7.29 of snap.microk8s.daemon-containerd.service",
                 "snap/microk8s/current/bin/containerd",
@@ -510,6 +511,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
                 "var/snap/microk8s/current/credentials/kubelet.config",
                 "http://127.0.0.1:10248/healthz",
                 "1.34.1",
+                "420",
             ]);
         });
 
@@ -522,11 +524,17 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             expect(await facts(asked)).to.deep.equal(["systemd", "http://127.0.0.1:1/healthz"]);
         });
 
-        it("refuses the strict snap", async () => {
+        it("refuses the strict snap, without a command that deletes the cluster", async () => {
             await snap("strict");
             const [error, remedy] = await facts("");
             expect(error).to.contain("the snap of MicroK8s on this node is the strict one");
-            expect(remedy).to.contain("snap install microk8s --classic");
+            expect(remedy).to.contain("what to do: remove this node from `nodes`").and.not.contain("snap remove");
+        });
+
+        it("allows a removal from the strict snap", async () => {
+            await snap("strict");
+            sandbox().write("state/services", "DISTRIBUTION=microk8s\n");
+            expect(await facts('echo "$DISTRIBUTION"', "deactivate")).to.deep.equal(["microk8s"]);
         });
 
         it("refuses another cgroup driver, and names the file where it is set", async () => {
@@ -585,7 +593,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         const type = 'runtime_type = "io.containerd.kata-qemu.v2"';
         const link = (folder: string) => `${folder}/containerd-shim-kata-qemu-v2`;
 
-        for (const version of ["1.6.20~ds1", "1.6.9", "1.7.0", "1.7.0-rc.1"]) {
+        for (const version of ["1.6.20~ds1", "1.6.9", "1.6.12-0ubuntu1", "1.6.15-k3s1", "1.6.8-k3s1", "1.7.0", "1.7.0-rc.1"]) {
             it(`refuses containerd ${version}, which ignores runtime_path`, async () => {
                 machine.program("containerd", `containerd x v${version} abc`);
                 await usual({}, { path });
@@ -593,7 +601,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             });
         }
 
-        for (const version of ["1.6.21", "1.6.36", "1.7.1", "1.7.10", "2.0.0"]) {
+        for (const version of ["1.6.21", "1.6.21-0ubuntu1", "1.6.36", "1.7.1", "1.7.1-k3s1", "1.7.10", "2.0.0"]) {
             it(`gives the runtime of containerd ${version} the path of its shim`, async () => {
                 machine.program("containerd", `containerd x v${version} abc`);
                 await usual({}, { path });
