@@ -30,7 +30,7 @@ require_distribution() {
     fact is_supported || fail "this is a node of $DISTRIBUTION, which this package does not support" "$remedy"
     may_rest || fact is_node "$(kubelet_pid)" ||
         fail "this server of $DISTRIBUTION runs without an agent (disable-agent), so it is not a node" "remove it from \`nodes\`"
-    fact check
+    may_rest || fact check
     if [ "$DISTRIBUTION" != "$USUAL_DISTRIBUTION" ] || kubelet_runs || kubelet_service_exists || may_rest; then return 0; fi
     units=$(systemctl list-units --no-legend --plain --type=service --state=active,activating 2>/dev/null |
         grep -oE '^[^ ]*(kube|container|cri|docker|k[0-9]+s)[^ ]*' | paste -s -d , - | sed 's/,/, /g')
