@@ -61,7 +61,7 @@ require_own_driver() {
 
 # kubelet_limit: the seconds within which the kubelet must be healthy. A service that runs both imports images, which may take
 # minutes, before it starts the kubelet.
-kubelet_limit() { if [ "$KUBELET_UNIT" = "$CONTAINERD_UNIT" ]; then time_limit "$KUBELET_UNIT"; else echo 60; fi; }
+kubelet_limit() { if [ "$KUBELET_UNIT" = "$CONTAINERD_UNIT" ]; then time_limit "$KUBELET_UNIT"; else fact kubelet_seconds; fi; }
 
 # embedded_log_files: the logs of a containerd and a kubelet that do not log to the journal.
 embedded_log_files() {

@@ -10,6 +10,8 @@ kubelet_service_exists() { [ "$(systemctl show -p LoadState --value kubelet.serv
 # The names of the process that contains the kubelet, as a regular expression.
 kubeadm_kubelet_names() { echo kubelet; }
 kubeadm_kubelet_flag() { flag "$@"; } # PID NAME...
+# The seconds within which a kubelet that has a service of its own must be healthy.
+kubeadm_kubelet_seconds() { echo 60; }
 # The endpoint of the container runtime, if neither its flags nor its files have one.
 kubeadm_endpoint() { echo /run/containerd/containerd.sock; } # PID
 # The program that a containerd process runs.

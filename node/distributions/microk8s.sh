@@ -5,13 +5,15 @@ detect_microk8s() { any_runs 'snap.microk8s.daemon-*.service'; }
 microk8s_is_supported() { :; }
 microk8s_start_command() { echo "snap start microk8s"; }
 microk8s_kubelet_names() { echo kubelite; }
+# It waits for its API server, up to 360 seconds, before it starts the kubelet.
+microk8s_kubelet_seconds() { echo 420; }
 microk8s_driver_place() { echo "--cgroup-driver in /var/snap/microk8s/current/args/kubelet, together with SystemdCgroup in the options of runc, and of each runtime of its type, in containerd-template.toml"; }
 microk8s_sets_driver() { :; }
 
 # The strict snap confines what Kata does.
 microk8s_check() {
     ! grep -qs '^confinement: *strict' "$(microk8s_snap)/meta/snap.yaml" || fail "the snap of MicroK8s on this node is the strict one, which does not allow Kata Containers" \
-        "replace it by the classic one (snap remove microk8s; snap install microk8s --classic), or remove this node from \`nodes\`"
+        "remove this node from \`nodes\`; Kata Containers needs the classic snap, which is another installation: it deletes the cluster data of the node"
 }
 microk8s_snap() { echo /snap/microk8s/current; }
 microk8s_version() { sed -n 's/^version: *v//p' "$(microk8s_snap)/meta/snap.yaml"; }

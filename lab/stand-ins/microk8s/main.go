@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
@@ -19,7 +20,10 @@ func main() {
 		flag.String(name, "", "")
 	}
 	flag.Bool("start-control-plane", true, "")
+	// Before the kubelet, the real one starts the API server and waits up to 360 seconds for it. [read]
+	wait := flag.Duration("lab-wait", 0, "the time that this takes")
 	flag.Parse()
+	time.Sleep(*wait)
 	arguments, err := readArguments(*file)
 	if err == nil {
 		command := kubelet.NewKubeletCommand(context.Background())
