@@ -172,6 +172,7 @@ change_node() {
         restart_kubelet=$KUBELET_PID
     fi
     if [ -n "$restart_containerd$restart_kubelet" ]; then check_restart; fi
+    require_writable
     install_boot_unit "$CONTAINERD_UNIT $KUBELET_UNIT" "${CONTAINERD_CONFIG%/*} ${KUBELET_CONFIG%/*}"
     begin
     if [ "$FORCE" = true ] && ! no_sandboxes; then

@@ -298,8 +298,11 @@ imports_of() {
         esac
     done
 }
-# The folder for links to shims: the usual one, or that of images with a read-only /usr.
-shim_folder() { if is_writable /usr/local/bin; then echo /usr/local/bin; else echo /opt/bin; fi; }
+# The folder for links to shims: that of an earlier run, or the usual one, or that of images with a read-only /usr.
+shim_folder() {
+    sed -n 's,/containerd-shim-[^/]*$,,p' "$STATE_DIR/managed" 2>/dev/null | head -n 1 | grep . ||
+        if is_writable /usr/local/bin; then echo /usr/local/bin; else echo /opt/bin; fi
+}
 shim_link() { echo "$(shim_folder)/containerd-shim-$1-v2"; } # HANDLER
 # finds_shims: containerd finds them there by its PATH. Otherwise it needs a runtime_path, which some releases ignore.
 finds_shims() { case :$CONTAINERD_PATH: in *":$(shim_folder):"*) ;; *) return 1 ;; esac; }
@@ -311,12 +314,6 @@ imported_folder() {
     imports_of "$1" | sed -n 's,/\*\.toml$,,p' | while IFS= read -r folder; do
         if is_writable "$folder"; then printf '%s\n' "$folder"; fi
     done | awk '!first { first = $0 } /^\/etc\// { first = $0; exit } END { if (first) print first }'
-}
-# is_writable FOLDER: it can be written, or created.
-is_writable() {
-    local folder="$1"
-    while ! [ -e "$folder" ]; do folder=$(dirname "$folder"); done
-    [ -w "$folder" ]
 }
 
 # --- The configuration to write ---

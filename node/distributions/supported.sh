@@ -51,6 +51,16 @@ require_machine() {
 }
 system_name() { if [ -d /.bottlerocket ]; then echo bottlerocket; else sed -n 's/^ID=//p' /etc/os-release 2>/dev/null | tr -d "\"'"; fi; }
 
+# require_writable: all paths of the plan can be changed. A file system may have become read-only since an earlier run.
+require_writable() {
+    local kind path
+    while IFS="$TAB" read -r kind path _; do
+        if [ "$kind" = file ] && [ -L "$path" ]; then path=$(readlink -f "$path"); fi
+        is_writable "${path%/*}" || fail "$path is on a read-only file system; nothing was changed" \
+            "make ${path%/*} writable (if a system extension covers it: systemd-sysext unmerge), then run pulumi again"
+    done <"$WORK_DIR/plan"
+}
+
 # recorded NAME: the value of that variable when `activate` recorded where containerd and the kubelet are.
 recorded() { sed -n "s/^$1=//p" "$STATE_DIR/services" 2>/dev/null || :; }
 # may_rest: on a node that has left the cluster, deactivate restores the files of services that do not run any longer.

@@ -626,6 +626,16 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             ).to.deep.equal([type, link("/opt/bin")]);
         });
 
+        for (const [folder, writable] of [
+            ["/usr/local/bin", "return 1"],
+            ["/opt/bin", ":"],
+        ] as const)
+            it(`keeps the link of an earlier run in ${folder} when /usr/local changes between writable and read-only`, async () => {
+                await usual();
+                sandbox().write("state/managed", `/etc/kata-containers/a/configuration.toml\n${link(folder)}\n`);
+                expect((await written(`is_writable() { ${writable}; }`)).at(-1)).to.equal(link(folder));
+            });
+
         it("needs no path otherwise", async () => {
             await usual();
             expect(await written()).to.deep.equal([type, link("/usr/local/bin")]);
