@@ -117,6 +117,8 @@ SERVICES
 
 # dump [FILE]: the configuration as containerd understands it, with everything that it imports.
 dump() { "$CONTAINERD" --config "${1:-$(fact config_in_force "$CONTAINERD_CONFIG")}" config dump; }
+# The command for it, in remedies.
+dump_command() { echo "$CONTAINERD --config $(fact config_in_force "$CONTAINERD_CONFIG") config dump"; }
 dump_now() { dump >"$WORK_DIR/dump.now" 2>/dev/null || :; }
 
 # crictl_command: the crictl of the same installation, if there are several.
@@ -250,7 +252,7 @@ choose_form() {
     config_version=$(toml_get "$main" "" version)
     if needs_version "$main"; then config_version=$(newest_version); fi
     [ "${config_version:-1}" != 1 ] || fail "$CONTAINERD_CONFIG has configuration version 1, which is the default without a version line" "$(
-        if [ "$CONTAINERD_MAJOR" = 1 ]; then
+        if [ "$CONTAINERD_MAJOR" = 1 ] || is_rendered; then
             echo "rewrite it as version 2: begin it with \`version = 2\`, and write plugins.\"io.containerd.grpc.v1.cri\" instead of plugins.cri; restart $CONTAINERD_UNIT, then run pulumi again"
         else
             echo "replace it with the output of: $CONTAINERD --config $CONTAINERD_CONFIG config migrate; restart $CONTAINERD_UNIT, then run pulumi again"
@@ -595,6 +597,11 @@ mark_containerd() {
 # The first line of a managed template. It is not rendered.
 TEMPLATE_SIGNATURE="{{/* $SIGNATURE */ -}}"
 
+# is_rendered: containerd reads a file that a start of its unit makes of others.
+is_rendered() { [ -n "$CONTAINERD_TEMPLATES" ] || [ "$(fact config_in_force "$CONTAINERD_CONFIG")" != "$CONTAINERD_CONFIG" ]; }
+# and_render: the restart that a change of these needs.
+and_render() { if is_rendered; then echo " and restart $CONTAINERD_UNIT (which renders it)"; fi; }
+
 # editable_config: the path by which an administrator can change containerd's configuration.
 editable_config() {
     if [ -z "$CONTAINERD_TEMPLATES" ]; then
@@ -724,7 +731,7 @@ understand() {
     fi
     dump "$candidate" >"$3" 2>"$WORK_DIR/dump.err" ||
         fail "containerd rejects the new configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" \
-            "correct $(editable_config) and the files that it imports${CONTAINERD_TEMPLATES:+ and restart $CONTAINERD_UNIT} until this succeeds: $CONTAINERD --config $CONTAINERD_CONFIG config dump; then run pulumi again; if it succeeds already, report this as a bug"
+            "correct $(editable_config) and the files that it imports$(and_render) until this succeeds: $(dump_command); then run pulumi again; if it succeeds already, report this as a bug"
 }
 
 # require_cri: Docker's package disables CRI.
@@ -847,8 +854,8 @@ require_driver() {
 
 # reading_remedy: the way to a containerd that reads its configuration.
 reading_remedy() {
-    if [ -n "$CONTAINERD_TEMPLATES" ]; then
-        echo "correct $(editable_config) and restart $CONTAINERD_UNIT"
+    if is_rendered; then
+        echo "correct $(editable_config)$(and_render)"
     else
         echo "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT)"
     fi
@@ -869,13 +876,13 @@ prove_containerd() {
         if [ -n "$snapshotter" ]; then pattern="${pattern}[^{}]*[}][^{}]*\"snapshotter\":\"$snapshotter\""; fi
         tr -d ' \t\n' <"$info" | grep -qE "$pattern" ||
             fail "the CRI of the running containerd has no runtime with $(config_of "$handler")${snapshotter:+ and the snapshotter $snapshotter}" \
-                "$(reading_remedy), until \`$(crictl_command) info\` shows the same runtimes as \`$CONTAINERD --config $CONTAINERD_CONFIG config dump\`; then run pulumi again"
+                "$(reading_remedy), until \`$(crictl_command) info\` shows the same runtimes as \`$(dump_command)\`; then run pulumi again"
     done
     case $(requested_cgroup) in
         true) ! grep -qE '"SystemdCgroup": *false' "$info" ;;
         false) ! grep -qE '"SystemdCgroup": *true' "$info" ;;
     esac || fail "the CRI of the running containerd has a runtime whose cgroup driver is not $CGROUP_DRIVER" \
-        "$(reading_remedy), until \`$(crictl_command) info\` shows the same runtimes as \`$CONTAINERD --config $CONTAINERD_CONFIG config dump\`; then run pulumi again"
+        "$(reading_remedy), until \`$(crictl_command) info\` shows the same runtimes as \`$(dump_command)\`; then run pulumi again"
 }
 
 # require_reported_handlers: the kubelet reports the runtimes of containerd 2.x in the status of its Node, a while after
@@ -1061,7 +1068,7 @@ check_removed_runtimes() {
     if [ ! -s "$WORK_DIR/dump.now" ]; then
         list_tasks
         ! grep -q RUNNING "$WORK_DIR/tasks" || fail "containerd does not accept its present configuration, so the\
- runtimes in use are not known" "correct $(editable_config)${CONTAINERD_TEMPLATES:+ and restart $CONTAINERD_UNIT} until this succeeds: $CONTAINERD --config $CONTAINERD_CONFIG config dump; then run pulumi again"
+ runtimes in use are not known" "correct $(editable_config)$(and_render) until this succeeds: $(dump_command); then run pulumi again"
     fi
     runtimes_of "$WORK_DIR/dump" >"$WORK_DIR/runtimes"
     for runtime in $(runtimes_of "$WORK_DIR/dump.now"); do

@@ -108,6 +108,26 @@ inEveryShell("containerd's template of MicroK8s", (sandbox) => {
             expect(edited().startsWith(set)).to.equal(true);
         });
 
+    it("is named in remedies with the restart that renders it, and with a command that works", async () => {
+        const error = async (content: string, script = "to_change") => {
+            sandbox().write(template, content);
+            const { status, stderr } = await run("2.3.7", script);
+            expect(status).to.equal(1);
+            return stderr.replaceAll(sandbox().folder, "");
+        };
+        const restart = "restart snap.microk8s.daemon-containerd.service (which renders it)";
+        const command = `until this succeeds: ${programs["2.3.7"]} --config /args/containerd.toml config dump`;
+        const invalid = original.replace("oom_score = 0", 'oom_score = "x"');
+        expect(await error(invalid))
+            .to.contain(`correct /${template} and the files that it imports and ${restart} ${command}`)
+            .and.contain("containerd rejects the new configuration");
+        const running = 'list_tasks() { echo RUNNING >"$WORK_DIR/tasks"; }; dump_now; IMPORTED=""; check_removed_runtimes';
+        expect(await error(invalid, running)).to.contain(`correct /${template} and ${restart} ${command}`);
+        const old = await error(original.replace("version = 2\n", ""));
+        expect(old).to.contain(`/${template} has configuration version 1`).and.not.contain("config migrate");
+        expect(old).to.contain("begin it with `version = 2`").and.contain("restart snap.microk8s.daemon-containerd");
+    });
+
     it("is in force only as it was rendered at the last start", async () => {
         sandbox().write(template, original);
         await ok("1.6.20", "activate");
