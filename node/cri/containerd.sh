@@ -118,7 +118,11 @@ SERVICES
 # dump [FILE]: the configuration as containerd understands it, with everything that it imports.
 dump() { "$CONTAINERD" --config "${1:-$(fact config_in_force "$CONTAINERD_CONFIG")}" config dump; }
 # The command for it, in remedies.
-dump_command() { echo "$CONTAINERD --config $(fact config_in_force "$CONTAINERD_CONFIG") config dump"; }
+dump_command() {
+    local file
+    file=$(fact config_in_force "$CONTAINERD_CONFIG")
+    echo "$CONTAINERD --config $file config dump"
+}
 dump_now() { dump >"$WORK_DIR/dump.now" 2>/dev/null || :; }
 
 # crictl_command: the crictl of the same installation, if there are several.
@@ -855,7 +859,7 @@ require_driver() {
 # reading_remedy: the way to a containerd that reads its configuration.
 reading_remedy() {
     if is_rendered; then
-        echo "correct $(editable_config)$(and_render)"
+        echo "correct $(editable_config) and restart $CONTAINERD_UNIT, which renders it"
     else
         echo "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT)"
     fi

@@ -13,7 +13,7 @@ microk8s_sets_driver() { :; }
 # The strict snap confines what Kata does.
 microk8s_check() {
     ! grep -qs '^confinement: *strict' "$(microk8s_snap)/meta/snap.yaml" || fail "the snap of MicroK8s on this node is the strict one, which does not allow Kata Containers" \
-        "remove this node from \`nodes\`; Kata Containers needs the classic snap, which is another installation: it deletes the cluster data of the node"
+        "remove this node from \`nodes\`; Kata Containers needs the classic snap, and a replacement of the snap deletes the cluster data of the node"
 }
 microk8s_snap() { echo /snap/microk8s/current; }
 microk8s_version() { sed -n 's/^version: *v//p' "$(microk8s_snap)/meta/snap.yaml"; }

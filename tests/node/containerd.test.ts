@@ -755,7 +755,7 @@ inEveryShell("containerd", (sandbox) => {
             "make its ExecStart read /c (systemctl edit u), until",
         );
         expect((await prove(cri("/other", true), "", sandbox().path("bin"), "/t")).stderr).to.match(
-            /correct \/t\/config-v3.toml.tmpl .* and restart u \(which renders it\), until `.*\/bin\/crictl -r unix:\/\/\/x info` shows the same runtimes as `.*\/bin\/containerd --config \/c config dump`/,
+            /correct \/t\/config-v3.toml.tmpl .* and restart u, which renders it, until `.*\/bin\/crictl -r unix:\/\/\/x info` shows the same runtimes as `.*\/bin\/containerd --config \/c config dump`/,
         );
         expect((await prove(cri("/etc/kata-containers/kata/configuration.toml", false))).stderr).to.contain(
             "cgroup driver is not systemd",
