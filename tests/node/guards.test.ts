@@ -125,7 +125,9 @@ inEveryShell("guards fail closed", (sandbox) => {
             const { status, stdout, stderr } = await change(kind, "read-only/containerd-shim-kata-v2");
             expect(status).to.equal(1);
             expect(stdout).to.equal("");
-            expect(stderr).to.match(/read-only\/containerd-shim-kata-v2 is on a read-only file system; nothing was changed\n.*writable/);
+            expect(stderr).to.match(
+                /read-only\/containerd-shim-kata-v2 is on a read-only file system; nothing was changed\n.*writable/,
+            );
         }
         expect(await change("remove", "work/x")).to.include({ status: 0, stdout: "begins\n" });
         expect(await change("file", "read-only/link")).to.include({ status: 0, stdout: "begins\n" });

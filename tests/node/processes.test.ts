@@ -593,7 +593,15 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         const type = 'runtime_type = "io.containerd.kata-qemu.v2"';
         const link = (folder: string) => `${folder}/containerd-shim-kata-qemu-v2`;
 
-        for (const version of ["1.6.20~ds1", "1.6.9", "1.6.12-0ubuntu1", "1.6.15-k3s1", "1.6.8-k3s1", "1.7.0", "1.7.0-rc.1"]) {
+        for (const version of [
+            "1.6.20~ds1",
+            "1.6.9",
+            "1.6.12-0ubuntu1",
+            "1.6.15-k3s1",
+            "1.6.8-k3s1",
+            "1.7.0",
+            "1.7.0-rc.1",
+        ]) {
             it(`refuses containerd ${version}, which ignores runtime_path`, async () => {
                 machine.program("containerd", `containerd x v${version} abc`);
                 await usual({}, { path });

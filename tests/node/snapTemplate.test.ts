@@ -99,12 +99,16 @@ inEveryShell("containerd's template of MicroK8s", (sandbox) => {
             expect(stderr).to.match(
                 /the cgroup driver of the runtime (runc|nvidia-container-runtime) is not systemd, which is that of the kubelet/,
             );
-            expect(stderr).to.contain("--cgroup-driver in /var/snap/microk8s/current/args/kubelet, together with SystemdCgroup");
+            expect(stderr).to.contain(
+                "--cgroup-driver in /var/snap/microk8s/current/args/kubelet, together with SystemdCgroup",
+            );
             const set = original
                 .replace(options("nvidia-container-runtime"), "$&        SystemdCgroup = true\n")
                 .concat(options("runc"), "SystemdCgroup = true\n");
             sandbox().write(template, set);
-            expect(runtimes(await ok(version, `${requested}; activate; dump`)).runc.options.SystemdCgroup).to.equal(true);
+            expect(runtimes(await ok(version, `${requested}; activate; dump`)).runc.options.SystemdCgroup).to.equal(
+                true,
+            );
             expect(edited().startsWith(set)).to.equal(true);
         });
 
@@ -121,7 +125,8 @@ inEveryShell("containerd's template of MicroK8s", (sandbox) => {
         expect(await error(invalid))
             .to.contain(`correct /${template} and the files that it imports and ${restart} ${command}`)
             .and.contain("containerd rejects the new configuration");
-        const running = 'list_tasks() { echo RUNNING >"$WORK_DIR/tasks"; }; dump_now; IMPORTED=""; check_removed_runtimes';
+        const running =
+            'list_tasks() { echo RUNNING >"$WORK_DIR/tasks"; }; dump_now; IMPORTED=""; check_removed_runtimes';
         expect(await error(invalid, running)).to.contain(`correct /${template} and ${restart} ${command}`);
         const old = await error(original.replace("version = 2\n", ""));
         expect(old).to.contain(`/${template} has configuration version 1`).and.not.contain("config migrate");
