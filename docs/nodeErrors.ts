@@ -193,7 +193,7 @@ class Steps {
 
     /** The functions that a word calls: `fact NAME` calls that of any distribution. */
     private calls(word: string, last: string): string[] {
-        const distributions = [...this.bodies.keys()].flatMap((name) => /^(\w+)_is_supported$/.exec(name)?.[1] ?? []);
+        const distributions = [...this.bodies.keys()].flatMap((name) => /^(\w+)_start_command$/.exec(name)?.[1] ?? []);
         const names = last === "fact" ? distributions.map((name) => `${name}_${word}`) : [word];
         return names.filter((name) => this.bodies.has(name) && !this.actions.includes(name));
     }

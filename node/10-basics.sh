@@ -44,7 +44,7 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # find_handlers            OWN_HANDLERS, the requested ones and earlier ones that the node must keep; HANDLERS, these and those of
 #                          other components, which it adds to GROUPED
 # find_containerd          CONTAINERD CONTAINERD_PID CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR CONTAINERD_CONFIG
-#                          CONTAINERD_SOCKET CTR; CONTAINERD_TEMPLATES, the folder of the templates of CONTAINERD_CONFIG,
+#                          CONTAINERD_SOCKET CONTAINERD_PATH CTR; CONTAINERD_TEMPLATES, the folder of the templates of CONTAINERD_CONFIG,
 #                          or ""; CONTAINERD_PID and KUBELET_PID are empty for a stopped service
 # choose_form              CRI_PLUGIN CRI_DUMP_TABLE IMPORTED DROP_IN TEMPLATE
 # find_kubelet             KUBELET KUBELET_PID KUBELET_UNIT KUBELET_CONFIG
@@ -61,7 +61,7 @@ KATA_LINK=/opt/kata
 RUN_DIR=/run/kata-containers-node
 BOOT_UNIT=/etc/systemd/system/kata-containers-node.service
 VERIFICATION=kata-containers-verification # the id of a container
-DISTRIBUTIONS="" # those that are recognized and not supported; their files add them
+DISTRIBUTIONS="" # those beside the usual one; their files add them
 
 STEP=start    # named in errors
 EXPLAINED=""  # set when an error was printed

@@ -80,9 +80,9 @@ require_on() { # NAME FILE
 finding() { printf '%s\t%s\n' "$1" "$2"; }
 load_failure() { grep "$1" "$WORK_DIR/modprobe" 2>/dev/null | tail -n 1 | excerpt | sed 's/^/: /'; } # MODULE
 
+# existing PATH: it, or the closest existing folder in which it would be.
+existing() { if [ -e "$1" ]; then printf '%s\n' "$1"; else existing "$(dirname "$1")"; fi; }
+# is_writable PATH: it can be written, or created.
+is_writable() { [ -w "$(existing "$1")" ]; }
 # free_space PATH: in KiB, where PATH is or will be.
-free_space() {
-    local folder="$1"
-    while [ ! -d "$folder" ]; do folder=${folder%/*}; [ -n "$folder" ] || folder=/; done
-    df -Pk "$folder" | sed -n 2p | tr -s ' ' | cut -d ' ' -f 4
-}
+free_space() { df -Pk "$(existing "$1")" | sed -n 2p | tr -s ' ' | cut -d ' ' -f 4; }

@@ -57,6 +57,7 @@ download_release() {
         fail "only $(($(free_space "$RELEASES_DIR") / 1024)) MiB are free for $RELEASES_DIR" \
             "free 2 GiB, or set hostChecks to \"warn\" to try anyway"
 
+    is_writable "$RELEASES_DIR" || fail "$RELEASES_DIR is on a read-only file system" "mount a writable one there, or remove this node from \`nodes\`"
     mkdir -p "$RELEASES_DIR"
     chmod 0755 "$RELEASES_DIR"
     # Before the download, to find a missing permission early.

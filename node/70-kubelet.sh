@@ -21,10 +21,8 @@ kubelet_original() {
 prepare_kubelet() {
     local unmarked="$WORK_DIR/kubelet.unmarked" value
     step "kubelet configuration"
-    if [ -n "$(fact driver_place)" ]; then
-        [ -z "$CGROUP_DRIVER" ] || require_own_driver "$(cgroup_driver)"
-        return
-    fi
+    # This was checked with containerd's.
+    if [ -n "$(fact driver_place)" ]; then return; fi
     if [ -z "$KUBELET_CONFIG" ]; then
         [ -z "$CGROUP_DRIVER" ] || [ "$ACTION" = deactivate ] || fail "the kubelet has no configuration file (--config)" \
             "start it with --config, or remove kubelet.cgroupDriver"

@@ -73,7 +73,7 @@ plan_activation() {
     want_managed_file "$WORK_DIR/modules" "/etc/modules-load.d/kata-containers.conf"
     for handler in $HANDLERS; do
         want_managed_file "$WORK_DIR/kata-$handler" "$(config_of "$handler")"
-        want_managed_link "$(home_of "$handler")/$(given "$handler" shim-path)" "$(shim_folder)/containerd-shim-$handler-v2"
+        want_managed_link "$(home_of "$handler")/$(given "$handler" shim-path)" "$(shim_link "$handler")"
     done
     want_containerd
     want_kubelet
@@ -172,6 +172,7 @@ change_node() {
         restart_kubelet=$KUBELET_PID
     fi
     if [ -n "$restart_containerd$restart_kubelet" ]; then check_restart; fi
+    require_writable
     install_boot_unit "$CONTAINERD_UNIT $KUBELET_UNIT" "${CONTAINERD_CONFIG%/*} ${KUBELET_CONFIG%/*}"
     begin
     if [ "$FORCE" = true ] && ! no_sandboxes; then

@@ -101,7 +101,7 @@ copy_log() {
 # replaces variables in arguments, so the unit reads those of this process.
 run_in_unit() {
     local unit log runner status=0
-    have systemd-run || fail "this machine does not run systemd" "this package needs it: remove this node from \`nodes\`"
+    require_machine
     unit=kata-containers-$1-$(date +%Y%m%d-%H%M%S)-$$.service
     private_folder "$RUN_DIR"
     mkdir -p "$RUN_DIR/log"

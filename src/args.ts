@@ -59,6 +59,8 @@ export const Distribution = {
     Rke2: "rke2",
     /** k0s: a worker, or a controller that runs workloads. Requires k0s 1.28.2 or later. */
     K0s: "k0s",
+    /** MicroK8s: the classic snap. Requires MicroK8s 1.26 or later. */
+    Microk8s: "microk8s",
 } as const;
 export type Distribution = (typeof Distribution)[keyof typeof Distribution];
 
@@ -510,7 +512,7 @@ export interface KataContainersArgs {
 export interface NodeStatus {
     /** The Kata release that new pods use, by handler, including an earlier handler on which pods are running. */
     kataVersions: { [handler: string]: string };
-    /** How Kubernetes was set up on the node: `kubeadm` (also for Kubespray), `k3s`, `rke2` or `k0s`. */
+    /** How Kubernetes was set up on the node: `kubeadm` (also for Kubespray), `k3s`, `rke2`, `k0s` or `microk8s`. */
     distribution: string;
     /** The container runtime and its version, as in the Node object of Kubernetes: `containerd://2.3.7`. */
     containerRuntimeVersion: string;

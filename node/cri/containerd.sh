@@ -1,6 +1,7 @@
 # containerd: finding it, the configuration it understands, the runtime to write into it, and whether its CRI serves.
 
 CTR=ctr
+CONTAINERD_PATH=$PATH # until find_containerd knows it
 
 # version_at_least VERSION MINIMUM: compares major and minor.
 version_at_least() { [ "$(version_number "$1")" -ge "$(version_number "$2")" ]; }
@@ -48,7 +49,7 @@ find_containerd() {
     if may_rest && within 10 containerd_settled && ! containerd_listens; then
         CONTAINERD_PID="" CONTAINERD=$(installed "$(recorded CONTAINERD)") CONTAINERD_UNIT=$(recorded CONTAINERD_UNIT)
         CONTAINERD_CONFIG=$(recorded CONTAINERD_CONFIG) CONTAINERD_VERSION=$(recorded CONTAINERD_VERSION)
-        CONTAINERD_TEMPLATES=$(recorded CONTAINERD_TEMPLATES)
+        CONTAINERD_TEMPLATES=$(recorded CONTAINERD_TEMPLATES) CONTAINERD_PATH=$(recorded CONTAINERD_PATH)
     else
         find_running_containerd
     fi
@@ -61,6 +62,9 @@ find_containerd() {
     CONTAINERD_MAJOR=${CONTAINERD_VERSION%%.*}
     version_at_least "$CONTAINERD_VERSION" 1.6 ||
         fail "containerd $CONTAINERD_VERSION is too old" "upgrade containerd to 1.6 or later"
+    [ -z "$CONTAINERD_PID" ] || finds_shims || uses_runtime_path ||
+        fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed, and containerd $CONTAINERD_VERSION ignores runtime_path" \
+            "add it to PATH in the Environment of $CONTAINERD_UNIT (systemctl edit $CONTAINERD_UNIT) and restart $CONTAINERD_UNIT, or upgrade containerd; then run pulumi again"
 }
 find_running_containerd() {
     local pid remedy="this package supports only containerd 1.6 or later as the kubelet's container runtime: remove this node from \`nodes\`"
@@ -84,18 +88,12 @@ find_running_containerd() {
  (process $pid${CONTAINERD_UNIT:+ of $CONTAINERD_UNIT}) at $CONTAINERD_SOCKET, not containerd" "$remedy"
     [ -n "$CONTAINERD_UNIT" ] ||
         fail "containerd (process $pid) was not started by systemd" "make it a service, so that it can be restarted"
-    CONTAINERD_CONFIG=$(container_runtime_config "$pid") CONTAINERD_TEMPLATES=""
+    CONTAINERD_CONFIG=$(fact config_source "$(container_runtime_config "$pid")") CONTAINERD_TEMPLATES=""
     # A distribution can also use a containerd that it does not start.
     if [ -n "$(fact base_template)" ] && [ "$CONTAINERD_UNIT" = "$KUBELET_UNIT" ]; then CONTAINERD_TEMPLATES=${CONTAINERD_CONFIG%/*}; fi
     # The target of a link is edited, and the link is kept.
     if [ -L "$CONTAINERD_CONFIG" ]; then CONTAINERD_CONFIG=$(readlink -f "$CONTAINERD_CONFIG"); fi
-    case :$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p'): in
-        *":$(shim_folder):"*) ;;
-        *) fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed" \
-                "add it to PATH in the Environment of $CONTAINERD_UNIT (systemctl edit $CONTAINERD_UNIT), restart $CONTAINERD_UNIT, then run pulumi again" ;;
-    esac
-    is_writable "$(shim_folder)" || fail "$(shim_folder), where Kata's shim is linked, is on a read-only file system" \
-        "this package does not support such images: remove this node from \`nodes\`"
+    CONTAINERD_PATH=$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p')
     [ -n "$(fact ctr)" ] || [ -x "${CONTAINERD%/*}/ctr" ] || have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
         "install the ctr that belongs to $CONTAINERD"
 }
@@ -112,6 +110,7 @@ CONTAINERD_VERSION=$CONTAINERD_VERSION
 CONTAINERD_CONFIG=$CONTAINERD_CONFIG
 CONTAINERD_SOCKET=$CONTAINERD_SOCKET
 CONTAINERD_TEMPLATES=$CONTAINERD_TEMPLATES
+CONTAINERD_PATH=$CONTAINERD_PATH
 KUBELET_UNIT=$KUBELET_UNIT
 KUBELET_CONFIG=$KUBELET_CONFIG
 KUBELET_ROOT=$(kubelet_root "$KUBELET_PID")
@@ -120,7 +119,13 @@ SERVICES
 }
 
 # dump [FILE]: the configuration as containerd understands it, with everything that it imports.
-dump() { "$CONTAINERD" --config "${1:-$CONTAINERD_CONFIG}" config dump; }
+dump() { "$CONTAINERD" --config "${1:-$(fact config_in_force "$CONTAINERD_CONFIG")}" config dump; }
+# The command for it, in remedies.
+dump_command() {
+    local file
+    file=$(fact config_in_force "$CONTAINERD_CONFIG")
+    echo "$CONTAINERD --config $file config dump"
+}
 dump_now() { dump >"$WORK_DIR/dump.now" 2>/dev/null || :; }
 
 # crictl_command: the crictl of the same installation, if there are several.
@@ -257,7 +262,7 @@ choose_form() {
     config_version=$(toml_get "$main" "" version)
     if needs_version "$main"; then config_version=$(newest_version); fi
     [ "${config_version:-1}" != 1 ] || fail "$CONTAINERD_CONFIG has configuration version 1, which is the default without a version line" "$(
-        if [ "$CONTAINERD_MAJOR" = 1 ]; then
+        if [ "$CONTAINERD_MAJOR" = 1 ] || is_rendered; then
             echo "rewrite it as version 2: begin it with \`version = 2\`, and write plugins.\"io.containerd.grpc.v1.cri\" instead of plugins.cri; restart $CONTAINERD_UNIT, then run pulumi again"
         else
             echo "replace it with the output of: $CONTAINERD --config $CONTAINERD_CONFIG config migrate; restart $CONTAINERD_UNIT, then run pulumi again"
@@ -267,8 +272,17 @@ choose_form() {
         2) CRI_PLUGIN=io.containerd.grpc.v1.cri ;;
         *) CRI_PLUGIN=io.containerd.cri.v1.runtime ;;
     esac
+    if [ "$CONTAINERD_MAJOR" != 1 ] && has_new_names "$main"; then CRI_PLUGIN=io.containerd.cri.v1.runtime; fi
     TEMPLATE=""
     if [ -n "$CONTAINERD_TEMPLATES" ]; then choose_template "$config_version"; fi
+}
+# has_new_names FILE: containerd 2.x accepts the new name in a file of version 2 too, as on Azure's images. If both names are there, it
+# takes each entry that the new one lacks from the old one, and the runtimes are one entry.
+has_new_names() {
+    local new='^plugins\."io\.containerd\.cri\.v1\.runtime"'
+    toml_tables "$1" >"$WORK_DIR/tables"
+    grep -qE "$new\.containerd\.runtimes([.]|\$)" "$WORK_DIR/tables" ||
+        { grep -q "$new" "$WORK_DIR/tables" && ! grep -qF '"io.containerd.grpc.v1.cri"' "$WORK_DIR/tables"; }
 }
 # choose_template VERSION: the template for the main file, which has that version now. The one named -v3 counts first, but only
 # for containerd 2.x.
@@ -288,7 +302,7 @@ newest_version() { if [ "$CONTAINERD_MAJOR" = 1 ]; then echo 2; else echo 3; fi;
 # that file's folder; containerd 1.x resolves relative patterns in its working folder, which is / for a service.
 imports_of() {
     local path
-    toml_get "$1" "" imports | grep -oE "\"[^\"]*\"|'[^']*'" | sed 's/^.//; s/.$//; s,^\./,,' | while IFS= read -r path; do
+    toml_get "$1" "" imports | fact render | grep -oE "\"[^\"]*\"|'[^']*'" | sed 's/^.//; s/.$//; s,^\./,,' | while IFS= read -r path; do
         case $CONTAINERD_MAJOR:$path in
             *:/*) printf '%s\n' "$path" ;;
             1:*'*'*) printf '/%s\n' "$path" ;;
@@ -296,6 +310,15 @@ imports_of() {
         esac
     done
 }
+# The folder for links to shims: that of an earlier run, or the usual one, or that of images with a read-only /usr.
+shim_folder() {
+    sed -n 's,/containerd-shim-[^/]*$,,p' "$STATE_DIR/managed" 2>/dev/null | head -n 1 | grep . ||
+        if is_writable /usr/local/bin; then echo /usr/local/bin; else echo /opt/bin; fi
+}
+shim_link() { echo "$(shim_folder)/containerd-shim-$1-v2"; } # HANDLER
+# finds_shims: containerd finds them there by its PATH. Otherwise it needs a runtime_path, which some releases ignore.
+finds_shims() { case :$CONTAINERD_PATH: in *":$(shim_folder):"*) ;; *) return 1 ;; esac; }
+uses_runtime_path() { case $CONTAINERD_VERSION in 1.6.[0-9] | 1.6.[0-9][!0-9]* | 1.6.1[0-9]* | 1.6.20* | 1.7.0*) return 1 ;; esac; }
 # imported_folder FILE: a folder whose *.toml the main file imports and that is writable, preferably one below /etc.
 # (`containerd config default` shows such an import, but containerd makes it only if the main file has it.)
 imported_folder() {
@@ -303,12 +326,6 @@ imported_folder() {
     imports_of "$1" | sed -n 's,/\*\.toml$,,p' | while IFS= read -r folder; do
         if is_writable "$folder"; then printf '%s\n' "$folder"; fi
     done | awk '!first { first = $0 } /^\/etc\// { first = $0; exit } END { if (first) print first }'
-}
-# is_writable FOLDER: it can be written, or created.
-is_writable() {
-    local folder="$1"
-    while ! [ -e "$folder" ]; do folder=$(dirname "$folder"); done
-    [ -w "$folder" ]
 }
 
 # --- The configuration to write ---
@@ -348,6 +365,9 @@ prepare_containerd() {
         mark "$main" "$CONTAINERD_CONFIG" "$WORK_DIR/main" "$cgroup" "$(runtime_tables)" "$version_line" "$(cut -f 1 "$WORK_DIR/runc")"
         mark_replacing "$cgroup"
     fi
+    cmp -s "$main" "$WORK_DIR/main" || [ -n "$TEMPLATE" ] || is_writable "$CONTAINERD_CONFIG" ||
+        fail "$CONTAINERD_CONFIG is on a read-only file system" \
+            "copy it to /etc/containerd, make $CONTAINERD_UNIT use the copy (systemctl edit $CONTAINERD_UNIT), restart $CONTAINERD_UNIT, then run pulumi again"
     prepare_templates "$main"
 }
 # mark_replacing CGROUP: containerd 1.x uses only the CRI tables of the file that it reads last, so an imported one gets
@@ -369,13 +389,14 @@ record_drivers() {
         FILENAME == "-" { if ($3 == new) { seen[$1] = 1; if ($2 != new) changed = 1 } next }
         $2 != new || !changed || $1 in seen { print $1 "\t" $2 "\t" new }' - "$WORK_DIR/runc"
 }
-# systemd_cgroup: the requested value of SystemdCgroup, or nothing if the distribution sets it.
-systemd_cgroup() { case $(fact driver_place)${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) echo false ;; esac; }
+# requested_cgroup: the requested value of SystemdCgroup, or nothing; systemd_cgroup: the one to write.
+requested_cgroup() { case ${CGROUP_DRIVER:-} in systemd) echo true ;; cgroupfs) echo false ;; esac; }
+systemd_cgroup() { fact sets_driver || requested_cgroup; }
 
-# runtime_tables: the handlers' runtimes. Their shim is found by a link on the PATH: containerd 1.6 ignores
+# runtime_tables: the handlers' runtimes. Their shim is found by a link on the PATH if possible: containerd 1.6.20 ignores
 # runtime_path, and containerd 2.x loses, at its next restart, each sandbox whose runtime_path no longer exists.
 runtime_tables() {
-    local handler snapshotter
+    local handler snapshotter path
     # shellcheck disable=SC2086 # a list; in an order that does not depend on which class is the main one
     for handler in $(printf '%s\n' $HANDLERS | sort); do
         snapshotter=$(given "$handler" snapshotter)
@@ -384,9 +405,11 @@ runtime_tables() {
         if [ -n "$snapshotter" ] && [ "$CONTAINERD_MAJOR" != 1 ]; then
             printf '[%s.%s]\n%s\n' "$IMAGE_PLATFORMS" "$handler" "$snapshotter"
         fi
+        path=""
+        finds_shims || path="${NEWLINE}runtime_path = \"$(shim_link "$handler")\""
         cat <<TABLES
 [plugins."$CRI_PLUGIN".containerd.runtimes.$handler]
-runtime_type = "io.containerd.$handler.v2"
+runtime_type = "io.containerd.$handler.v2"$path
 privileged_without_host_devices = true
 pod_annotations = ["io.katacontainers.*"]${snapshotter:+$NEWLINE$snapshotter}
 [plugins."$CRI_PLUGIN".containerd.runtimes.$handler.options]
@@ -585,6 +608,11 @@ mark_containerd() {
 # The first line of a managed template. It is not rendered.
 TEMPLATE_SIGNATURE="{{/* $SIGNATURE */ -}}"
 
+# is_rendered: containerd reads a file that a start of its unit makes of others.
+is_rendered() { [ -n "$CONTAINERD_TEMPLATES" ] || [ "$(fact config_in_force "$CONTAINERD_CONFIG")" != "$CONTAINERD_CONFIG" ]; }
+# and_render: the restart that a change of these needs.
+and_render() { if is_rendered; then echo " and restart $CONTAINERD_UNIT (which renders it)"; fi; }
+
 # editable_config: the path by which an administrator can change containerd's configuration.
 editable_config() {
     if [ -z "$CONTAINERD_TEMPLATES$(fact drop_ins)" ]; then
@@ -680,6 +708,7 @@ require_expected() {
 understand() {
     local candidate="$WORK_DIR/candidate.toml"
     step "containerd configuration"
+    fact render <"$1" >"$WORK_DIR/rendered"
     E_MAIN=$CONTAINERD_CONFIG E_MAJOR=$CONTAINERD_MAJOR E_CANDIDATE=$candidate E_DROP_INS="${IMPORTED:+$IMPORTED/*.toml}" \
         E_FOLDER=$2 awk "$TOML_AWK"'
         function moved(path) {
@@ -706,7 +735,7 @@ understand() {
                     for (j = i; j <= last[i]; j++) line[j] = (j == i ? "imports = " : "") move_imports(bare[j])
                 print line[i]
             }
-        }' "$1" >"$candidate"
+        }' "$WORK_DIR/rendered" >"$candidate"
     merge_drop_in "$candidate" "$2"
     # The folder that is about to be restored to /opt/kata is still displaced.
     if exists "$(displaced_of "$KATA_LINK")"; then
@@ -715,7 +744,7 @@ understand() {
     fi
     dump "$candidate" >"$3" 2>"$WORK_DIR/dump.err" ||
         fail "containerd rejects the new configuration: $(tail -n 1 "$WORK_DIR/dump.err" | excerpt)" \
-            "correct $(editable_config) and the files that it imports${CONTAINERD_TEMPLATES:+ and restart $CONTAINERD_UNIT} until this succeeds: $CONTAINERD --config $CONTAINERD_CONFIG config dump; then run pulumi again; if it succeeds already, report this as a bug"
+            "correct $(editable_config) and the files that it imports$(and_render) until this succeeds: $(dump_command); then run pulumi again; if it succeeds already, report this as a bug"
 }
 
 # merge_drop_in CANDIDATE FOLDER: if the distribution merges drop-in files, CANDIDATE imports the result of that with the managed file
@@ -837,20 +866,23 @@ require_snapshotters() {
 # require_driver DUMP WHEN: every runc runtime has the requested cgroup driver.
 require_driver() {
     local cgroup wrong
-    cgroup=$(systemd_cgroup)
+    cgroup=$(requested_cgroup)
     [ -n "$cgroup" ] || return 0
     runc_drivers "$1" >"$WORK_DIR/runc"
     [ -s "$WORK_DIR/runc" ] || fail "$2 no runc runtime exists whose cgroup driver could be set" \
         "define one in $CONTAINERD_CONFIG, or remove kubelet.cgroupDriver"
     wrong=$(awk -F '\t' -v new="$cgroup" '($2 == "" ? "false" : $2) != new { print $1; exit }' "$WORK_DIR/runc")
+    [ -z "$wrong" ] || ! fact sets_driver ||
+        fail "$2 the cgroup driver of the runtime $wrong is not $CGROUP_DRIVER, which is that of the kubelet" \
+            "set both to the same one, or remove kubelet.cgroupDriver; $DISTRIBUTION takes the driver from $(fact driver_place)"
     [ -z "$wrong" ] || fail "$2 the cgroup driver of the runtime $wrong is not $CGROUP_DRIVER, because of $(importing ".runtimes.$wrong")" \
         "remove SystemdCgroup from that file, or set it there to $cgroup"
 }
 
 # reading_remedy: the way to a containerd that reads its configuration.
 reading_remedy() {
-    if [ -n "$CONTAINERD_TEMPLATES" ]; then
-        echo "correct $(editable_config) and restart $CONTAINERD_UNIT"
+    if is_rendered; then
+        echo "correct $(editable_config) and restart $CONTAINERD_UNIT, which renders it"
     else
         echo "make its ExecStart read $CONTAINERD_CONFIG (systemctl edit $CONTAINERD_UNIT)"
     fi
@@ -871,13 +903,13 @@ prove_containerd() {
         if [ -n "$snapshotter" ]; then pattern="${pattern}[^{}]*[}][^{}]*\"snapshotter\":\"$snapshotter\""; fi
         tr -d ' \t\n' <"$info" | grep -qE "$pattern" ||
             fail "the CRI of the running containerd has no runtime with $(config_of "$handler")${snapshotter:+ and the snapshotter $snapshotter}" \
-                "$(reading_remedy), until \`$(crictl_command) info\` shows the same runtimes as \`$CONTAINERD --config $CONTAINERD_CONFIG config dump\`; then run pulumi again"
+                "$(reading_remedy), until \`$(crictl_command) info\` shows the same runtimes as \`$(dump_command)\`; then run pulumi again"
     done
-    case $(systemd_cgroup) in
+    case $(requested_cgroup) in
         true) ! grep -qE '"SystemdCgroup": *false' "$info" ;;
         false) ! grep -qE '"SystemdCgroup": *true' "$info" ;;
     esac || fail "the CRI of the running containerd has a runtime whose cgroup driver is not $CGROUP_DRIVER" \
-        "$(reading_remedy), until \`$(crictl_command) info\` shows the same runtimes as \`$CONTAINERD --config $CONTAINERD_CONFIG config dump\`; then run pulumi again"
+        "$(reading_remedy), until \`$(crictl_command) info\` shows the same runtimes as \`$(dump_command)\`; then run pulumi again"
 }
 
 # require_reported_handlers: the kubelet reports the runtimes of containerd 2.x in the status of its Node, a while after
@@ -937,6 +969,7 @@ prepare_runtime() {
     # shellcheck disable=SC2086 # a list
     require_runtimes $HANDLERS
     require_handlers "$WORK_DIR/dump" "with the new configuration"
+    if [ -n "$CGROUP_DRIVER" ] && [ -n "$(fact driver_place)" ]; then require_own_driver "$(cgroup_driver)"; fi
     require_driver "$WORK_DIR/dump" "with the new configuration"
 }
 prepare_removal() {
@@ -1048,7 +1081,7 @@ is_of_others() {
     local handler
     for handler in $HANDLERS; do
         if is_own "$handler"; then continue; fi
-        case $1 in "$(config_of "$handler")" | "$(shim_folder)/containerd-shim-$handler-v2") return 0 ;; esac
+        case $1 in "$(config_of "$handler")" | "$(shim_link "$handler")") return 0 ;; esac
     done
     return 1
 }
@@ -1062,7 +1095,7 @@ check_removed_runtimes() {
     if [ ! -s "$WORK_DIR/dump.now" ]; then
         list_tasks
         ! grep -q RUNNING "$WORK_DIR/tasks" || fail "containerd does not accept its present configuration, so the\
- runtimes in use are not known" "correct $(editable_config)${CONTAINERD_TEMPLATES:+ and restart $CONTAINERD_UNIT} until this succeeds: $CONTAINERD --config $CONTAINERD_CONFIG config dump; then run pulumi again"
+ runtimes in use are not known" "correct $(editable_config)$(and_render) until this succeeds: $(dump_command); then run pulumi again"
     fi
     runtimes_of "$WORK_DIR/dump" >"$WORK_DIR/runtimes"
     for runtime in $(runtimes_of "$WORK_DIR/dump.now"); do
@@ -1093,7 +1126,7 @@ default_runtime() {
 runtime_entry() { toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$2\"" "$3"; }
 dumped_runtime() { # DUMP RUNTIME: what a managed runtime has
     local key
-    for key in runtime_type snapshotter privileged_without_host_devices pod_annotations; do runtime_entry "$1" "$2" "$key"; done
+    for key in runtime_type runtime_path snapshotter privileged_without_host_devices pod_annotations; do runtime_entry "$1" "$2" "$key"; done
     toml_get "$1" "$CRI_DUMP_TABLE.runtimes.\"$2\".options" ConfigPath
 }
 dumped_driver() {

@@ -78,7 +78,7 @@ boot_guest() {
     local status=0
     # shellcheck disable=SC2086
     timeout 120 $CTR --address "$CONTAINERD_SOCKET" -n k8s.io run -d --null-io --snapshotter "$3" --cgroup "/$VERIFICATION" \
-        --runtime "io.containerd.$1.v2" --runtime-config-path "$(config_of "$1")" "$2" "$VERIFICATION" \
+        --runtime "$(if finds_shims; then echo "io.containerd.$1.v2"; else shim_link "$1"; fi)" --runtime-config-path "$(config_of "$1")" "$2" "$VERIFICATION" \
         >/dev/null 2>"$WORK_DIR/ctr.err" || status=$?
     case $status in
         0) in_k8s tasks ls | grep -qE "^$VERIFICATION +[0-9]+ +RUNNING" && return

@@ -61,7 +61,7 @@ require_own_driver() {
 
 # kubelet_limit: the seconds within which the kubelet must be healthy. A service that runs both imports images, which may take
 # minutes, before it starts the kubelet.
-kubelet_limit() { if [ "$KUBELET_UNIT" = "$CONTAINERD_UNIT" ] && [ -z "$(fact drop_ins)" ]; then time_limit "$KUBELET_UNIT"; else echo 60; fi; }
+kubelet_limit() { if [ "$KUBELET_UNIT" = "$CONTAINERD_UNIT" ] && [ -z "$(fact drop_ins)" ]; then time_limit "$KUBELET_UNIT"; else fact kubelet_seconds; fi; }
 
 # containerd_limit: the seconds within which containerd must answer; the start of a unit is no part of a restart by the distribution itself.
 containerd_limit() { if [ -n "$(fact drop_ins)" ]; then echo 120; else time_limit "$CONTAINERD_UNIT"; fi; }

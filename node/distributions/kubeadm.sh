@@ -2,13 +2,16 @@
 # questions and decides nothing. The facts, of the form kubeadm_NAME, are those of every distribution whose file has no other.
 
 USUAL_DISTRIBUTION=kubeadm
-kubeadm_is_supported() { :; }
+# Refuses a variant of the distribution that is not supported.
+kubeadm_check() { :; }
 kubeadm_start_command() { echo "systemctl start kubelet"; }
 kubelet_service_exists() { [ "$(systemctl show -p LoadState --value kubelet.service 2>/dev/null)" = loaded ]; }
 # The names of the process that contains the kubelet, as a regular expression.
 kubeadm_kubelet_names() { echo kubelet; }
 kubeadm_kubelet_flag() { flag "$@"; } # PID NAME...
 kubeadm_kubelet_unit() { unit_of "$1"; } # PID
+# The seconds within which a kubelet that has a service of its own must be healthy.
+kubeadm_kubelet_seconds() { echo 60; }
 # The endpoint of the container runtime, if neither its flags nor its files have one.
 kubeadm_endpoint() { echo /run/containerd/containerd.sock; } # PID
 # The program that a containerd process runs.
@@ -22,10 +25,17 @@ kubeadm_require_form() { :; }
 # For a distribution that restarts containerd by itself.
 kubeadm_restart() { restart "$1"; }
 kubeadm_await_containerd() { :; }
+# The file from which the configuration CONFIG is made, and which this package edits; the configuration that is made from that
+# SOURCE; and how it is made, from stdin to stdout.
+kubeadm_config_source() { echo "$1"; }   # CONFIG
+kubeadm_config_in_force() { echo "$1"; } # SOURCE
+kubeadm_render() { cat; }
 # For distributions that render containerd's configuration: the release whose templates can include the built-in one.
 kubeadm_base_template() { :; }
 # The place where the distribution sets the cgroup driver. If it does not, this package can.
 kubeadm_driver_place() { :; }
+# Whether it sets that of containerd: if it renders the configuration of this containerd.
+kubeadm_sets_driver() { [ -n "$CONTAINERD_TEMPLATES" ]; }
 # The place where the distribution sets containerd's log level, if not in containerd's configuration.
 kubeadm_debug_place() { :; }
 # Whether a machine of the distribution is a node.
@@ -50,7 +60,8 @@ kubelet_candidates() {
 }
 
 # kubelet_version: that of Kubernetes, or nothing if the kubelet is stopped.
-kubelet_version() { if [ -n "$KUBELET" ]; then "$KUBELET" --version | sed -n '1s/.* v\([0-9][0-9.]*\).*/\1/p'; fi; }
+kubelet_version() { if [ -n "$KUBELET" ]; then fact version; fi; }
+kubeadm_version() { "$KUBELET" --version | sed -n '1s/.* v\([0-9][0-9.]*\).*/\1/p'; }
 kubelet_main_pid() { systemctl show -p MainPID --value kubelet.service 2>/dev/null; }
 
 container_runtime_config() { # PID
@@ -67,8 +78,6 @@ container_runtime_socket() { # PID
     endpoint=${endpoint#unix:}
     printf '%s\n' "${endpoint#//}"
 }
-# The folder for links to shims: containerd finds them by its PATH.
-shim_folder() { echo /usr/local/bin; }
 
 # kubelet_config PID, kubelet_config_folder PID, kubelet_kubeconfig PID: the path, or nothing.
 kubelet_config() { fact kubelet_flag "$1" --config; }

@@ -24,17 +24,38 @@ stays() {
 }
 # require_distribution: refuses a node of another one, naming what was found.
 require_distribution() {
-    local name names units remedy
-    names=$(for name in "$USUAL_DISTRIBUTION" $DISTRIBUTIONS; do ! "${name}_is_supported" || echo "$name"; done | paste -s -d , - | sed 's/,/, /g')
-    remedy="remove this node from \`nodes\`: this package supports nodes of $names"
-    fact is_supported || fail "this is a node of $DISTRIBUTION, which this package does not support" "$remedy"
+    local units
     may_rest || fact is_node "$(kubelet_pid)" ||
         fail "this server of $DISTRIBUTION runs without a kubelet, so it is not a node" "remove it from \`nodes\`"
+    may_rest || fact check
     if [ "$DISTRIBUTION" != "$USUAL_DISTRIBUTION" ] || kubelet_runs || kubelet_service_exists || may_rest; then return 0; fi
     units=$(systemctl list-units --no-legend --plain --type=service --state=active,activating 2>/dev/null |
         grep -oE '^[^ ]*(kube|container|cri|docker|k[0-9]+s)[^ ]*' | paste -s -d , - | sed 's/,/, /g')
     fail "found no Kubernetes that this package knows: no kubelet is running, and there is no kubelet.service; running services: ${units:-none}" \
-        "$remedy; or set its \`distribution\`"
+        "remove this node from \`nodes\`: this package supports nodes of $(echo "$USUAL_DISTRIBUTION$DISTRIBUTIONS" | sed 's/ /, /g'); or set its \`distribution\`"
+}
+
+# require_machine: refuses a machine whose system cannot be changed in this way.
+require_machine() {
+    local remedy="remove this node from \`nodes\`"
+    case $(system_name) in
+        bottlerocket) fail "this is the admin container of Bottlerocket, whose host does not allow changes" \
+            "$remedy, and use machines with another image for Kata Containers, for example Amazon Linux 2023" ;;
+        nixos) fail "this machine runs NixOS, which writes its services and their configurations itself" \
+            "$remedy, and add Kata Containers to the configuration of NixOS" ;;
+    esac
+    have systemd-run || fail "this machine does not run systemd" "this package needs it: $remedy"
+}
+system_name() { if [ -d /.bottlerocket ]; then echo bottlerocket; else sed -n 's/^ID=//p' /etc/os-release 2>/dev/null | tr -d "\"'"; fi; }
+
+# require_writable: all paths of the plan can be changed. A file system may have become read-only since an earlier run.
+require_writable() {
+    local kind path
+    while IFS="$TAB" read -r kind path _; do
+        if [ "$kind" = file ] && [ -L "$path" ]; then path=$(readlink -f "$path"); fi
+        is_writable "${path%/*}" || fail "$path is on a read-only file system; nothing was changed" \
+            "make ${path%/*} writable (if a system extension covers it: systemd-sysext unmerge), then run pulumi again"
+    done <"$WORK_DIR/plan"
 }
 
 # recorded NAME: the value of that variable when `activate` recorded where containerd and the kubelet are.

@@ -6,6 +6,7 @@ import {
     bootNode,
     changes,
     containerOf,
+    expectAlive,
     killNode,
     kubectl,
     onNode,
@@ -14,19 +15,25 @@ import {
     TestStack,
     up,
 } from "../support/lab";
-import { everything } from "../support/sample";
+import { everything, randomFor, seed } from "../support/sample";
 
 interface Kind {
     node: string;
-    distribution: "rke2" | "k3s" | "k0s";
+    distribution: "rke2" | "k3s" | "k0s" | "microk8s";
     /** Of the lab. */
     kind?: string;
     unit: string;
+    /** The kubelet's, if it is another one. */
+    kubeletUnit?: string;
     data: string;
     /** The folder of containerd's configuration; by default that in the data folder. */
     folder?: string;
-    /** The file that this package adds, in that folder. */
+    /** The file that this package adds or edits, in that folder. */
     managed: string;
+    /** How the distribution loses what this package added; by default the file is deleted. */
+    lose?: string;
+    /** What the distribution goes by when it sets the cgroup driver. */
+    driver?: string;
     /** The files that contain containerd's configuration, in that folder. */
     rendered?: string;
     containerd?: string;
@@ -58,6 +65,7 @@ const kinds: Kind[] = [
         folder: "/etc/k0s",
         managed: "containerd.d/kata-containers.toml",
         rendered: "containerd.toml containerd.d/*.toml",
+        driver: "worker profile",
     },
     {
         node: "worker-4",
@@ -69,16 +77,36 @@ const kinds: Kind[] = [
         folder: "/etc/k0s",
         managed: "containerd.d/kata-containers.toml",
         rendered: "/run/k0s/containerd-cri.toml",
+        driver: "worker profile",
         containerd: "1.6.20",
+    },
+    {
+        node: "snap-1",
+        distribution: "microk8s",
+        role: "MicroK8s, whose containerd does not find shims by its PATH",
+        unit: "snap.microk8s.daemon-containerd",
+        kubeletUnit: "snap.microk8s.daemon-kubelite",
+        data: "/var/snap/microk8s/current",
+        folder: "/var/snap/microk8s/current/args",
+        managed: "containerd-template.toml",
+        rendered: "containerd.toml",
+        // The test installs on revision x2.
+        lose: "snap revert microk8s --revision x1",
+        driver: "--cgroup-driver in /var/snap/microk8s/current/args/kubelet",
+        containerd: "1.7.29",
     },
 ];
 
+// Each kind is installed, used and removed; one of them has all tests.
+const whole = randomFor(seed, "distributions").pick(kinds);
+
 for (const tested of kinds) {
-    const { node, distribution, kind = distribution, role, unit, data, managed, containerd = "2.3.7" } = tested;
-    const { folder = `${data}/agent/etc/containerd` } = tested;
+    const { node, distribution, kind = distribution, role, unit, kubeletUnit = "", data, managed } = tested;
+    const { folder = `${data}/agent/etc/containerd`, containerd = "2.3.7" } = tested;
+    const { lose = `rm ${folder}/${managed}; systemctl restart ${unit}` } = tested;
     const isK0s = distribution === "k0s";
-    // The rest does not depend on the form of the drop-in file.
-    const once = everything || kind !== "k0s-1.35" ? it : () => undefined;
+    const isSnap = distribution === "microk8s";
+    const inWhole = (applies = true) => (applies && (everything || tested === whole) ? it : () => undefined);
     describe(`a stand-in for ${role}`, function () {
         this.timeout(20 * 60 * 1000);
         const given = (version: string, more: Parameters<typeof args>[1] = {}) => args(version, more, [node]);
@@ -86,13 +114,13 @@ for (const tested of kinds) {
         const files = () =>
             onNode(
                 node,
-                `find /etc /opt /usr/local ${data}/agent/etc /var/lib/kata-containers-node -type f -exec sha256sum {} + \\
+                `find /etc /opt /usr/local ${folder} /var/lib/kata-containers-node -type f -exec sha256sum {} + \\
                     -o -type l -printf '%l %p\\n' -o -type d -print 2>/dev/null | sort -k 2`,
             );
         const running = () =>
             onNode(node, `systemctl show -p MainPID --value ${unit}; cat /run/k0s/*.pid 2>/dev/null || :`);
         const restartUnit = () => {
-            onNode(node, `systemctl restart ${unit}`);
+            onNode(node, `systemctl restart ${unit} ${kubeletUnit}`);
             settle();
         };
         /** Waits until the unit runs and the kubelet is healthy. */
@@ -112,6 +140,10 @@ for (const tested of kinds) {
             stack = await TestStack.create(`distribution-${kind}`);
             startPod(`runc-${node}`, node);
             runc = containerOf(`runc-${node}`);
+            if (isSnap) {
+                onNode(node, "snap refresh microk8s");
+                settle();
+            }
             filesBefore = files();
         });
         after(async () => {
@@ -146,7 +178,7 @@ for (const tested of kinds) {
 
         it("runs a pod through the handler", () => {
             startPod(`kata-${node}`, node, "kata-qemu");
-            expect(kubectl("exec", `kata-${node}`, "--", "echo", "alive")).to.equal("alive");
+            expectAlive(`kata-${node}`);
         });
 
         it("is not changed by an unchanged program, also after a restart of its unit, over which its pods run on", async () => {
@@ -158,10 +190,10 @@ for (const tested of kinds) {
             expect(changes(await stack.up(given("3.32.0")))).to.deep.equal({});
             expect(rendered()).to.contain("runtimes.kata-qemu");
             expect(containerOf(`kata-${node}`)).to.equal(kata);
-            expect(kubectl("exec", `kata-${node}`, "--", "echo", "alive")).to.equal("alive");
+            expectAlive(`kata-${node}`);
         });
 
-        once("gets debug logs without a restart, and another version under a running sandbox", async () => {
+        inWhole()("gets debug logs without a restart, and another version under a running sandbox", async () => {
             const pid = running();
             const kata = containerOf(`kata-${node}`);
             await stack.up(given("3.32.0", { debug: true }));
@@ -174,50 +206,66 @@ for (const tested of kinds) {
             await stack.up(given("3.32.0"));
         });
 
-        once("is repaired when somebody removes the file of this package", async () => {
-            onNode(node, `rm ${folder}/${managed}`);
-            restartUnit();
+        inWhole()(`is repaired when what this package added is lost by: ${lose}`, async () => {
+            onNode(node, lose);
+            settle();
             expect(rendered()).to.not.contain("runtimes.kata-qemu");
             expect(changes(await stack.up(given("3.32.0")))).to.deep.equal({ [`kata-${node}-activate`]: "update" });
             expect(rendered()).to.contain("runtimes.kata-qemu");
             expect(changes(await stack.preview(given("3.32.0")))).to.deep.equal({});
         });
 
-        once("refuses another cgroup driver, and names what the distribution goes by", async () => {
+        inWhole(isSnap)(
+            "keeps its runtimes and pods over a refresh of the snap, and when an earlier revision returns",
+            async () => {
+                startPod(`kata-${node}`, node, "kata-qemu");
+                const kata = containerOf(`kata-${node}`);
+                for (const command of ["snap refresh microk8s", "snap revert microk8s --revision x2"]) {
+                    onNode(node, command);
+                    settle();
+                    expect(rendered()).to.contain("runtimes.kata-qemu");
+                    expect(changes(await stack.up(given("3.32.0")))).to.deep.equal({});
+                }
+                expect(containerOf(`kata-${node}`)).to.equal(kata);
+                expectAlive(`kata-${node}`);
+                removePods(node, `kata-${node}`);
+            },
+        );
+
+        inWhole()("refuses another cgroup driver, and names what the distribution goes by", async () => {
             const pid = running();
             const error = await stack.fail(given("3.32.0", { kubelet: { cgroupDriver: "systemd" } }));
             expect(error).to.contain(
                 `the cgroup driver of this node is cgroupfs, not systemd, and ${distribution} sets it`,
             );
-            const place = isK0s ? "worker profile" : "way its service is started";
-            expect(error).to.contain(`${distribution} takes the driver from the ${place}`);
+            const { driver = "way its service is started" } = tested;
+            expect(error).to.match(new RegExp(`${distribution} takes the driver from (the )?${driver}`));
             expect(running()).to.equal(pid);
             const { outputs } = await stack.up(given("3.32.0", { kubelet: { cgroupDriver: "cgroupfs" } }));
             expect(outputs.nodeStatuses[node]!.cgroupDriver).to.equal("cgroupfs");
             await stack.up(given("3.32.0"));
         });
 
-        if (kind === "k3s")
-            it("is not restarted while its server does not answer", async () => {
-                const pid = running();
-                const before = files();
-                onNode(node, "systemctl stop lab-server");
-                try {
-                    const error = await stack.fail(
-                        given("3.32.0", { runtimeClasses: { "kata-clh": {}, "kata-qemu": {} } }),
-                    );
-                    expect(error).to.match(
-                        /no server of this agent answers \([0-9.]+:6443\), so k3s-lab\.service would not start containerd again/,
-                    );
-                    expect(running()).to.equal(pid);
-                } finally {
-                    onNode(node, "systemctl start lab-server");
-                }
-                await stack.up(given("3.32.0"));
-                expect(files()).to.equal(before);
-            });
+        inWhole(kind === "k3s")("is not restarted while its server does not answer", async () => {
+            const pid = running();
+            const before = files();
+            onNode(node, "systemctl stop lab-server");
+            try {
+                const error = await stack.fail(
+                    given("3.32.0", { runtimeClasses: { "kata-clh": {}, "kata-qemu": {} } }),
+                );
+                expect(error).to.match(
+                    /no server of this agent answers \([0-9.]+:6443\), so k3s-lab\.service would not start containerd again/,
+                );
+                expect(running()).to.equal(pid);
+            } finally {
+                onNode(node, "systemctl start lab-server");
+            }
+            await stack.up(given("3.32.0"));
+            expect(files()).to.equal(before);
+        });
 
-        once("is rolled back if its containerd does not start with the change", async () => {
+        inWhole()("is rolled back if its containerd does not start with the change", async () => {
             const before = files();
             const [refuse, permit] = isK0s
                 ? [
@@ -246,45 +294,46 @@ for (const tested of kinds) {
             expect(files()).to.equal(before);
         });
 
-        if (isK0s)
-            once(
-                "is restored at boot if a run was killed while k0s restarts containerd, and the power failed then",
-                async () => {
-                    const before = files();
-                    onNode(
-                        node,
-                        `setsid sh -c 'until grep -q kata-clh ${folder}/${managed}; do sleep 0.1; done; systemctl kill -s KILL "kata-containers-activate-*"' >/dev/null 2>&1 </dev/null &`,
-                    );
-                    const error = await stack.fail(
-                        given("3.32.0", { runtimeClasses: { "kata-clh": {}, "kata-qemu": {} } }),
-                    );
-                    expect(error).to.contain("did not start or was killed");
-                    expect(onNode(node, `ls -A ${folder}/containerd.d`)).to.match(
-                        /^kata-containers.toml(\nlab.toml)?$/,
-                    );
-                    killNode(node);
-                    bootNode(node);
-                    expect(rendered()).to.not.contain("kata-clh");
-                    await stack.up(given("3.32.0"));
-                    expect(files()).to.equal(before);
-                    // It has started again.
-                    kubectl("wait", "--for=condition=Ready", `pod/runc-${node}`, "--timeout=120s");
-                    runc = containerOf(`runc-${node}`);
-                },
-            );
+        inWhole(isK0s)(
+            "is restored at boot if a run was killed while k0s restarts containerd, and the power failed then",
+            async () => {
+                const before = files();
+                onNode(
+                    node,
+                    `setsid sh -c 'until grep -q kata-clh ${folder}/${managed}; do sleep 0.1; done; systemctl kill -s KILL "kata-containers-activate-*"' >/dev/null 2>&1 </dev/null &`,
+                );
+                const error = await stack.fail(
+                    given("3.32.0", { runtimeClasses: { "kata-clh": {}, "kata-qemu": {} } }),
+                );
+                expect(error).to.contain("did not start or was killed");
+                expect(onNode(node, `ls -A ${folder}/containerd.d`)).to.match(/^kata-containers.toml(\nlab.toml)?$/);
+                killNode(node);
+                bootNode(node);
+                expect(rendered()).to.not.contain("kata-clh");
+                await stack.up(given("3.32.0"));
+                expect(files()).to.equal(before);
+                // It has started again.
+                kubectl("wait", "--for=condition=Ready", `pod/runc-${node}`, "--timeout=120s");
+                runc = containerOf(`runc-${node}`);
+            },
+        );
 
         it("is removed while a sandbox runs, if forced, and every file is as before", async () => {
             startPod(`kata-${node}`, node, "kata-qemu");
             expect(await stack.failDestroy()).to.contain("sandboxes still run on Kata Containers");
             await stack.up(given("3.32.0", { forceRemoval: true }));
+            // The removal restarts the kubelet's unit, which may start a control plane first.
+            const slow = everything && kubeletUnit;
+            if (slow) onNode(node, `cp -p ${folder}/kubelite /root; echo --lab-wait=70s >>${folder}/kubelite`);
             await stack.destroy();
+            if (slow) onNode(node, `mv /root/kubelite ${folder}`);
             kubectl("delete", "pod", `kata-${node}`, "--wait=true", "--force", "--grace-period=0");
             expect(files()).to.equal(filesBefore);
             expect(containerOf(`runc-${node}`)).to.equal(runc);
-            expect(kubectl("exec", `runc-${node}`, "--", "echo", "alive")).to.equal("alive");
+            expectAlive(`runc-${node}`);
         });
 
-        if (isK0s) {
+        if (isK0s)
             it("puts nothing but its file into the folder that k0s watches", () => {
                 const events = `journalctl -u ${unit} -o cat | sed -n 's/.*configuration changed: \\([A-Z]*\\).*containerd.d\\/\\([^"]*\\).*/\\1 \\2/p'`;
                 expect(onNode(node, `${events} | sort -u`)).to.equal(
@@ -292,7 +341,9 @@ for (const tested of kinds) {
                 );
             });
 
-            it("keeps the drop-in files of others, and disables a runtime of the same name in them", async () => {
+        inWhole(isK0s)(
+            "keeps the drop-in files of others, and disables a runtime of the same name in them",
+            async () => {
                 const [version, plugin] = containerd.startsWith("1.")
                     ? ["version = 2\n", "io.containerd.grpc.v1.cri"]
                     : ["", "io.containerd.cri.v1.runtime"];
@@ -310,17 +361,35 @@ for (const tested of kinds) {
                 removePods(node, `kata-${node}`);
                 await stack.destroy();
                 expect(files()).to.equal(before);
-            });
+            },
+        );
 
-            it("refuses a configuration of containerd that k0s does not manage", async () => {
-                onNode(node, `sed -i 's/^# k0s_managed=true/# k0s_managed=false/' ${folder}/containerd.toml`);
-                expect(await stack.fail(given("3.32.0"))).to.contain("containerd.toml is not managed by k0s");
-                onNode(node, `sed -i 's/^# k0s_managed=false/# k0s_managed=true/' ${folder}/containerd.toml`);
-            });
-            return;
-        }
+        inWhole(isK0s)("refuses a configuration of containerd that k0s does not manage", async () => {
+            onNode(node, `sed -i 's/^# k0s_managed=true/# k0s_managed=false/' ${folder}/containerd.toml`);
+            expect(await stack.fail(given("3.32.0"))).to.contain("containerd.toml is not managed by k0s");
+            onNode(node, `sed -i 's/^# k0s_managed=false/# k0s_managed=true/' ${folder}/containerd.toml`);
+        });
 
-        it("keeps the templates and drop-in files of others", async () => {
+        inWhole(isSnap)(
+            "has a pod on a runtime that the template had before, and keeps what others wrote in it",
+            async () => {
+                const before = onNode(
+                    node,
+                    `cd ${folder}; printf '\n[debug]\n  level = "info"' >>${managed}; cat ${managed}`,
+                );
+                const { outputs } = await stack.up(
+                    given("3.32.0", { runtimeClasses: { kata: { shim: "qemu" } }, rollout: { verify: true } }),
+                );
+                expect(outputs.nodeStatuses[node]!.verified.kata).to.contain("booted a guest");
+                expect(rendered()).to.contain("kata-containers:disabled").and.contain('level = "info"');
+                startPod(`kata-${node}`, node, "kata");
+                removePods(node, `kata-${node}`);
+                await stack.destroy();
+                expect(onNode(node, `cat ${folder}/${managed}`)).to.equal(before);
+            },
+        );
+
+        inWhole(!isK0s && !isSnap)("keeps the templates and drop-in files of others", async () => {
             const mine = `# mine\n{{ template "base" . }}\n\n[debug]\n  level = "info"`;
             const other = `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.mine]\n  runtime_type = "io.containerd.runc.v2"\n`;
             onNode(

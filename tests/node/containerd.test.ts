@@ -113,6 +113,39 @@ inEveryShell("containerd", (sandbox) => {
         });
     }
 
+    it("keeps the runtimes of a file of version 2 with the names of version 3, as on Azure's images", async function () {
+        need(this, "2.3.7");
+        const runtime = (name: string) => `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.${name}`;
+        const own = `version = 2\n${runtime("runc]")}\n  runtime_type = "io.containerd.runc.v2"\n${runtime("runc.options]")}\n  SystemdCgroup = true\n`;
+        const dump = await ok("2.3.7", "", { "etc/config.toml": own }, "activate; dump");
+        expect(runtimes(dump)).to.have.all.keys("runc", "kata-qemu");
+        expect(runtimes(dump).runc.options.SystemdCgroup).to.equal(true);
+        await ok("2.3.7", "", {}, "deactivate");
+        expect(file()).to.equal(own);
+    });
+
+    it("keeps the runtimes of a file of version 2 with the old names that has another table with a new name", async function () {
+        need(this, "2.3.7");
+        const table = '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes';
+        const own = `version = 2\n${table}.runc]\n  runtime_type = "io.containerd.runc.v2"\n${table}.mine]\n  runtime_type = "io.containerd.mine.v2"\n`;
+        for (const other of ['"io.containerd.cri.v1.runtime"', '"io.containerd.cri.v1.runtime".containerd']) {
+            const files = { "etc/config.toml": `${own}[plugins.${other}]\n` };
+            const dump = await ok("2.3.7", "", files, "activate; dump");
+            expect(runtimes(dump)).to.have.all.keys("runc", "mine", "kata-qemu");
+            await ok("2.3.7", "", {}, "deactivate");
+        }
+    });
+
+    it("refuses to edit a main file on a read-only file system, as on Flatcar, and accepts one that need not be edited", async function () {
+        need(this, "2.3.7");
+        const readOnly =
+            "is_writable() { case $1 in */config.toml) return 1 ;; esac; }; CONTAINERD_UNIT=containerd.service; mkdir -p etc/conf.d; to_change";
+        const error = await refused("2.3.7", "", { "etc/config.toml": "version = 3\n" }, readOnly);
+        expect(error).to.contain("/etc/containerd/config.toml is on a read-only file system").and.contain("copy it to");
+        const files = { "etc/config.toml": `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n` };
+        expect(await ok("2.3.7", "", files, readOnly)).to.contain("/etc/conf.d/kata-containers.toml");
+    });
+
     it("sets the cgroup driver in a drop-in for a runc that the main file does not name", async function () {
         need(this, "2.3.7");
         const files = { "etc/config.toml": `version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n` };
@@ -704,7 +737,7 @@ inEveryShell("containerd", (sandbox) => {
         const prove = async (info: string, grouped = "", bin = "/usr/bin", templates = "") => {
             sandbox().write("info", info);
             return sandbox().run(
-                `require_handlers() { :; }; require_driver() { :; }; have() { :; }; timeout() { echo "$2" >asked; cat info; }
+                `require_handlers() { :; }; require_driver() { :; }; timeout() { echo "$2" >asked; cat info; }
                 CONTAINERD=${bin}/containerd CONTAINERD_SOCKET=/x CONTAINERD_UNIT=u CONTAINERD_CONFIG=/c IMPORTED="" TEMPLATE=/t/config-v3.toml.tmpl CONTAINERD_TEMPLATES=${templates} OWN_HANDLERS=kata CGROUP_DRIVER=systemd GROUPED="${grouped}"
                 prove_containerd`,
             );
@@ -722,7 +755,7 @@ inEveryShell("containerd", (sandbox) => {
             "make its ExecStart read /c (systemctl edit u), until",
         );
         expect((await prove(cri("/other", true), "", sandbox().path("bin"), "/t")).stderr).to.match(
-            /correct \/t\/config-v3.toml.tmpl .* and restart u, until `.*\/bin\/crictl -r unix:\/\/\/x info` shows the same runtimes as `.*\/bin\/containerd --config \/c config dump`/,
+            /correct \/t\/config-v3.toml.tmpl .* and restart u, which renders it, until `.*\/bin\/crictl -r unix:\/\/\/x info` shows the same runtimes as `.*\/bin\/containerd --config \/c config dump`/,
         );
         expect((await prove(cri("/etc/kata-containers/kata/configuration.toml", false))).stderr).to.contain(
             "cgroup driver is not systemd",

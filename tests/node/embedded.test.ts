@@ -192,8 +192,14 @@ kube-apiserver-arg:\n  - authentication-config=/a\n# kubelet-arg: [x=1]\n`;
         expect(error).to.contain("the cgroup driver of this node is cgroupfs, not systemd, and k3s sets it");
         expect(error).to.contain("k3s takes the driver from the way its service is started");
         expect(error).to.contain("is not meant to get another one");
-        const asked = "cgroup_driver() { echo asked >&2; echo cgroupfs; }; prepare_kubelet";
+        const asked = `prepare_containerd() { :; }; check_containerd() { :; }; require_snapshotters() { :; }; require_runtimes() { :; }; require_handlers() { :; }
+            require_driver() { :; }; cgroup_driver() { echo asked >&2; echo cgroupfs; }; HANDLERS=""; prepare_runtime; prepare_kubelet`;
         expect(await run(`CGROUP_DRIVER=cgroupfs; ${asked}`)).to.equal("0 asked");
         expect(await run(`CGROUP_DRIVER=""; ${asked}`)).to.equal("0");
+    });
+
+    it("has no SystemdCgroup of this package in its own containerd, only in one that it does not start", async () => {
+        expect(await run("CGROUP_DRIVER=systemd; systemd_cgroup")).to.equal("0");
+        expect(await run('CONTAINERD_TEMPLATES=""; CGROUP_DRIVER=systemd; systemd_cgroup')).to.equal("0 true");
     });
 });

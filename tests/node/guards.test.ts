@@ -112,4 +112,24 @@ inEveryShell("guards fail closed", (sandbox) => {
             expect(stderr).to.contain("the lock run/lock cannot be taken".replace("run/", `${sandbox().folder}/run/`));
         }
     });
+
+    it("refuses a change of a path that became read-only, before it begins, and edits the target of a link", async () => {
+        const change = (kind: string, path: string) =>
+            sandbox().run(
+                `containerd_planned() { return 1; }; kubelet_planned() { return 1; }; dumped_driver() { :; }
+                is_writable() { case $1 in *read-only*) return 1 ;; esac; }; install_boot_unit() { echo begins; exit; }
+                mkdir -p read-only; ln -sfn "$PWD/work/x" read-only/link; CONTAINERD_PID="" CONTAINERD_UNIT=c KUBELET_UNIT=k CONTAINERD_CONFIG=/c KUBELET_CONFIG=/k
+                empty_plan; plan ${kind} "$PWD/${path}" y; change_node planner`,
+            );
+        for (const kind of ["link", "remove", "move"]) {
+            const { status, stdout, stderr } = await change(kind, "read-only/containerd-shim-kata-v2");
+            expect(status).to.equal(1);
+            expect(stdout).to.equal("");
+            expect(stderr).to.match(
+                /read-only\/containerd-shim-kata-v2 is on a read-only file system; nothing was changed\n.*writable/,
+            );
+        }
+        expect(await change("remove", "work/x")).to.include({ status: 0, stdout: "begins\n" });
+        expect(await change("file", "read-only/link")).to.include({ status: 0, stdout: "begins\n" });
+    });
 });

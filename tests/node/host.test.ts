@@ -148,6 +148,16 @@ inEveryShell("host checks", (sandbox) => {
         expect(stderr).to.match(/no program can be executed in \S*\/releases: .*denied/i);
     });
 
+    it("refuses a folder for releases on a read-only file system, before it downloads (Container-Optimized OS)", async () => {
+        sandbox().write("a.tar.xz", "");
+        const { status, stdout, stderr } = await run(
+            'is_writable() { [ "$1" != "$RELEASES_DIR" ]; }; HOST_CHECKS=warn; download_release t "$PWD/a.tar.xz" abc',
+        );
+        expect(status).to.equal(1);
+        expect(stdout).to.not.contain("downloading");
+        expect(stderr).to.match(/\/releases is on a read-only file system\n.*mount a writable one there/);
+    });
+
     it("refuses a /opt/kata that is a mount point, also where /opt is a link", async () => {
         sandbox().ownProc = true;
         const mounted = (path: string) =>

@@ -320,29 +320,10 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         );
     });
 
-    for (const [name, unit] of Object.entries({
-        microk8s: "snap.microk8s.*.service",
-    })) {
-        it(`names ${name} on a node of it, and does not advise to start the kubelet there (k3s' words)`, async () => {
-            const words = `this is a node of ${name}, which this package does not support`;
-            for (const state of ["active", "activating"]) {
-                for (const kubelet of [{}, { state: "not-found" }]) {
-                    const error = await refused(words, "this package supports nodes of kubeadm, k0s, k3s, rke2", {
-                        [unit]: { state },
-                        "kubelet.service": kubelet,
-                    });
-                    expect(error).to.not.contain("systemctl start");
-                }
-            }
-            machine.add(30, { name: "kubelet", cgroup: `/system.slice/${name}-agent.service` });
-            await refused(words, "this package supports nodes of kubeadm, k0s, k3s, rke2", { [unit]: {} });
-        });
-    }
-
     it("does not advise to start a kubelet.service that does not exist, and names the services that run", async () => {
         const error = await refused(
             "found no Kubernetes that this package knows: no kubelet is running, and there is no kubelet.service; running services: containerd.service, docker.service",
-            "this package supports nodes of kubeadm, k0s, k3s, rke2; or set its `distribution`",
+            "this package supports nodes of kubeadm, k0s, k3s, microk8s, rke2; or set its `distribution`",
             { "kubelet.service": { state: "not-found" } },
         );
         expect(error).to.not.contain("systemctl start");
@@ -497,6 +478,96 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         });
     });
 
+    describe("of MicroK8s", () => {
+        /** A snap of this confinement, whose services run in their own folder of the test's. */
+        const snap = async (confinement = "classic", kubelet = "") => {
+            const [program, data] = ["snap/microk8s/x7", "var/snap/microk8s/x7"];
+            const socket = await machine.listen(500, "var/snap/microk8s/common/run/containerd.sock");
+            machine.program(`../${program}/bin/containerd`, "containerd x v1.7.29 abc");
+            machine.program(`../${program}/bin/ctr`, "");
+            sandbox().write(`${program}/meta/snap.yaml`, `version: v1.34.1\nconfinement: ${confinement}\n`);
+            for (const name of ["snap/microk8s", "var/snap/microk8s"])
+                symlinkSync("x7", sandbox().path(`${name}/current`));
+            sandbox().write(
+                `${data}/args/kubelet`,
+                `# --healthz-port=2\n--kubeconfig=\${SNAP_DATA}/credentials/kubelet.config\n${kubelet}` +
+                    `--container-runtime-endpoint="$SNAP_COMMON/run/${socket.replace(/.*\//, "")}"\n`,
+            );
+            machine.add(30, {
+                name: "kubelite",
+                program: sandbox().path(`${program}/kubelite`),
+                cgroup: "/system.slice/snap.microk8s.daemon-kubelite.service",
+                arguments: [`--kubelet-args-file=${sandbox().path(data)}/args/kubelet`],
+            });
+            machine.add(40, {
+                name: "containerd",
+                program: sandbox().path(`${program}/bin/containerd`),
+                cgroup: "/system.slice/snap.microk8s.daemon-containerd.service",
+                sockets: [500],
+                arguments: ["--config", `${sandbox().path(data)}/args/containerd.toml`],
+            });
+        };
+        const facts = async (more: string, action?: string) => {
+            const { stdout, stderr } = await run(
+                `microk8s_snap() { echo "$PWD/snap/microk8s/current"; }
+                find_containerd; ${more}`,
+                { "snap.microk8s.daemon-*.service": {}, "kubelet.service": { state: "not-found" } },
+                action,
+            );
+            return (stdout + stderr).trim().replaceAll(`${sandbox().folder}/`, "").split("\n");
+        };
+
+        it("finds the kubelet in kubelite, containerd, and the files by the link to the current revision", async () => {
+            await snap();
+            const asked = `echo "$DISTRIBUTION: $KUBELET_PID $KUBELET_UNIT, $CONTAINERD_VERSION of $CONTAINERD_UNIT"
+                echo "$CONTAINERD"; echo "$CTR"; echo "$CONTAINERD_CONFIG"; fact config_in_force "$CONTAINERD_CONFIG"
+                kubelet_kubeconfig "$KUBELET_PID"; kubelet_health_url "$KUBELET_PID"; kubelet_version; kubelet_limit`;
+            expect(await facts(asked)).to.deep.equal([
+                "microk8s: 30 snap.microk8s.daemon-kubelite.service, 1.7.29 of snap.microk8s.daemon-containerd.service",
+                "snap/microk8s/current/bin/containerd",
+                "snap/microk8s/current/bin/ctr",
+                "var/snap/microk8s/current/args/containerd-template.toml",
+                "var/snap/microk8s/current/args/containerd.toml",
+                "var/snap/microk8s/current/credentials/kubelet.config",
+                "http://127.0.0.1:10248/healthz",
+                "1.34.1",
+                "420",
+            ]);
+        });
+
+        it("reads the flags of the kubelet in their file: two in a line, with a space, and the last one", async () => {
+            await snap(
+                "classic",
+                "--cgroup-driver=cgroupfs\n--healthz-port 1 --cgroup-driver='systemd'\n--cgroup-driver-x=y\n",
+            );
+            const asked = 'kubelet_cgroup_driver "$KUBELET_PID"; kubelet_health_url "$KUBELET_PID"';
+            expect(await facts(asked)).to.deep.equal(["systemd", "http://127.0.0.1:1/healthz"]);
+        });
+
+        it("refuses the strict snap, without a command that deletes the cluster", async () => {
+            await snap("strict");
+            const [error, remedy] = await facts("");
+            expect(error).to.contain("the snap of MicroK8s on this node is the strict one");
+            expect(remedy).to.contain("what to do: remove this node from `nodes`").and.not.contain("snap remove");
+        });
+
+        it("allows a removal from the strict snap", async () => {
+            await snap("strict");
+            sandbox().write("state/services", "DISTRIBUTION=microk8s\n");
+            expect(await facts('echo "$DISTRIBUTION"', "deactivate")).to.deep.equal(["microk8s"]);
+        });
+
+        it("refuses another cgroup driver, and names the file where it is set", async () => {
+            await snap();
+            const check = 'dump_now() { :; }; require_own_driver "$(cgroup_driver)"; systemd_cgroup; echo accepted';
+            const [error, remedy] = await facts(`CGROUP_DRIVER=systemd; ${check}`);
+            expect(error).to.contain("the cgroup driver of this node is cgroupfs, not systemd, and microk8s sets it");
+            expect(remedy).to.contain("--cgroup-driver in /var/snap/microk8s/current/args/kubelet");
+            const accepted = `CGROUP_DRIVER=cgroupfs; ${check}`;
+            expect(await facts(accepted)).to.deep.equal(["accepted"]);
+        });
+    });
+
     it("refuses a service with a mount namespace of its own, and says what to remove from its unit", async () => {
         await usual({ other: ["mnt"] });
         await refused("kubelet.service runs in a mount namespace of its own", "PrivateMounts, PrivateTmp", {
@@ -529,16 +600,74 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         await refused("containerd 1.5.18 is too old", "upgrade containerd");
     });
 
-    it("refuses a containerd whose PATH lacks the folder for links to shims", async () => {
-        await usual({}, { path: "/usr/bin:/bin" });
-        await refused("containerd's PATH lacks /usr/local/bin", "Environment of containerd.service");
-    });
+    describe("of a containerd that does not find shims by its PATH", () => {
+        const path = "/usr/bin:/bin";
+        const written = async (before = "") => {
+            const { stdout, stderr } = await run(
+                `${before}
+                find_containerd; CRI_PLUGIN=plugin GROUPED=""
+                for HANDLERS in kata-qemu; do runtime_tables | grep '^runtime_'; shim_link kata-qemu; done`,
+            );
+            return (stdout + stderr).trim().split("\n");
+        };
+        const type = 'runtime_type = "io.containerd.kata-qemu.v2"';
+        const link = (folder: string) => `${folder}/containerd-shim-kata-qemu-v2`;
 
-    it("refuses a machine on which the folder for links to shims is read-only", async () => {
-        await usual();
-        const { status, stderr } = await run("is_writable() { return 1; }; find_containerd");
-        expect(status).to.equal(1);
-        expect(stderr).to.contain("/usr/local/bin, where Kata's shim is linked, is on a read-only file system");
+        for (const version of [
+            "1.6.20~ds1",
+            "1.6.9",
+            "1.6.12-0ubuntu1",
+            "1.6.15-k3s1",
+            "1.6.8-k3s1",
+            "1.7.0",
+            "1.7.0-rc.1",
+        ]) {
+            it(`refuses containerd ${version}, which ignores runtime_path`, async () => {
+                machine.program("containerd", `containerd x v${version} abc`);
+                await usual({}, { path });
+                await refused("containerd's PATH lacks /usr/local/bin", "Environment of containerd.service");
+            });
+        }
+
+        for (const version of ["1.6.21", "1.6.21-0ubuntu1", "1.6.36", "1.7.1", "1.7.1-k3s1", "1.7.10", "2.0.0"]) {
+            it(`gives the runtime of containerd ${version} the path of its shim`, async () => {
+                machine.program("containerd", `containerd x v${version} abc`);
+                await usual({}, { path });
+                expect(await written()).to.deep.equal([
+                    type,
+                    `runtime_path = "${link("/usr/local/bin")}"`,
+                    link("/usr/local/bin"),
+                ]);
+            });
+        }
+
+        it("uses /opt/bin, and the path only if that is not in PATH, on a machine with a read-only /usr/local", async () => {
+            const readOnly = "is_writable() { return 1; }";
+            await usual();
+            expect(await written(readOnly)).to.deep.equal([
+                type,
+                `runtime_path = "${link("/opt/bin")}"`,
+                link("/opt/bin"),
+            ]);
+            expect(
+                await written(`${readOnly}; tr() { command tr "$@" | sed 's,^PATH=,PATH=/opt/bin:,'; }`),
+            ).to.deep.equal([type, link("/opt/bin")]);
+        });
+
+        for (const [folder, writable] of [
+            ["/usr/local/bin", "return 1"],
+            ["/opt/bin", ":"],
+        ] as const)
+            it(`keeps the link of an earlier run in ${folder} when /usr/local changes between writable and read-only`, async () => {
+                await usual();
+                sandbox().write("state/managed", `/etc/kata-containers/a/configuration.toml\n${link(folder)}\n`);
+                expect((await written(`is_writable() { ${writable}; }`)).at(-1)).to.equal(link(folder));
+            });
+
+        it("needs no path otherwise", async () => {
+            await usual();
+            expect(await written()).to.deep.equal([type, link("/usr/local/bin")]);
+        });
     });
 
     describe("on a node that has left the cluster", () => {

@@ -122,6 +122,19 @@ inEveryShell("a run of an action", (sandbox) => {
         expect(stderr).to.contain("this machine does not run systemd").and.contain("remove this node from `nodes`");
     });
 
+    for (const [system, words] of [
+        ["bottlerocket", "this is the admin container of Bottlerocket, whose host does not allow changes"],
+        ["nixos", "this machine runs NixOS, which writes its services and their configurations itself"],
+    ] as const) {
+        it(`refuses ${system} and names the alternative (${words})`, async () => {
+            const { status, stderr } = await sandbox().run(`system_name() { echo ${system}; }; run_in_unit activate`);
+            expect(status).to.equal(1);
+            expect(stderr)
+                .to.contain(words)
+                .and.match(/remove this node from `nodes`, and (use|add) /);
+        });
+    }
+
     it("fails with one error if systemd-run fails", async () => {
         sandbox().write("path/systemd-run", "#!/bin/sh\necho Failed to connect to bus: no >&2; exit 1\n");
         const { status, stdout, stderr } = await run("touch began", `program ${activate}`);
