@@ -6,17 +6,18 @@ journal_open() { [ -d "$JOURNAL" ]; }
 
 begin() { mkdir "$JOURNAL" && flush "$STATE_DIR"; }
 
-# backup_of PATH: the backup of PATH until the change is committed. It is a second hard link in the same folder, so that
-# neither the backup nor a rollback needs disk space.
-backup_of() { printf '%s/.%s.kata-containers-backup' "${1%/*}" "${1##*/}"; }
+# beside PATH: the folder for its backup and its new form: its own, or the one above a folder in which a service reads each file.
+beside() { case $1 in */crio.conf.d/*) echo "${1%/*/*}" ;; *) echo "${1%/*}" ;; esac; }
 
-# temporary PATH: the path in the same folder at which the new PATH is prepared.
-temporary() { printf '%s/.%s.kata-containers-new' "${1%/*}" "${1##*/}"; }
+# backup_of PATH: until the change is committed, a second hard link, so that neither it nor a rollback needs disk space.
+backup_of() { printf '%s/.%s.kata-containers-backup' "$(beside "$1")" "${1##*/}"; }
+
+# temporary PATH: where the new PATH is prepared.
+temporary() { printf '%s/.%s.kata-containers-new' "$(beside "$1")" "${1##*/}"; }
 
 entries() { find "$JOURNAL" -mindepth 1 -maxdepth 1 -name '[0-9]*' | wc -l; }
 
-# note PATH [TO]: records that PATH is about to be replaced, and backs it up; with TO, that PATH is about to be moved
-# there.
+# note PATH [TO]: records that PATH is about to be replaced, and backs it up; or that it is about to be moved to TO.
 note() {
     local entry
     entry=$JOURNAL/$(entries)
@@ -34,7 +35,7 @@ note() {
     if [ -e "$entry/backup" ]; then
         # Some filesystems have no hard links.
         ln -f "$1" "$(backup_of "$1")" 2>/dev/null || cp -a "$1" "$(backup_of "$1")"
-        flush "${1%/*}"
+        flush "$(beside "$1")"
     fi
 }
 
