@@ -110,12 +110,13 @@ class NodeProgram {
     private output(commands: string, within: ShellFunction): string {
         const [, argument] = /^given \S+ (\S+)$/.exec(commands) ?? [];
         if (argument) return placeholder(argument);
-        const body = this.bodies.get(commands) ?? commands;
+        const name = commands.replace(/^cri /, "");
+        const body = this.bodies.get(name) ?? commands;
         const echoed = [...body.matchAll(/echo (?=")/g)]
             .map(({ index }) => quoted(body, index + 5).text)
             .filter(isProse);
         if (echoed.length > 0) return echoed.map((text) => this.shown(text, within)).join(" – or: ");
-        return this.bodies.has(commands) ? placeholder(commands) : "…";
+        return this.bodies.has(name) ? placeholder(name) : "…";
     }
 
     errors(): NodeErrors {
@@ -211,7 +212,10 @@ class Steps {
             } else if (kind === "error") {
                 const error = this.errors[Number(number)]!;
                 error.steps = [...new Set([...error.steps, ...now])];
-            } else if (this.bodies.has(word) && !this.actions.includes(word)) now = this.follow(word, now);
+            } else if (this.bodies.has(word) && !this.actions.includes(word)) {
+                const other = last === "cri" ? this.follow(`crio_${word}`, now) : [];
+                now = [...new Set([...this.follow(word, now), ...other])];
+            }
             last = word;
         }
         const after = [...new Set([...returned, ...now])];

@@ -43,8 +43,8 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 #                          classes and releases
 # find_handlers            OWN_HANDLERS, the requested ones and earlier ones that the node must keep; HANDLERS, these and those of
 #                          other components, which it adds to GROUPED
-# find_containerd          CONTAINERD CONTAINERD_PID CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR CONTAINERD_CONFIG
-#                          CONTAINERD_SOCKET CTR; CONTAINERD_TEMPLATES, the folder of the templates of CONTAINERD_CONFIG,
+# find_containerd          CONTAINERD, the container runtime; CONTAINERD_PID CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR
+#                          CONTAINERD_CONFIG CONTAINERD_SOCKET CTR; CONTAINERD_TEMPLATES, the folder of the templates of CONTAINERD_CONFIG,
 #                          or ""; CONTAINERD_PID and KUBELET_PID are empty for a stopped service
 # choose_form              CRI_PLUGIN CRI_DUMP_TABLE IMPORTED DROP_IN TEMPLATE
 # find_kubelet             KUBELET KUBELET_PID KUBELET_UNIT KUBELET_CONFIG

@@ -45,6 +45,6 @@ killed_sandboxes() {
     # Outside a pipe, where it can fail.
     own_sandboxes ask_k8s >"$WORK_DIR/own"
     cut -f 2 "$WORK_DIR/own" >"$WORK_DIR/sandboxes"
-    kill_containers "$WORK_DIR/sandboxes"
+    cri kill_containers "$WORK_DIR/sandboxes"
     no_sandboxes
 }
