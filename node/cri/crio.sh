@@ -66,9 +66,9 @@ crio_running() { timeout 20 "$CONTAINERD" status --socket "$CONTAINERD_SOCKET" c
 
 # crio_dump_now: what the files say; and, as comments, what the running CRI-O has, so that a difference is a drift.
 crio_dump_now() {
-    : >"$WORK_DIR/running"
-    if [ -n "$CONTAINERD_PID" ]; then crio_running >"$WORK_DIR/running" || :; fi
-    { crio_dump "$CONTAINERD_CONFIG" && sed 's/^/# /' "$WORK_DIR/running"; } >"$WORK_DIR/dump.now" 2>/dev/null || : >"$WORK_DIR/dump.now"
+    : >"$WORK_DIR/crio.running"
+    if [ -n "$CONTAINERD_PID" ]; then crio_running >"$WORK_DIR/crio.running" || :; fi
+    { crio_dump "$CONTAINERD_CONFIG" && sed 's/^/# /' "$WORK_DIR/crio.running"; } >"$WORK_DIR/dump.now" 2>/dev/null || : >"$WORK_DIR/dump.now"
 }
 
 # crio_runtime FILE RUNTIME: what a managed runtime has.
@@ -170,7 +170,7 @@ crio_require_runtimes() {
 # storage are private, so no container would find its files. The storage of a node is not this package's to change.
 crio_check_mounts() {
     local storage handler problem="" remedy
-    storage=$(toml_get "$WORK_DIR/running" crio root)/overlay
+    storage=$(toml_get "$WORK_DIR/crio.running" crio root)/overlay
     [ -n "$CONTAINERD_PID" ] && awk -v storage="$storage" '$5 == storage && !/ shared:/ { found = 1 } END { exit !found }' "/proc/$CONTAINERD_PID/mountinfo" || return 0
     for handler in $REQUESTED; do
         case $(given "$handler" shim-path) in
@@ -215,9 +215,9 @@ crio_want_runtime() {
     local handler
     [ -f "$WORK_DIR/drop-in" ] || return 0
     want_managed_file "$WORK_DIR/drop-in" "$DROP_IN"
-    if planned "$DROP_IN" || [ ! -s "$WORK_DIR/running" ] || journal_open; then return 0; fi
+    if planned "$DROP_IN" || [ ! -s "$WORK_DIR/crio.running" ] || journal_open; then return 0; fi
     for handler in $HANDLERS; do
-        if [ -z "$(crio_runtime "$WORK_DIR/running" "$handler")" ]; then plan file "$DROP_IN" "$WORK_DIR/drop-in" && return; fi
+        if [ -z "$(crio_runtime "$WORK_DIR/crio.running" "$handler")" ]; then plan file "$DROP_IN" "$WORK_DIR/drop-in" && return; fi
     done
 }
 crio_runtime_planned() { planned "$DROP_IN"; }
@@ -228,7 +228,7 @@ crio_describe_runtime_drift() {
     for handler in $OWN_HANDLERS; do
         if [ -z "$(crio_runtime "$WORK_DIR/dump.now" "$handler")" ]; then
             echo "runtime table $handler is missing from $1" && return
-        elif [ -z "$(crio_runtime "$WORK_DIR/running" "$handler")" ]; then
+        elif [ -z "$(crio_runtime "$WORK_DIR/crio.running" "$handler")" ]; then
             echo "the running CRI-O does not have the runtime $handler" && return
         fi
     done
@@ -264,8 +264,8 @@ crio_require_lasting_shims() {
 # crio_prove_runtime: CRI-O drops a runtime whose program or configuration it does not accept, and says so only in its log.
 crio_prove_runtime() {
     crio_dump_now
-    [ -s "$WORK_DIR/running" ] || fail "CRI-O does not tell its configuration (crio status config)" "repair $CONTAINERD_UNIT, then run pulumi again"
-    crio_require_runtimes "$WORK_DIR/running" "in the running CRI-O"
+    [ -s "$WORK_DIR/crio.running" ] || fail "CRI-O does not tell its configuration (crio status config)" "repair $CONTAINERD_UNIT, then run pulumi again"
+    crio_require_runtimes "$WORK_DIR/crio.running" "in the running CRI-O"
 }
 
 # crio_explain_debug: as for containerd.
@@ -281,7 +281,7 @@ crio_explain_debug() {
 # --- Verification ---
 
 # crio_pause_image IMAGES: CRI-O's own, if it is there.
-crio_pause_image() { grep -xF -e "$(toml_get "$WORK_DIR/running" crio.image pause_image)" "$1" || :; }
+crio_pause_image() { grep -xF -e "$(toml_get "$WORK_DIR/crio.running" crio.image pause_image)" "$1" || :; }
 
 # crio_boot_guest HANDLER: a sandbox without a container. It has the image of crio_pause_image.
 crio_boot_guest() {
