@@ -198,6 +198,7 @@ crio_prepare_removal() {
         return
     fi
     crio_understand
+    [ -f "$STATE_DIR/managed" ] || return 0
     while IFS= read -r path; do
         case $path in */configuration.toml) ;; *) continue ;; esac
         if exists "$(displaced_of "$path")" || ! grep -qF "\"$path\"" "$WORK_DIR/dump"; then continue; fi

@@ -131,6 +131,13 @@ privileged_without_host_devices = true
         expect((await prove()).stdout).to.equal("done\n");
     });
 
+    it("is removed again after a removal whose connection broke at its end", async () => {
+        expect(await run("HANDLERS=; cri prepare_removal; cri want_runtime; cat work/plan; echo done")).to.include({
+            status: 0,
+            stdout: "done\n",
+        });
+    });
+
     it("answers for the handlers and names of its sandboxes", async () => {
         program(
             "crictl",
