@@ -15,6 +15,7 @@
 #   /etc/kata-containers/<handler>/          a copy of its release's configuration with the user's settings
 #   /etc/modules-load.d/kata-containers.conf the kernel modules that Kata needs
 #   /usr/local/bin/containerd-shim-<handler>-v2   a link by which containerd finds its shim
+#   .../crio.conf.d/zz-kata-containers.conf  the runtimes of CRI-O
 #   /etc/systemd/system/kata-containers-node.service   runs `recover` at boot, if a change was interrupted
 #   /var/lib/kata-containers-node/           this program, the names of its owners, the journal of a change in progress
 #   /run/kata-containers-node/               its lock and its logs
@@ -22,7 +23,6 @@
 # with `#kata-containers:` and contains the original line, so that it can be undone, also by hand.
 #
 # The program needs a POSIX shell with `local`, awk and the tools that every Kubernetes node has.
-#
 # This file: the global variables and general helpers.
 
 set -eu

@@ -194,11 +194,10 @@ a1
     });
 
     it("has no backup and no new file in a folder in which it reads every file", async () => {
-        const { stdout } = await run(
-            "backup_of /etc/crio/crio.conf.d/x.conf; echo; temporary /etc/crio/crio.conf.d/x.conf; echo; backup_of /a/b",
-        );
+        const file = "/any/conf.d/zz-kata-containers.conf";
+        const { stdout } = await run(`backup_of ${file}; echo; temporary ${file}; echo; backup_of /a/b`);
         expect(stdout).to.equal(
-            "/etc/crio/.x.conf.kata-containers-backup\n/etc/crio/.x.conf.kata-containers-new\n/a/.b.kata-containers-backup",
+            "/any/.zz-kata-containers.conf.kata-containers-backup\n/any/.zz-kata-containers.conf.kata-containers-new\n/a/.b.kata-containers-backup",
         );
     });
 });
