@@ -16,8 +16,9 @@ crio_inspect_runtime() { # PID
         "install crictl, which is in the package cri-tools, then run pulumi again"
 }
 
-# A stop takes as long as this limit allows, if the program of a container does not react to SIGTERM.
-crictl_of_crio() { timeout 20 "$CTR" -t 10s -r "unix://$CONTAINERD_SOCKET" "$@"; }
+# A stop takes as long as this limit allows, if the program of a container does not react to SIGTERM. crictl's configuration may have
+# another endpoint for images.
+crictl_of_crio() { timeout 20 "$CTR" -t 10s -r "unix://$CONTAINERD_SOCKET" -i "unix://$CONTAINERD_SOCKET" "$@"; }
 
 # crio_ask COMMAND: answers a question of the shared functions in the form of ctr, as far as they read it. The kubelet's question for
 # sandboxes is answered without their handlers, so each is asked for its own.
@@ -37,10 +38,19 @@ crio_ask() {
             ids=$(crictl_of_crio pods -q -s ready && crictl_of_crio ps -q) || return 1
             for id in $ids; do echo "$id - RUNNING"; done
             ;;
-        "images ls") crictl_of_crio images | awk 'NR > 1 { print $1 ":" $2 }' ;;
+        "images ls")
+            crictl_of_crio images >"$WORK_DIR/crio.images" || return 1
+            awk 'NR > 1 { print $1 ":" $2 }' "$WORK_DIR/crio.images"
+            ;;
     esac
 }
-crio_question() { echo "crictl -r unix://$CONTAINERD_SOCKET pods"; }
+crio_question() { # COMMAND
+    case "$1 $2" in
+        "images ls") echo "$(crictl_command) -i unix://$CONTAINERD_SOCKET images" ;;
+        "tasks ls") echo "$(crictl_command) -i unix://$CONTAINERD_SOCKET ps" ;;
+        *) echo "$(crictl_command) pods" ;;
+    esac
+}
 
 # crio_kill_containers LIST: removes the sandboxes whose ids are in the file LIST.
 crio_kill_containers() {
@@ -247,9 +257,9 @@ crio_gate_runtime() {
     if [ -z "$CONTAINERD_PID" ]; then return 0; fi
     within "$(time_limit "$CONTAINERD_UNIT")" crio_serves
 }
-crio_serves() {
-    timeout 10 "$CTR" -r "unix://$CONTAINERD_SOCKET" info 2>/dev/null | tr -d ' \n' |
-        grep -qE '"status":true,"type":"RuntimeReady"|"type":"RuntimeReady","status":true'
+crio_serves() { crio_is RuntimeReady; }
+crio_is() { # CONDITION
+    crictl_of_crio info 2>/dev/null | tr -d ' \n' | grep -qE "\"status\":true,\"type\":\"$1\"|\"type\":\"$1\",\"status\":true"
 }
 # crio_require_lasting_shims: a stop of CRI-O's unit ends all processes in its control group. Kata's shims leave it.
 crio_require_lasting_shims() {

@@ -131,6 +131,15 @@ privileged_without_host_devices = true
         expect((await prove()).stdout).to.equal("done\n");
     });
 
+    it("is asked at its own socket for images as well, and the error has the command that failed", async () => {
+        program("crictl", `case "$*" in *"-i unix:///s.sock"*) echo "$*" >&2; exit 1 ;; esac`);
+        for (const question of ["containers ls", "tasks ls", "images ls -q"])
+            expect((await run(`cri ask ${question}`)).stderr).to.contain("-r unix:///s.sock -i unix:///s.sock");
+        expect((await run("VERIFY=true; verify kata-qemu")).stderr).to.match(
+            /cri-o does not list its images\n.* until this command answers: \S*crictl -r unix:\/\/\/s\.sock -i unix:\/\/\/s\.sock images;/,
+        );
+    });
+
     it("is removed again after a removal whose connection broke at its end", async () => {
         expect(await run("HANDLERS=; cri prepare_removal; cri want_runtime; cat work/plan; echo done")).to.include({
             status: 0,
@@ -180,7 +189,7 @@ a1
         program("crictl", "exit 1");
         expect((await run("ask_k8s containers ls")).stderr)
             .to.contain("cri-o does not list its containers")
-            .and.to.contain("until this command answers: crictl -r unix:///s.sock pods");
+            .and.to.contain("crictl -r unix:///s.sock pods; then run pulumi again");
     });
 
     it("is not restarted while its unit would end the shims of sandboxes", async () => {
