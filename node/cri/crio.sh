@@ -10,10 +10,18 @@ crio_minimum_version() { echo 1.28; }
 crio_runtime_name() { echo cri-o; }
 
 crio_inspect_runtime() { # PID
-    CONTAINERD_CONFIG=$(flag "$1" --config-dir -d)
+    CONTAINERD_CONFIG=$(crio_setting "$1" config-dir d | sed 's,//*$,,')
     CONTAINERD_CONFIG=${CONTAINERD_CONFIG:-/etc/crio/crio.conf.d}
     [ -x "${CONTAINERD%/*}/crictl" ] || have crictl || fail "crictl is not installed on this node; it is needed to check CRI-O's health" \
         "install crictl, which is in the package cri-tools, then run pulumi again"
+}
+
+# crio_setting PID NAME [SHORT]: the value of that flag, or else of its variable.
+crio_setting() {
+    local value
+    value=$(flag "$1" "--$2" "-$2" ${3:+"-$3"})
+    [ -n "$value" ] || value=$(tr '\000' '\n' <"/proc/$1/environ" | sed -n "s/^CONTAINER_$(printf %s "$2" | tr '[:lower:]-' '[:upper:]_')=//p")
+    printf '%s\n' "$value"
 }
 
 # A stop takes as long as this limit allows, if the program of a container does not react to SIGTERM. crictl's configuration may have
@@ -63,22 +71,34 @@ crio_kill_containers() {
 
 # --- The configuration ---
 
-# crio_dump FOLDER: the configuration as CRI-O understands it with that drop-in folder. It comments out what is a default.
+# crio_dump FOLDER: the configuration as CRI-O understands it with that drop-in folder and with its flags, which count more. It
+# comments out what is a default.
 crio_dump() {
-    local main=""
-    if [ -n "$CONTAINERD_PID" ]; then main=$(flag "$CONTAINERD_PID" --config -c); fi
-    "$CONTAINERD" ${main:+--config "$main"} --config-dir "$1" config >"$WORK_DIR/crio.conf" 2>"$WORK_DIR/dump.err" || return 1
+    local name value
+    set -- --config-dir "$1"
+    if [ -n "$CONTAINERD_PID" ]; then
+        for name in "config c" cgroup-manager default-runtime runtimes; do
+            # shellcheck disable=SC2086 # a name and its short form
+            value=$(crio_setting "$CONTAINERD_PID" $name)
+            [ -z "$value" ] || set -- "$@" "--${name% c}=$value"
+        done
+    fi
+    "$CONTAINERD" "$@" config >"$WORK_DIR/crio.conf" 2>"$WORK_DIR/dump.err" || return 1
     sed -nE 's/^# ((cgroup_manager|log_level|pause_image) = )/\1/; /^[^#]/p' "$WORK_DIR/crio.conf"
 }
-crio_dump_remedy() { echo "correct it until this succeeds: crio config"; }
+crio_dump_remedy() { echo "correct the files in $CONTAINERD_CONFIG until this succeeds: $CONTAINERD --config-dir $CONTAINERD_CONFIG config"; }
 # crio_running: the configuration that the running CRI-O has.
 crio_running() { timeout 20 "$CONTAINERD" status --socket "$CONTAINERD_SOCKET" config 2>/dev/null; }
 
-# crio_dump_now: what the files say; and, as comments, what the running CRI-O has, so that a difference is a drift.
+# crio_dump_now: what the running CRI-O has, if it tells; and, as comments then, what the files say, so that a difference is a drift.
 crio_dump_now() {
     : >"$WORK_DIR/crio.running"
     if [ -n "$CONTAINERD_PID" ]; then crio_running >"$WORK_DIR/crio.running" || :; fi
-    { crio_dump "$CONTAINERD_CONFIG" && sed 's/^/# /' "$WORK_DIR/crio.running"; } >"$WORK_DIR/dump.now" 2>/dev/null || : >"$WORK_DIR/dump.now"
+    crio_dump "$CONTAINERD_CONFIG" >"$WORK_DIR/crio.files" || : >"$WORK_DIR/crio.files"
+    cp "$WORK_DIR/crio.files" "$WORK_DIR/dump.now"
+    if [ -s "$WORK_DIR/crio.running" ]; then
+        { cat "$WORK_DIR/crio.running" && sed 's/^/# /' "$WORK_DIR/crio.files"; } >"$WORK_DIR/dump.now"
+    fi
 }
 
 # crio_runtime FILE RUNTIME: what a managed runtime has.
@@ -117,7 +137,7 @@ crio_understand() {
     if [ -f "$WORK_DIR/drop-in" ]; then cp "$WORK_DIR/drop-in" "$WORK_DIR/folder/${DROP_IN##*/}"; fi
     crio_dump "$WORK_DIR/folder" >"$WORK_DIR/dump" ||
         fail "CRI-O rejects the new configuration: $(tail -n 1 "$WORK_DIR/dump.err" | sed "s,$WORK_DIR/folder,$CONTAINERD_CONFIG,g" | excerpt)" \
-            "correct the files in $CONTAINERD_CONFIG until this succeeds: crio config; then run pulumi again; if it succeeds already, report this as a bug"
+            "$(crio_dump_remedy); then run pulumi again; if it succeeds already, report this as a bug"
     crio_dump_now
 }
 

@@ -9,23 +9,31 @@ inEveryShell("CRI-O", (sandbox) => {
     const program = (name: string, script: string) =>
         chmodSync(sandbox().write(`bin/${name}`, `#!/bin/sh\n${script}\n`), 0o755);
     beforeEach(() => {
-        // The last file counts, so it comes first.
+        // The flags count, then the last file, so it comes first.
         program(
             "crio",
-            `case $* in
-                "status "*) cat running ;;
-                *--config-dir*)
-                    echo '# cgroup_manager = "systemd"'
-                    find "$2" -type f | sort -r | while read -r file; do
-                        if grep -q broken "$file"; then echo "fatal: $file" >&2; exit 1; fi
-                        grep -v '^#' "$file"
-                    done ;;
-            esac`,
+            `driver='# cgroup_manager = "systemd"'
+            while [ $# -gt 0 ]; do
+                case $1 in
+                    status) cat running; exit ;;
+                    --config-dir) folder=$2; shift ;;
+                    --cgroup-manager=*) driver="[crio.runtime]
+cgroup_manager = \\"\${1#*=}\\"" ;;
+                    --config=*) [ "$1" = --config=/main.conf ] || exit 1 ;;
+                esac
+                shift
+            done
+            echo "$driver"
+            find "$folder" -type f | sort -r | while read -r file; do
+                if grep -q broken "$file"; then echo "fatal: $file" >&2; exit 1; fi
+                grep -v '^#' "$file"
+            done`,
         );
         sandbox().write("conf.d/10-crio.conf", '[crio.runtime]\ndefault_runtime = "runc"\n');
         sandbox().write("running", '[crio]\nroot = "/s"\n');
         sandbox().write("proc/40/mountinfo", "423 485 254:0 /x /s/overlay rw,relatime shared:7 - ext4 /dev/vda rw\n");
         sandbox().write("proc/40/cmdline", "crio\0");
+        sandbox().write("proc/40/environ", "PATH=/usr/bin\0");
         sandbox().ownProc = true;
     });
     const run = (script: string, ...words: string[]) =>
@@ -129,6 +137,31 @@ privileged_without_host_devices = true
         expect((await prove()).stderr).to.contain("in the running CRI-O the runtime kata-qemu is not the managed one");
         sandbox().write("running", (await run("crio_tables")).stdout);
         expect((await prove()).stdout).to.equal("done\n");
+    });
+
+    it("is understood with the flags and the environment that it has", async () => {
+        const driver = async () =>
+            (await run(`cri prepare_runtime; crio_dumped_driver work/dump; crio_dumped_driver work/dump.now`)).stdout;
+        expect(await driver()).to.equal("systemd\nsystemd\n");
+        sandbox().write("running", '[crio]\nroot = "/s"\n[crio.runtime]\ncgroup_manager = "cgroupfs"\n');
+        expect(await driver()).to.equal("systemd\ncgroupfs\n");
+        sandbox().write("proc/40/cmdline", "crio\0-c\0/main.conf\0--cgroup-manager=cgroupfs\0");
+        expect(await driver()).to.equal("cgroupfs\ncgroupfs\n");
+        sandbox().write("proc/40/cmdline", "crio\0");
+        sandbox().write("proc/40/environ", "CONTAINER_CONFIG=/main.conf\0CONTAINER_CGROUP_MANAGER=cgroupfs\0");
+        expect(await driver()).to.equal("cgroupfs\ncgroupfs\n");
+    });
+
+    it("has its drop-in folder from its flags, its environment or by default", async () => {
+        const folder = async () =>
+            (await run(`have() { :; }; cri inspect_runtime 40; echo "$CONTAINERD_CONFIG"`)).stdout.trim();
+        expect(await folder()).to.equal("/etc/crio/crio.conf.d");
+        sandbox().write("proc/40/environ", "A=CONTAINER_CONFIG_DIR=/z\0CONTAINER_CONFIG_DIR=/x/conf.d//\0");
+        expect(await folder()).to.equal("/x/conf.d");
+        for (const flags of ["-d\0/y/", "--config-dir=/y", "-config-dir\0/y"]) {
+            sandbox().write("proc/40/cmdline", `crio\0${flags}\0`);
+            expect(await folder(), flags).to.equal("/y");
+        }
     });
 
     it("is asked at its own socket for images as well, and the error has the command that failed", async () => {
