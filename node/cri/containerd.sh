@@ -1068,7 +1068,7 @@ check_removed_runtimes() {
         ! grep -q RUNNING "$WORK_DIR/tasks" || fail "$(cri runtime_name) does not accept its present configuration, so the\
  runtimes in use are not known" "$(cri dump_remedy); then run pulumi again"
     fi
-    cri runtimes_of "$WORK_DIR/dump" >"$WORK_DIR/runtimes"
+    cri runtimes_left >"$WORK_DIR/runtimes"
     for runtime in $(cri runtimes_of "$WORK_DIR/dump.now"); do
         if grep -qxF "$runtime" "$WORK_DIR/runtimes"; then continue; fi
         list_running_on "$(cri runtime_entry "$WORK_DIR/dump.now" "$runtime" runtime_type)"
@@ -1089,6 +1089,7 @@ list_running_on() {
 # runtimes_of DUMP, default_runtime DUMP and runtime_entry DUMP RUNTIME KEY read a dump; dumped_driver DUMP prints the
 # cgroup driver of its default runtime.
 runtimes_of() { toml_tables "$1" | sed -n 's/^.*\.containerd\.runtimes\.\([A-Za-z0-9_-]*\)$/\1/p'; }
+runtimes_left() { runtimes_of "$WORK_DIR/dump"; }
 default_runtime() {
     local name
     name=$(toml_get "$1" "$CRI_DUMP_TABLE" default_runtime_name)

@@ -108,7 +108,20 @@ crio_runtime() {
         toml_get "$1" "crio.runtime.runtimes.\"$2\"" "$key"
     done
 }
-crio_runtimes_of() { toml_tables "$1" | sed -n 's/^crio\.runtime\.runtimes\.//p'; }
+crio_runtimes_of() { toml_tables "$1" | sed -n 's/^crio\.runtime\.runtimes\.\([^.]*\)$/\1/p'; }
+# crio_runtimes_left: those that it has and will have. It drops a runtime of others without its files, and a release takes the place
+# of what is in /opt/kata.
+crio_runtimes_left() {
+    local runtime key path lost
+    crio_runtimes_of "$WORK_DIR/dump" >"$WORK_DIR/names"
+    for runtime in $(crio_runtimes_of "$WORK_DIR/dump.now" | grep -xF -f "$WORK_DIR/names"); do
+        lost=$(
+            for key in runtime_path runtime_config_path; do toml_get "$WORK_DIR/dump" "crio.runtime.runtimes.\"$runtime\"" "$key"; done |
+                sed -n "s,^$KATA_LINK/,$RELEASES_DIR/$(main_tree)/,; /^\//p" | while IFS= read -r path; do [ -e "$path" ] || echo "$path"; done
+        )
+        case "$lost $HANDLERS " in " "* | *" $runtime "*) echo "$runtime" ;; esac
+    done
+}
 crio_runtime_entry() { echo "io.containerd.$2.v2"; }
 crio_dumped_driver() {
     local driver
@@ -294,9 +307,15 @@ crio_require_lasting_shims() {
 }
 # crio_prove_runtime: CRI-O drops a runtime whose program or configuration it does not accept, and says so only in its log.
 crio_prove_runtime() {
+    local lost
     crio_dump_now
     [ -s "$WORK_DIR/crio.running" ] || fail "CRI-O does not tell its configuration (crio status config)" "repair $CONTAINERD_UNIT, then run pulumi again"
     crio_require_runtimes "$WORK_DIR/crio.running" "in the running CRI-O"
+    # shellcheck disable=SC2086 # a list
+    { crio_runtimes_of "$WORK_DIR/crio.running"; printf '%s\n' $HANDLERS; } >"$WORK_DIR/names"
+    lost=$(grep -vxF -f "$WORK_DIR/names" "$WORK_DIR/runtimes" | head -n 1)
+    [ -z "$lost" ] || fail "the running CRI-O no longer has the runtime $lost; rolling back" \
+        "install the files that its table in $(crio_place "crio.runtime.runtimes.\"$lost\"" runtime_path) names, or remove that table and restart $CONTAINERD_UNIT; then run pulumi again"
 }
 
 # crio_explain_debug: as for containerd.

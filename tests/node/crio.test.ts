@@ -135,8 +135,31 @@ privileged_without_host_devices = true
     it("is proved by the configuration that it has", async () => {
         const prove = () => run("crio_tables >work/drop-in; DROP_IN=x; cri prove_runtime; echo done");
         expect((await prove()).stderr).to.contain("in the running CRI-O the runtime kata-qemu is not the managed one");
-        sandbox().write("running", (await run("crio_tables")).stdout);
+        const tables = (await run("crio_tables")).stdout;
+        sandbox().write("running", tables);
         expect((await prove()).stdout).to.equal("done\n");
+        sandbox().write("work/runtimes", "kata-qemu\nmine\n");
+        expect((await prove()).stderr).to.contain("the running CRI-O no longer has the runtime mine; rolling back");
+        sandbox().write("running", `${tables}[crio.runtime.runtimes.mine]\n`);
+        expect((await prove()).stdout).to.equal("done\n");
+    });
+
+    it("loses the runtimes of others whose files are in the displaced /opt/kata, unless pods run on them", async () => {
+        const table = (name: string) =>
+            `[crio.runtime.runtimes.${name}]\nruntime_path = "/bin/sh"\nruntime_config_path = "${sandbox().path("kata")}/${name}.toml"\n`;
+        const all = `${table("kata-old")}${table("kata-both")}[crio.runtime.runtimes.runc]\nruntime_path = ""\n`;
+        sandbox().write("conf.d/99-kata-deploy", `${all}${table("kata-never")}`);
+        sandbox().write("running", `[crio]\nroot = "/s"\n${all}`);
+        sandbox().write("releases/3.32.0-0123456789ab/kata-both.toml", "");
+        const check = "cri prepare_runtime; check_removed_runtimes; cat work/runtimes";
+        const list = (handler: string) =>
+            `list_tasks() { echo 'a1 - RUNNING' >work/tasks; }; ask_k8s() { echo 'a1 io.containerd.${handler}.v2'; }; pod_names() { sed s,.*,default/pod,; }`;
+        expect((await run(`${list("runc")}; ${check}`)).stdout).to.equal(
+            "removing runtime kata-old from cri-o\nkata-both\nrunc\n",
+        );
+        expect((await run(`${list("kata-old")}; ${check}`)).stderr).to.contain(
+            "runtime kata-old is still in use by default/pod",
+        );
     });
 
     it("is understood with the flags and the environment that it has", async () => {
