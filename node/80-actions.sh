@@ -171,7 +171,7 @@ change_node() {
         refuse_running_containers
         restart_kubelet=$KUBELET_PID
     fi
-    if [ -n "$restart_containerd$restart_kubelet" ]; then check_restart; cri require_lasting_shims; fi
+    if [ -n "$restart_containerd$restart_kubelet" ]; then check_restart; cri require_lasting_shims "$(sandboxes_to_kill)"; fi
     install_boot_unit "$CONTAINERD_UNIT $KUBELET_UNIT" "${CONTAINERD_CONFIG%/*} ${KUBELET_CONFIG%/*}"
     begin
     if [ "$FORCE" = true ] && ! no_sandboxes; then

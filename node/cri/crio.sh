@@ -294,12 +294,15 @@ crio_serves() { crio_is RuntimeReady; }
 crio_is() { # CONDITION
     crictl_of_crio info 2>/dev/null | tr -d ' \n' | grep -qE "\"status\":true,\"type\":\"$1\"|\"type\":\"$1\",\"status\":true"
 }
-# crio_require_lasting_shims: a stop of CRI-O's unit ends all processes in its control group. Kata's shims leave it.
+# crio_pod_processes: the shims of Kata's pods, and the monitors of the containers of runc and crun.
+crio_pod_processes() { monitors 'containerd-shim-[^/]*|conmon(rs)?( \(deleted\))?'; }
+# crio_require_lasting_shims SANDBOXES: a stop of CRI-O's unit ends all processes in its control group. Kata's shims leave it. Those of
+# SANDBOXES, one id per line, will be killed before.
 crio_require_lasting_shims() {
     local pid
-    if [ "$FORCE" = true ]; then return 0; fi
     case $(systemctl show -p KillMode --value "$CONTAINERD_UNIT" 2>/dev/null) in control-group | mixed) ;; *) return 0 ;; esac
     for pid in $(shims); do
+        if [ -n "$1" ] && printf '%s\n' "$1" | grep -qxF -e "$(flag "$pid" -id)"; then continue; fi
         ! grep -q "/$CONTAINERD_UNIT\(/\|\$\)" "/proc/$pid/cgroup" || fail "a restart of $CONTAINERD_UNIT would end sandboxes,\
  because their shims (such as process $pid) are in its control group; nothing was changed" \
             "delete their pods, or set KillMode=process in the unit (systemctl edit $CONTAINERD_UNIT); then run pulumi again"

@@ -7,6 +7,7 @@ own_sandboxes() {
     for handler in $(handlers_of_others); do containers_on "$handler" <"$WORK_DIR/all"; done >"$WORK_DIR/containers"
     sandboxes | grep -vwF -f "$WORK_DIR/containers" || :
 }
+sandboxes_to_kill() { if [ "$FORCE" = true ]; then own_sandboxes | cut -f 2; fi; }
 no_sandboxes() { [ -z "$(own_sandboxes)" ]; }
 
 sandbox_names() { own_sandboxes | cut -f 2 | pod_names; }

@@ -248,14 +248,21 @@ a1
             .and.to.contain("crictl -r unix:///s.sock pods; then run pulumi again");
     });
 
-    it("is not restarted while its unit would end the shims of sandboxes", async () => {
-        const restart = (kill: string) =>
-            run(`systemctl() { echo ${kill}; }; shims() { echo 50; }; cri require_lasting_shims; echo done`);
+    it("is not restarted while its unit would end the shims of sandboxes that are not to be killed", async () => {
+        sandbox().write("proc/50/cmdline", "containerd-shim-kata-v2\0-id\0a1\0");
+        const restart = (kill: string, killed = "") =>
+            run(
+                `systemctl() { echo ${kill}; }; shims() { echo 50; }; FORCE=true; cri require_lasting_shims "${killed}"; echo done`,
+            );
         sandbox().write("proc/50/cgroup", "0::/kata_overhead/1\n");
         expect((await restart("control-group")).stdout).to.equal("done\n");
         sandbox().write("proc/50/cgroup", "0::/system.slice/crio.service\n");
         expect((await restart("process")).stdout).to.equal("done\n");
         expect((await restart("control-group")).stderr).to.contain("a restart of crio.service would end sandboxes");
+        expect((await restart("control-group", "b2")).stderr).to.contain(
+            "a restart of crio.service would end sandboxes",
+        );
+        expect((await restart("control-group", "b2\na1")).stdout).to.equal("done\n");
     });
 
     it("has no backup and no new file in a folder in which it reads every file", async () => {
