@@ -969,7 +969,7 @@ refuse_running_containers() {
         list_tasks
         running=$(grep -c RUNNING "$WORK_DIR/tasks") || :
     else
-        running=$(shims | wc -l)
+        running=$(cri pod_processes | wc -l)
     fi
     [ "$running" -eq 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
         "set rollout.drain, or drain the node and set kubelet.changeUnderRunningPods to true; then run pulumi again; to remove Kata, run pulumi up with that setting first"
@@ -977,10 +977,11 @@ refuse_running_containers() {
 
 # shims: those of every runtime, one process per line. A pod without containerd still has its own. containerd may leave one
 # behind that has no container, and so no child; Kata's hypervisor need not be a child.
-shims() {
+shims() { monitors 'containerd-shim-[^/]*'; }
+monitors() { # NAMES
     local pid name
     # shellcheck disable=SC2012 # the names are plain
-    ls -ln /proc/[0-9]*/exe 2>/dev/null | sed -nE 's,^.* [^ ]*/([0-9]+)/exe -> .*/(containerd-shim-[^/]*)$,\1 \2,p' | while read -r pid name; do
+    ls -ln /proc/[0-9]*/exe 2>/dev/null | sed -nE 's,^.* [^ ]*/([0-9]+)/exe -> .*/('"$1"')$,\1 \2,p' | while read -r pid name; do
         runs_as_root "$pid" || continue
         case $name in
             containerd-shim-kata-*) echo "$pid" ;;
@@ -988,6 +989,9 @@ shims() {
         esac
     done
 }
+
+# pod_processes: what pods have without the container runtime.
+pod_processes() { shims; }
 
 # find_handlers: sets OWN_HANDLERS, the requested ones and the earlier ones of these classes on which containers run (a class that
 # is removed must not be in use, so its handler is not kept), and HANDLERS, which has those of other components too. GROUPED gets all

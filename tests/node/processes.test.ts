@@ -663,6 +663,14 @@ inEveryShell("finding sandboxes", (sandbox) => {
         machine.add(32, { name: "other", program: "/bin/sh", parent: 3 });
         machine.add(29, { name: "shim", program: "/usr/bin/containerd-shim-runc-v2", uids: "1000 1000 1000 1000" });
         expect((await sandbox().run("shims")).stdout).to.equal("20\n21\n27\n28\n");
+        machine.add(33, { name: "conmon", program: "/usr/bin/conmon" });
+        machine.add(34, { name: "pause", program: "/pause", parent: 33 });
+        machine.add(35, { name: "conmonrs", program: "/usr/bin/conmonrs (deleted)" });
+        machine.add(36, { name: "pause", program: "/pause", parent: 35 });
+        machine.add(37, { name: "conmon", program: "/usr/bin/conmon" });
+        expect((await sandbox().run("CONTAINERD=/usr/bin/crio; cri pod_processes")).stdout).to.equal(
+            "20\n21\n27\n28\n33\n35\n",
+        );
     });
 
     it("finds sandboxes whose release is reached through a link, and keeps their release (opt-link)", async () => {
