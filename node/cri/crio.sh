@@ -254,13 +254,13 @@ crio_prepare_removal() {
 # --- The plan ---
 
 # crio_want_runtime: a CRI-O that has dropped a runtime, because its program was missing for a while, gets its file again, and with it
-# a restart.
+# a restart. The files of another component's runtime are its to repair.
 crio_want_runtime() {
     local handler
     [ -f "$WORK_DIR/drop-in" ] || return 0
     want_managed_file "$WORK_DIR/drop-in" "$DROP_IN"
     if planned "$DROP_IN" || [ ! -s "$WORK_DIR/crio.running" ] || journal_open; then return 0; fi
-    for handler in $HANDLERS; do
+    for handler in $OWN_HANDLERS; do
         if [ -z "$(crio_runtime "$WORK_DIR/crio.running" "$handler")" ]; then plan file "$DROP_IN" "$WORK_DIR/drop-in" && return; fi
     done
 }
@@ -268,16 +268,25 @@ crio_runtime_planned() { planned "$DROP_IN"; }
 crio_is_runtime_config() { [ "$1" = "$DROP_IN" ]; }
 # crio_describe_runtime_drift PATH
 crio_describe_runtime_drift() {
-    local handler now was
-    for handler in $OWN_HANDLERS; do
-        if [ -z "$(crio_runtime "$WORK_DIR/dump.now" "$handler")" ]; then
+    local handler now was other=""
+    for handler in $HANDLERS; do
+        now=$(crio_runtime "$WORK_DIR/crio.files" "$handler") was=$(crio_runtime "$WORK_DIR/dump" "$handler")
+        if ! is_own "$handler"; then
+            [ "$now" = "$was" ] || other=yes
+        elif [ -z "$now" ]; then
             echo "runtime table $handler is missing from $1" && return
+        elif [ "$now" != "$was" ]; then
+            echo "the entries of this package in $1 were changed" && return
         elif [ -z "$(crio_runtime "$WORK_DIR/crio.running" "$handler")" ]; then
             echo "the running CRI-O does not have the runtime $handler" && return
         fi
     done
-    now=$(crio_dumped_driver "$WORK_DIR/dump.now") was=$(crio_dumped_driver "$WORK_DIR/dump")
-    if [ "$now" != "$was" ]; then echo "CRI-O's cgroup driver is $now in $1, was $was"; else echo "the entries of this package in $1 were changed"; fi
+    now=$(crio_dumped_driver "$WORK_DIR/crio.files") was=$(crio_dumped_driver "$WORK_DIR/dump")
+    if [ "$now" != "$was" ]; then
+        echo "CRI-O's cgroup driver is $now in $1, was $was"
+    elif [ -z "$other" ]; then
+        echo "the entries of this package in $1 were changed"
+    fi
 }
 
 # --- The running CRI-O ---

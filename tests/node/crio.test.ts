@@ -132,6 +132,20 @@ privileged_without_host_devices = true
         expect(await drift()).to.equal(`the entries of this package in /${managed} were changed\n`);
     });
 
+    it("has drifted by the runtimes of this component only, and is not restarted for those of another", async () => {
+        const own = "HANDLERS='kata-qemu kata-clh'; OWN_HANDLERS=kata-qemu";
+        const files = `${own}; cri prepare_runtime; cri want_runtime; cut -f 2 work/plan | while read -r path; do cri describe_runtime_drift "$path"; done`;
+        const tables = (await run(`${own}; crio_tables`)).stdout;
+        const qemu = tables.slice(tables.indexOf("[crio.runtime.runtimes.kata-qemu]"));
+        sandbox().write(managed, tables);
+        sandbox().write("running", `[crio]\nroot = "/s"\n${qemu}`);
+        expect(await run(`${files}; cat work/plan`)).to.include({ status: 0, stdout: "" });
+        sandbox().write(managed, tables.replace("/run/vc", "/run/vd"));
+        expect((await run(files)).stdout).to.equal("");
+        sandbox().write(managed, tables.replaceAll("/run/vc", "/run/vd"));
+        expect(shown((await run(files)).stdout)).to.equal(`the entries of this package in /${managed} were changed\n`);
+    });
+
     it("is proved by the configuration that it has", async () => {
         const prove = () => run("crio_tables >work/drop-in; DROP_IN=x; cri prove_runtime; echo done");
         expect((await prove()).stderr).to.contain("in the running CRI-O the runtime kata-qemu is not the managed one");
