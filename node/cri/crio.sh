@@ -345,11 +345,26 @@ crio_explain_debug() {
 # crio_pause_image IMAGES: CRI-O's own, if it is there.
 crio_pause_image() { grep -xF -e "$(toml_get "$WORK_DIR/crio.running" crio.image pause_image)" "$1" || :; }
 
-# crio_boot_guest HANDLER: a sandbox without a container. It has the image of crio_pause_image.
+# crio_boot_guest HANDLER: a sandbox without a container. It has the image of crio_pause_image. The guest boots after its network is
+# set up, and some plugins refuse that for a pod that the cluster does not have.
 crio_boot_guest() {
+    local reason
     printf '{"metadata":{"name":"%s","namespace":"%s","uid":"%s"},"linux":{}}\n' \
         "$VERIFICATION" "$VERIFICATION" "$VERIFICATION" >"$WORK_DIR/sandbox.json"
-    timeout 120 "$CTR" -t 115s -r "unix://$CONTAINERD_SOCKET" runp --runtime "$1" "$WORK_DIR/sandbox.json" >/dev/null 2>"$WORK_DIR/ctr.err"
+    if ! crio_is NetworkReady; then
+        reason="the network of CRI-O is not ready"
+    elif timeout 120 "$CTR" -t 115s -r "unix://$CONTAINERD_SOCKET" -i "unix://$CONTAINERD_SOCKET" runp --runtime "$1" "$WORK_DIR/sandbox.json" >/dev/null 2>"$WORK_DIR/ctr.err"; then
+        return
+    elif grep -qE 'failed to (create pod network sandbox|get network (status|JSON) for pod sandbox)' "$WORK_DIR/ctr.err"; then
+        excerpt <"$WORK_DIR/ctr.err"
+        reason="the network plugins refuse a sandbox that is not a pod of the cluster"
+    else
+        return 1
+    fi
+    echo "not verified: $reason" | tee "$WORK_DIR/unverified"
+}
+crio_guest_remedy() {
+    echo "end it on this node ($(crictl_command) rmp -f \$($(crictl_command) pods -q --name '^$VERIFICATION\$')), or reboot the node"
 }
 crio_guest_is_gone() {
     local ids

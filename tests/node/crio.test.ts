@@ -210,6 +210,42 @@ privileged_without_host_devices = true
         );
     });
 
+    it("is not verified if the network plugins refuse a sandbox that is not a pod, or the network is not ready", async () => {
+        sandbox().write("running", '[crio.image]\npause_image = "pause:1"\n');
+        sandbox().write("images", "IMAGE TAG ID\npause 1 x\n");
+        const status = (ready: boolean) =>
+            JSON.stringify({ status: { conditions: [{ status: ready, type: "NetworkReady" }] } });
+        const verified = (reason: string, ready = true) => {
+            program(
+                "crictl",
+                `case "$*" in
+                    *" images") cat images ;;
+                    *" info") echo '${status(ready)}' ;;
+                    *" runp "*) echo "$*" >>calls; echo 'level=fatal msg="run pod sandbox: ${reason}"' >&2; exit 1 ;;
+                esac`,
+            );
+            return run(`log_excerpt() { :; }; embedded_logs() { :; }; config_of() { echo "$PWD/images"; }
+                within() { shift; "$@"; }; VERIFY=true; CONTAINERD_MAJOR=; cri dump_now; verify kata-qemu; verified kata-qemu; ls state`);
+        };
+        const plugin =
+            'failed to create pod network sandbox k8s_x(1): error adding pod x to CNI network \\"calico\\": not found';
+        const passed = await verified(plugin);
+        expect(passed.stderr).to.equal("");
+        expect(passed.stdout).to.match(
+            /not found"\nnot verified: (the network plugins refuse .*)\nnot verified: \1\n$/,
+        );
+        const early = await verified("", false);
+        expect(early.stdout).to.contain("not verified: ").and.not.contain("a guest booted");
+        expect((await run("wc -l <calls")).stdout.trim()).to.equal("1");
+        expect((await verified("failed to start the guest")).stderr).to.contain("could not boot a guest");
+    });
+
+    it("says how to end a guest that does not end", async () => {
+        expect((await run("cri guest_remedy")).stdout).to.match(
+            /crictl -r unix:\/\/\/s\.sock rmp -f \$\(\S*crictl -r unix:\/\/\/s\.sock pods -q --name '\^kata-containers-verification\$'\)/,
+        );
+    });
+
     it("is removed again after a removal whose connection broke at its end", async () => {
         expect(await run("HANDLERS=; cri prepare_removal; cri want_runtime; cat work/plan; echo done")).to.include({
             status: 0,
