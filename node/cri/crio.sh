@@ -257,12 +257,22 @@ crio_prepare_removal() {
 # a restart. The files of another component's runtime are its to repair.
 crio_want_runtime() {
     local handler
+    crio_want_containerd
     [ -f "$WORK_DIR/drop-in" ] || return 0
     want_managed_file "$WORK_DIR/drop-in" "$DROP_IN"
     if planned "$DROP_IN" || [ ! -s "$WORK_DIR/crio.running" ] || journal_open; then return 0; fi
     for handler in $OWN_HANDLERS; do
         if [ -z "$(crio_runtime "$WORK_DIR/crio.running" "$handler")" ]; then plan file "$DROP_IN" "$WORK_DIR/drop-in" && return; fi
     done
+}
+# crio_want_containerd: if the node had containerd when Kata was activated, the entries in its configuration are removed.
+crio_want_containerd() {
+    local main
+    main=$(recorded CONTAINERD_CONFIG)
+    case $(recorded CONTAINERD) in "" | */crio) return 0 ;; esac
+    [ -s "$main" ] || return 0
+    originals "$main" "$WORK_DIR/main"
+    if [ -s "$WORK_DIR/main" ]; then want_edits "$WORK_DIR/main" "$main"; else plan remove "$main" ""; fi
 }
 crio_runtime_planned() { planned "$DROP_IN"; }
 crio_is_runtime_config() { [ "$1" = "$DROP_IN" ]; }

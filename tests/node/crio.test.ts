@@ -246,6 +246,25 @@ privileged_without_host_devices = true
         );
     });
 
+    it("gives the configuration of a containerd that the node had before back", async () => {
+        const file = sandbox().write(
+            "etc/config.toml",
+            "version = 2\n#kata-containers:begin\n[x]\n#kata-containers:end\n",
+        );
+        const left = (program: string) => {
+            sandbox().write("state/services", `CONTAINERD=${program}\nCONTAINERD_CONFIG=${file}\n`);
+            return run(
+                "CONTAINERD_TEMPLATES=; HANDLERS=; rm -f work/main; cri prepare_removal; cri want_runtime; cat work/plan work/main",
+            );
+        };
+        expect(shown((await left("/usr/bin/containerd")).stdout)).to.equal(
+            "file\t/etc/config.toml\t/work/main\nversion = 2\n",
+        );
+        expect((await left("/usr/bin/crio")).stdout).to.equal("");
+        sandbox().write("etc/config.toml", "#kata-containers:begin\n[x]\n#kata-containers:end\n");
+        expect(shown((await left("/usr/bin/containerd")).stdout)).to.equal("remove\t/etc/config.toml\t\n");
+    });
+
     it("is removed again after a removal whose connection broke at its end", async () => {
         expect(await run("HANDLERS=; cri prepare_removal; cri want_runtime; cat work/plan; echo done")).to.include({
             status: 0,
