@@ -75,7 +75,7 @@ find_containerd() {
         fail "$(cri runtime_name) $CONTAINERD_VERSION is too old" "upgrade $(cri runtime_name) to $(cri minimum_version) or later"
 }
 find_running_containerd() {
-    local pid remedy="this package supports only containerd 1.6 or later, or CRI-O 1.28 or later, as the kubelet's container runtime: remove this node from \`nodes\`"
+    local pid remedy="this package supports only containerd 1.6 or later, or on a node of $USUAL_DISTRIBUTION CRI-O 1.28 or later, as the kubelet's container runtime: remove this node from \`nodes\`"
     case $CONTAINERD_SOCKET in
         /*) ;;
         *) fail "the kubelet expects its container runtime at $CONTAINERD_SOCKET, which is not a Unix socket" "$remedy" ;;
@@ -93,7 +93,8 @@ find_running_containerd() {
     [ -x "$CONTAINERD" ] || fail "$CONTAINERD (process $pid) runs, but that program no longer exists" \
         "install it again; or, if you are removing Kata from this node, stop $CONTAINERD_UNIT; then run pulumi again"
     case ${CONTAINERD##*/} in
-        containerd | crio) ;;
+        containerd) ;;
+        crio) [ "$DISTRIBUTION" = "$USUAL_DISTRIBUTION" ] || fail "the kubelet uses CRI-O, which this package does not support on a node of $DISTRIBUTION" "$remedy" ;;
         *) fail "the kubelet uses $CONTAINERD\
  (process $pid${CONTAINERD_UNIT:+ of $CONTAINERD_UNIT}) at $CONTAINERD_SOCKET, neither containerd nor CRI-O" "$remedy" ;;
     esac

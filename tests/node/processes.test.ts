@@ -305,7 +305,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             machine.add(40, { name: program, sockets: [500] });
             await refused(
                 `the kubelet uses bin/${program} (process 40 of ${program}.service) at run/${program}.sock, neither containerd nor CRI-O`,
-                "this package supports only containerd 1.6 or later, or CRI-O 1.28 or later",
+                "this package supports only containerd 1.6 or later, or on a node of kubeadm CRI-O 1.28 or later",
                 { "containerd.service": { main: 39 } },
             );
             expect(machine.ran).to.equal(false);
@@ -323,6 +323,9 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         expect(await found()).to.equal("30 kubelet.service, 1.36.3 at run/crio.sock of crio.service");
         machine.program("crio", "crio version 1.27.8");
         await refused("cri-o 1.27.8 is too old", "upgrade cri-o to 1.28 or later");
+        expect((await run(`DISTRIBUTION=k3s; CONTAINERD_SOCKET=${socket}; find_running_containerd`)).stderr)
+            .to.contain("the kubelet uses CRI-O, which this package does not support on a node of k3s")
+            .and.to.contain("or on a node of kubeadm CRI-O 1.28 or later");
     });
 
     it("refuses an endpoint that is not a Unix socket", async () => {
