@@ -440,8 +440,9 @@ export interface Rollout {
      * `hostChecks: "warn"`.
      *
      * If one of them does not boot within two minutes, the node is rolled back, and the error has the last log lines of the shim and
-     * the hypervisor. A node without a pause image is not verified, and its status says so. The shims of confidential containers
-     * and `remote` are not verified, because their guests do not run an image of the node.
+     * the hypervisor. A node without a pause image is not verified, nor one whose CRI-O gets no network for the test, and its
+     * status says so. The shims of confidential containers and `remote` are not verified, because their guests do not run an image of
+     * the node.
      */
     verify?: Input<boolean>;
 }
@@ -524,8 +525,8 @@ export interface NodeStatus {
     sandboxes: { [handler: string]: { [version: string]: number } };
     /**
      * The last verification (`rollout.verify`) of the release and configuration that new pods use, by handler, such as
-     * `Kata 4.1.0 booted a guest at 2026-11-26T09:15:00Z`. On a node without a pause image it says that the node is not
-     * verified. Empty if there was no verification.
+     * `Kata 4.1.0 booted a guest at 2026-11-26T09:15:00Z`. On a node without a pause image, or without a network for
+     * the test with CRI-O, it says that the node is not verified. Empty if there was no verification.
      */
     verified: { [handler: string]: string };
 }
