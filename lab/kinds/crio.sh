@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # see lib/kinds.sh
 # The real CRI-O, built from its Go module, with Debian's conmon and runc, and with its own unit. Its configuration is as in its
-# packages, for runc, with skip_mount_home, without which Kata's pods do not run.
+# packages, for runc, with skip_mount_home, without which Kata's pods do not run. Its folder and driver are those of an administrator
+# who sets them in its environment and flags, and crictl is still configured for the images of an earlier container runtime.
 
 KIND_ABOUT="a container with CRI-O 1.36"
 KIND_MACHINE=container
@@ -40,17 +41,17 @@ kind_install() { # ROOT
     cp "$CRIO/"* "$1/usr/local/bin"
     cp "$CONMON/usr/bin/conmon" "$1/usr/bin"
     cp -a "$CONMON"/usr/lib/*/libglib-2.0.so.* "$1/usr/lib/x86_64-linux-gnu"
-    mkdir -p "$1/etc/crio/crio.conf.d" "$1/etc/containers"
+    mkdir -p "$1/etc/crio/conf.d" "$1/etc/containers" "$1/etc/sysconfig"
+    printf '%s\n' CONTAINER_CONFIG_DIR=/etc/crio/conf.d/ CRIO_RUNTIME_OPTIONS=--cgroup-manager=cgroupfs >"$1/etc/sysconfig/crio"
     echo '{ "default": [{ "type": "insecureAcceptAnything" }] }' >"$1/etc/containers/policy.json"
     echo 'unqualified-search-registries = ["docker.io"]' >"$1/etc/containers/registries.conf"
     printf '%s\n' '[storage]' 'driver = "overlay"' '[storage.options.overlay]' 'skip_mount_home = "true"' >"$1/etc/containers/storage.conf"
-    # In the lab, the driver of the cgroups and the program of the pause image differ.
-    cat >"$1/etc/crio/crio.conf.d/10-crio.conf" <<'CONFIG'
+    # In the lab, the program of the pause image differs.
+    cat >"$1/etc/crio/conf.d/10-crio.conf" <<'CONFIG'
 [crio.image]
 pause_command = ""
 
 [crio.runtime]
-cgroup_manager = "cgroupfs"
 default_runtime = "runc"
 
 [crio.runtime.runtimes.runc]
@@ -59,7 +60,7 @@ runtime_root = "/run/runc"
 monitor_path = "/usr/bin/conmon"
 monitor_cgroup = "pod"
 CONFIG
-    echo 'runtime-endpoint: unix:///var/run/crio/crio.sock' >"$1/etc/crictl.yaml"
+    printf '%s\n' 'runtime-endpoint: unix:///var/run/crio/crio.sock' 'image-endpoint: unix:///run/containerd/containerd.sock' >"$1/etc/crictl.yaml"
     sed -i 's,^containerRuntimeEndpoint: .*,containerRuntimeEndpoint: unix:///var/run/crio/crio.sock,' "$1/var/lib/kubelet/config.yaml"
     install_crio_unit "$1"
     version=$(module_version crio $KIND_CRIO_MODULE)

@@ -6,7 +6,7 @@ import { args, changes, containerOf, kubectl, onNode, removePods, startPod, Test
 describe("a node with CRI-O", function () {
     this.timeout(20 * 60 * 1000);
     const node = "crio-1";
-    const folder = "/etc/crio/crio.conf.d";
+    const folder = "/etc/crio/conf.d";
     const managed = `${folder}/zz-kata-containers.conf`;
     const given = (version: string, more: Parameters<typeof args>[1] = {}) => args(version, more, [node]);
     /** Everything that this package may leave, and the files of others. */
@@ -26,6 +26,19 @@ describe("a node with CRI-O", function () {
 
     before(async () => {
         up(`${node}=crio`);
+        // As kata-deploy leaves it.
+        const table = [
+            "[crio.runtime.runtimes.kata-old]",
+            'runtime_type = "vm"',
+            'runtime_config_path = "/opt/kata/share/old.toml"',
+        ];
+        onNode(
+            node,
+            `mkdir -p /opt/kata/bin /opt/kata/share; cp /bin/true /opt/kata/bin/containerd-shim-kata-v2; echo >/opt/kata/share/old.toml
+            printf '%s\n' '${table.join("' '")}' 'runtime_path = "/opt/kata/bin/containerd-shim-kata-v2"' >${folder}/99-kata-deploy`,
+        );
+        restart();
+        expect(inForce()).to.contain("runtimes.kata-old]");
         stack = await TestStack.create("crio");
         startPod(`runc-${node}`, node);
         runc = containerOf(`runc-${node}`);
@@ -61,6 +74,7 @@ describe("a node with CRI-O", function () {
         expect(verified["kata-qemu"]).to.match(/^Kata 3\.32\.0 booted a guest at /);
         expect(log.match(/restarting /g)).to.have.length(1);
         expect(log).to.contain("restarting crio.service").and.not.contain("private mount");
+        expect(log).to.contain("removing runtime kata-old from cri-o");
         expect(onNode(node, "crictl pods --name verification -q; find /etc/crio -name '.*'")).to.equal("");
         expect(inForce()).to.contain("runtimes.kata-qemu]");
         expect(containerOf(`runc-${node}`)).to.equal(runc);
@@ -98,10 +112,28 @@ describe("a node with CRI-O", function () {
         expect(kubectl("exec", `kata-${node}`, "--", "echo", "alive")).to.equal("alive");
     });
 
-    it("gets debug logs without a restart, and another version under a running sandbox", async () => {
+    it("gets debug logs without a restart or a verification if the network plugin refuses it, and another version under a running sandbox", async () => {
         const pid = running();
         const kata = containerOf(`kata-${node}`);
-        expect((await stack.up(given("3.32.0", { debug: true }))).log).to.contain('set log_level = "debug"');
+        // As plugins that ask the API server for the pod.
+        const plugin = "/usr/lib/cni/ptp";
+        onNode(
+            node,
+            `mv ${plugin} ${plugin}.real; cat >${plugin} <<'PLUGIN'
+#!/bin/sh
+case $CNI_COMMAND:$CNI_ARGS in
+    ADD:*=kata-containers-verification*) echo '{"cniVersion":"1.0.0","code":100,"msg":"pod not found"}'; exit 1 ;;
+esac
+exec ${plugin}.real
+PLUGIN
+            chmod +x ${plugin}`,
+        );
+        const debug = await stack.up(given("3.32.0", { debug: true, rollout: { verify: true } }));
+        onNode(node, `mv ${plugin}.real ${plugin}`);
+        expect(debug.log).to.contain('set log_level = "debug"');
+        expect(debug.outputs.nodeStatuses[node]!.verified["kata-qemu"]).to.equal(
+            "not verified: the network plugins refuse a sandbox that is not a pod of the cluster",
+        );
         const { outputs } = await stack.up(given("3.7.0"));
         expect(running()).to.equal(pid);
         expect(outputs.nodeStatuses[node]!.sandboxes["kata-qemu"]).to.deep.equal({ "3.32.0": 1 });
@@ -174,7 +206,7 @@ describe("a node with CRI-O", function () {
         await stack.destroy();
         kubectl("delete", "pod", `kata-${node}`, "--wait=true", "--force", "--grace-period=0");
         expect(files()).to.equal(filesBefore);
-        expect(inForce()).to.not.contain("kata-qemu");
+        expect(inForce()).to.contain("runtimes.kata-old]").and.not.contain("kata-qemu");
         expect(containerOf(`runc-${node}`)).to.equal(runc);
         expect(kubectl("exec", `runc-${node}`, "--", "echo", "alive")).to.equal("alive");
     });
