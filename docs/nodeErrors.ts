@@ -110,12 +110,13 @@ class NodeProgram {
     private output(commands: string, within: ShellFunction): string {
         const [, argument] = /^given \S+ (\S+)$/.exec(commands) ?? [];
         if (argument) return placeholder(argument);
-        const body = this.bodies.get(commands) ?? commands;
+        const name = commands.replace(/^cri /, "");
+        const body = this.bodies.get(name) ?? commands;
         const echoed = [...body.matchAll(/echo (?=")/g)]
             .map(({ index }) => quoted(body, index + 5).text)
             .filter(isProse);
         if (echoed.length > 0) return echoed.map((text) => this.shown(text, within)).join(" – or: ");
-        return this.bodies.has(commands) ? placeholder(commands) : "…";
+        return this.bodies.has(name) ? placeholder(name) : "…";
     }
 
     errors(): NodeErrors {
@@ -194,7 +195,12 @@ class Steps {
     /** The functions that a word calls: `fact NAME` calls that of any distribution. */
     private calls(word: string, last: string): string[] {
         const distributions = [...this.bodies.keys()].flatMap((name) => /^(\w+)_start_command$/.exec(name)?.[1] ?? []);
-        const names = last === "fact" ? distributions.map((name) => `${name}_${word}`) : [word];
+        const names =
+            last === "fact"
+                ? distributions.map((name) => `${name}_${word}`)
+                : last === "cri"
+                  ? [word, `crio_${word}`]
+                  : [word];
         return names.filter((name) => this.bodies.has(name) && !this.actions.includes(name));
     }
 

@@ -15,6 +15,7 @@
 #   /etc/kata-containers/<handler>/          a copy of its release's configuration with the user's settings
 #   /etc/modules-load.d/kata-containers.conf the kernel modules that Kata needs
 #   /usr/local/bin/containerd-shim-<handler>-v2   a link by which containerd finds its shim
+#   .../crio.conf.d/zz-kata-containers.conf  the runtimes of CRI-O
 #   /etc/systemd/system/kata-containers-node.service   runs `recover` at boot, if a change was interrupted
 #   /var/lib/kata-containers-node/           this program, the names of its owners, the journal of a change in progress
 #   /run/kata-containers-node/               its lock and its logs
@@ -22,7 +23,6 @@
 # with `#kata-containers:` and contains the original line, so that it can be undone, also by hand.
 #
 # The program needs a POSIX shell with `local`, awk and the tools that every Kubernetes node has.
-#
 # This file: the global variables and general helpers.
 
 set -eu
@@ -43,8 +43,8 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 #                          classes and releases
 # find_handlers            OWN_HANDLERS, the requested ones and earlier ones that the node must keep; HANDLERS, these and those of
 #                          other components, which it adds to GROUPED
-# find_containerd          CONTAINERD CONTAINERD_PID CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR CONTAINERD_CONFIG
-#                          CONTAINERD_SOCKET CONTAINERD_PATH CTR; CONTAINERD_TEMPLATES, the folder of the templates of CONTAINERD_CONFIG,
+# find_containerd          CONTAINERD, the container runtime; CONTAINERD_PID CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR CTR
+#                          CONTAINERD_CONFIG CONTAINERD_SOCKET CONTAINERD_PATH; CONTAINERD_TEMPLATES, the folder of the templates of CONTAINERD_CONFIG,
 #                          or ""; CONTAINERD_PID and KUBELET_PID are empty for a stopped service
 # choose_form              CRI_PLUGIN CRI_DUMP_TABLE IMPORTED DROP_IN TEMPLATE
 # find_kubelet             KUBELET KUBELET_PID KUBELET_UNIT KUBELET_CONFIG

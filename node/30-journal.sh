@@ -7,7 +7,7 @@ journal_open() { [ -d "$JOURNAL" ]; }
 begin() { mkdir "$JOURNAL" && flush "$STATE_DIR"; }
 
 # beside PATH: the folder for its backup and its new form: its own, or the one above a folder in which a service notices each file.
-beside() { case $1 in */containerd.d/*) echo "${1%/*/*}" ;; *) echo "${1%/*}" ;; esac; }
+beside() { case $1 in */containerd.d/* | */zz-kata-containers.conf) echo "${1%/*/*}" ;; *) echo "${1%/*}" ;; esac; }
 
 # backup_of PATH: until the change is committed, a second hard link, so that neither it nor a rollback needs disk space.
 backup_of() { printf '%s/.%s.kata-containers-backup' "$(beside "$1")" "${1##*/}"; }

@@ -34,14 +34,14 @@ do_activate() {
     find_containerd
     check_node_exists
     step "health before the change"
-    require_healthy_containerd
+    cri require_healthy_runtime
     gate_kubelet || fail "the kubelet is unhealthy; nothing was changed" \
         "repair $KUBELET_UNIT (its log: journalctl -u $KUBELET_UNIT$(and_log_files)), then run pulumi again"
 
     before=$(recorded_trees)
     find_handlers
     plan_activation
-    explain_debug
+    cri explain_debug
     check_removed_runtimes
     for handler in $REQUESTED; do
         config=$(config_of "$handler")
@@ -66,7 +66,7 @@ plan_activation() {
     local handler
     # shellcheck disable=SC2153 # not `handlers`
     for handler in $HANDLERS; do prepare_kata "$handler"; done
-    prepare_runtime
+    cri prepare_runtime
     prepare_kubelet
     { echo "$SIGNATURE"; wanted_modules; } >"$WORK_DIR/modules"
 
@@ -75,7 +75,7 @@ plan_activation() {
         want_managed_file "$WORK_DIR/kata-$handler" "$(config_of "$handler")"
         want_managed_link "$(home_of "$handler")/$(given "$handler" shim-path)" "$(shim_link "$handler")"
     done
-    want_containerd
+    cri want_runtime
     want_kubelet
     if [ -s "$WORK_DIR/edits" ] || [ -e "$STATE_DIR/edits" ]; then want_file "$WORK_DIR/edits" "$STATE_DIR/edits"; fi
     # For a later change that keeps a handler while pods run on it.
@@ -116,12 +116,12 @@ do_deactivate() {
 plan_deactivation() {
     if [ -n "$HANDLERS" ]; then plan_activation; return; fi
     CGROUP_DRIVER=""
-    prepare_removal
+    cri prepare_removal
     prepare_kubelet
     # Before the file that may import from the folder that it displaced.
     unwant "$KATA_LINK"
     want_kubelet
-    want_containerd
+    cri want_runtime
     unwant_rest
 }
 
@@ -145,7 +145,7 @@ do_unstage() {
 print_status() {
     step "status"
     printf '{"kataVersions":%s,"distribution":"%s","containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":%s,"verified":%s}\n' \
-        "$(by_handler version_json)" "$DISTRIBUTION" "$(json_string "containerd://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
+        "$(by_handler version_json)" "$DISTRIBUTION" "$(json_string "$(cri runtime_name)://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
         "$(if has_device kvm; then echo true; else echo false; fi)" "$(by_handler sandboxes_of)" "$(by_handler verified_json)"
 }
 version_json() { json_string "$(given "$1" version)"; }
@@ -166,12 +166,12 @@ change_node() {
         verify_once
         return
     fi
-    if [ -n "$CONTAINERD_PID" ] && containerd_planned; then restart_containerd=yes; fi
-    if kubelet_planned || [ "$(dumped_driver "$WORK_DIR/dump")" != "$(dumped_driver "$WORK_DIR/dump.now")" ]; then
+    if [ -n "$CONTAINERD_PID" ] && cri runtime_planned; then restart_containerd=yes; fi
+    if kubelet_planned || [ "$(cri dumped_driver "$WORK_DIR/dump")" != "$(cri dumped_driver "$WORK_DIR/dump.now")" ]; then
         refuse_running_containers
         restart_kubelet=$KUBELET_PID
     fi
-    if [ -n "$restart_containerd$restart_kubelet" ]; then check_restart; fi
+    if [ -n "$restart_containerd$restart_kubelet" ]; then check_restart; cri require_lasting_shims "$(sandboxes_to_kill)"; fi
     require_writable
     install_boot_unit "$CONTAINERD_UNIT $KUBELET_UNIT" "${CONTAINERD_CONFIG%/*} ${KUBELET_CONFIG%/*}"
     begin
@@ -185,11 +185,11 @@ change_node() {
     fi
     carry_out_plan
     if [ "$FORCE" = true ] && ! no_sandboxes; then kill_sandboxes; fi
-    if [ -n "$restart_containerd" ]; then restart_and_check "$CONTAINERD_UNIT" containerd gate_containerd; fi
+    if [ -n "$restart_containerd" ]; then restart_and_check "$CONTAINERD_UNIT" "$(cri runtime_name)" cri gate_runtime; fi
     if [ -n "$restart_kubelet" ] && ! { [ -n "$restart_containerd" ] && [ "$KUBELET_UNIT" = "$CONTAINERD_UNIT" ]; }; then
         restart_and_check "$KUBELET_UNIT" "the kubelet" gate_kubelet restarted
     elif [ -n "$restart_containerd" ] && [ -n "$KUBELET_PID" ]; then
-        gate_kubelet || fail "the kubelet is unhealthy after the restart of containerd; rolling back" \
+        gate_kubelet || fail "the kubelet is unhealthy after the restart of $(cri runtime_name); rolling back" \
             "fix what its log names (journalctl -u $KUBELET_UNIT$(and_log_files)), then run pulumi again"
         say "the kubelet is healthy"
     fi
@@ -215,7 +215,7 @@ prove() {
     [ -z "$path" ] || fail "$by rewrote $path; rolling back" \
         "disable the command that writes it, or change its template (systemctl cat $unit shows the unit's commands), then run pulumi again"
     [ "$ACTION" = activate ] || return 0
-    prove_containerd
+    cri prove_runtime
     driver=$(cgroup_driver)
     [ "${CGROUP_DRIVER:-$driver}" = "$driver" ] ||
         fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" \

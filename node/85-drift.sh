@@ -67,7 +67,7 @@ drift_of_activate() {
     [ "$HOST_CHECKS" = warn ] || host_findings | cut -f 1
     find_containerd
     find_handlers
-    dump_now
+    cri dump_now
     if [ -s "$WORK_DIR/dump.now" ] && [ "$(fingerprint)" = "$(cat "$STATE_DIR/fingerprint" 2>/dev/null)" ]; then return; fi
     plan_activation
     while IFS="$TAB" read -r kind path argument; do
@@ -97,8 +97,8 @@ fingerprint() {
 # describe_drift KIND PATH ARGUMENT: the drift that a line of the plan stands for.
 describe_drift() {
     local driver
-    if is_containerd_config "$2"; then
-        describe_containerd_drift "$2"
+    if cri is_runtime_config "$2"; then
+        cri describe_runtime_drift "$2"
     elif [ "$2" = "$KUBELET_CONFIG" ]; then
         driver=$(kubelet_entry cgroupDriver)
         if [ "$driver" = "$CGROUP_DRIVER" ]; then

@@ -13,12 +13,12 @@ leave() {
         say "rolling back"
         (end_guest) || :
         roll_back
-        if gate_containerd && gate_kubelet restarted; then
+        if cri gate_runtime && gate_kubelet restarted; then
             commit
             remove_boot_unit
-            say "rolled back; containerd and the kubelet are healthy"
+            say "rolled back; $(cri runtime_name) and the kubelet are healthy"
         else
-            say "warning: rolled back, but containerd or the kubelet is still unhealthy: repair it (journalctl -u $CONTAINERD_UNIT -u $KUBELET_UNIT$(and_log_files)), then run pulumi again"
+            say "warning: rolled back, but $(cri runtime_name) or the kubelet is still unhealthy: repair it (journalctl -u $CONTAINERD_UNIT -u $KUBELET_UNIT$(and_log_files)), then run pulumi again"
         fi
     fi
     rm -rf "$WORK_DIR"

@@ -243,7 +243,7 @@ export interface Overhead {
 /** The kubelet of the nodes. */
 export interface Kubelet {
     /**
-     * The cgroup driver of the kubelet and of containerd's runc, which are always changed together. Defaults to the
+     * The cgroup driver of the kubelet and of containerd's runc or CRI-O, which are always changed together. Defaults to the
      * existing cgroup driver of each node. Kubespray: `kubelet_cgroup_driver`, `containerd_use_systemd_cgroup`.
      *
      * With `systemd`, the setting `runtime.sandbox_cgroup_only` defaults to `true`, because the Go shim
@@ -345,7 +345,7 @@ export interface RuntimeClass {
      * file). Defaults to the `debug` of the component.
      *
      * The Go shim (`qemu`) writes them only if containerd does: set `level = "debug"` in the table `[debug]` of containerd's
-     * configuration file.
+     * configuration file, or `log_level = "debug"` in `[crio.runtime]` of CRI-O's.
      */
     debug?: Input<boolean>;
     /**
@@ -360,7 +360,8 @@ export interface RuntimeClass {
     handler?: Input<string>;
     /**
      * The snapshotter with which containerd makes the root file systems of containers, such as `devmapper`, `nydus`, `native`,
-     * `blockfile` or `erofs`. Defaults to that of containerd's CRI plugin, usually `overlayfs`. Requires containerd 1.7 or later.
+     * `blockfile` or `erofs`. Defaults to that of containerd's CRI plugin, usually `overlayfs`. Requires containerd 1.7 or later; rejected
+     * on nodes with CRI-O.
      *
      * kata-deploy uses `devmapper` for `fc`, and `nydus` for `remote` and the shims of confidential containers. This package does not
      * set up a snapshotter: a node is rejected if `ctr plugins ls` does not show it as `ok`. A change restarts containerd and applies to
@@ -443,8 +444,9 @@ export interface Rollout {
      * `hostChecks: "warn"`.
      *
      * If one of them does not boot within two minutes, the node is rolled back, and the error has the last log lines of the shim and
-     * the hypervisor. A node without a pause image is not verified, and its status says so. The shims of confidential containers
-     * and `remote` are not verified, because their guests do not run an image of the node.
+     * the hypervisor. A node without a pause image is not verified, nor one whose CRI-O gets no network for the test, and its
+     * status says so. The shims of confidential containers and `remote` are not verified, because their guests do not run an image of
+     * the node.
      */
     verify?: Input<boolean>;
 }
@@ -454,7 +456,7 @@ export interface KataContainersArgs {
     /**
      * The nodes on which to install Kata Containers. The key is the name of the node in Kubernetes, as shown by
      * `kubectl get nodes`; a machine whose kubelet has another name is rejected. Kubespray: the hosts of `k8s_cluster`, if
-     * `container_manager` is `containerd`.
+     * `container_manager` is `containerd` or `crio`.
      */
     nodes: { [name: string]: Node };
     /**
@@ -514,7 +516,7 @@ export interface NodeStatus {
     kataVersions: { [handler: string]: string };
     /** How Kubernetes was set up on the node: `kubeadm` (also for Kubespray), `k3s`, `rke2`, `k0s` or `microk8s`. */
     distribution: string;
-    /** The container runtime and its version, as in the Node object of Kubernetes: `containerd://2.3.7`. */
+    /** The container runtime and its version, as in the Node object of Kubernetes: `containerd://2.3.7`, `cri-o://1.36.3`. */
     containerRuntimeVersion: string;
     /** The cgroup driver in use. */
     cgroupDriver: string;
@@ -527,8 +529,8 @@ export interface NodeStatus {
     sandboxes: { [handler: string]: { [version: string]: number } };
     /**
      * The last verification (`rollout.verify`) of the release and configuration that new pods use, by handler, such as
-     * `Kata 4.1.0 booted a guest at 2026-11-26T09:15:00Z`. On a node without a pause image it says that the node is not
-     * verified. Empty if there was no verification.
+     * `Kata 4.1.0 booted a guest at 2026-11-26T09:15:00Z`. On a node without a pause image, or without a network for
+     * the test with CRI-O, it says that the node is not verified. Empty if there was no verification.
      */
     verified: { [handler: string]: string };
 }

@@ -83,7 +83,7 @@ describe("docs/troubleshooting.md", () => {
             "Kata Containers is not active",
             "an interrupted change must be ",
             "a command failed (see its outp",
-            "warning: rolled back, but cont",
+            "warning: rolled back, but *RUN",
             "stopped by a signal",
         ]);
     });

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The container images of the lab, because nodes cannot reach a registry: one busybox image, tagged as busybox:lab and as the
-# pause image of every kind of node.
+# pause image of every kind of node, whose program ends at SIGTERM, as that of Kubernetes does.
 
 # make_images ARCHITECTURE BUSYBOX FOLDER: makes a tar file in Docker's archive format.
 make_images() {
@@ -14,7 +14,7 @@ make_images() {
     layer=$(sha256sum <"$work/layer.tar" | cut -d' ' -f1)
     jq -n --arg architecture "$1" --arg layer "sha256:$layer" '{
         $architecture, os: "linux",
-        config: { Cmd: ["/bin/sleep", "2147483647"], Env: ["PATH=/bin"], WorkingDir: "/" },
+        config: { Cmd: ["/bin/sh", "-c", "trap exit TERM; sleep 2147483647 & wait"], Env: ["PATH=/bin"], WorkingDir: "/" },
         rootfs: { type: "layers", diff_ids: [$layer] } }' >"$work/config.json"
     jq -n '[{ Config: "config.json", RepoTags: $ARGS.positional, Layers: ["layer.tar"] }]' \
         --args "${IMAGE_NAMES[@]}" >"$work/manifest.json"

@@ -3,6 +3,19 @@
 CTR=ctr
 CONTAINERD_PATH=$PATH # until find_containerd knows it
 
+# cri NAME [ARGUMENT...]: a function of the container runtime of this node: that of this file, or crio_NAME. These functions are what
+# the other files need to know about a container runtime.
+cri() {
+    local name="$1"
+    shift
+    case ${CONTAINERD-} in */crio) name=crio_$name ;; esac
+    "$name" "$@"
+}
+client() { echo ctr; }
+minimum_version() { echo 1.6; }
+# The name of the runtime in its version, as Kubernetes shows it.
+runtime_name() { echo containerd; }
+
 # version_at_least VERSION MINIMUM: compares major and minor.
 version_at_least() { [ "$(version_number "$1")" -ge "$(version_number "$2")" ]; }
 version_number() {
@@ -55,19 +68,20 @@ find_containerd() {
     fi
     # The one of the same installation, if there are several.
     CTR=$(fact ctr)
-    [ -n "$CTR" ] || CTR=${CONTAINERD%/*}/ctr
+    [ -n "$CTR" ] || CTR=${CONTAINERD%/*}/$(cri client)
     # shellcheck disable=SC2086 # it may have arguments
-    have $CTR || CTR=ctr
-    if [ -x "$CONTAINERD" ]; then CONTAINERD_VERSION=$("$CONTAINERD" --version | cut -d ' ' -f 3 | sed 's/^v//; s/[~+].*//'); fi
-    CONTAINERD_MAJOR=${CONTAINERD_VERSION%%.*}
-    version_at_least "$CONTAINERD_VERSION" 1.6 ||
-        fail "containerd $CONTAINERD_VERSION is too old" "upgrade containerd to 1.6 or later"
-    [ -z "$CONTAINERD_PID" ] || finds_shims || uses_runtime_path ||
+    have $CTR || CTR=$(cri client)
+    if [ -x "$CONTAINERD" ]; then CONTAINERD_VERSION=$("$CONTAINERD" --version | head -n 1 | cut -d ' ' -f 3 | sed 's/^v//; s/[~+].*//'); fi
+    CONTAINERD_MAJOR=""
+    if [ "$(cri runtime_name)" = containerd ]; then CONTAINERD_MAJOR=${CONTAINERD_VERSION%%.*}; fi
+    version_at_least "$CONTAINERD_VERSION" "$(cri minimum_version)" ||
+        fail "$(cri runtime_name) $CONTAINERD_VERSION is too old" "upgrade $(cri runtime_name) to $(cri minimum_version) or later"
+    [ -z "$CONTAINERD_PID" ] || finds_shims || cri uses_runtime_path ||
         fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed, and containerd $CONTAINERD_VERSION ignores runtime_path" \
             "add it to PATH in the Environment of $CONTAINERD_UNIT (systemctl edit $CONTAINERD_UNIT) and restart $CONTAINERD_UNIT, or upgrade containerd; then run pulumi again"
 }
 find_running_containerd() {
-    local pid remedy="this package supports only containerd 1.6 or later as the kubelet's container runtime: remove this node from \`nodes\`"
+    local pid remedy="this package supports only containerd 1.6 or later, or on a node of $USUAL_DISTRIBUTION CRI-O 1.28 or later, as the kubelet's container runtime: remove this node from \`nodes\`"
     case $CONTAINERD_SOCKET in
         /*) ;;
         *) fail "the kubelet expects its container runtime at $CONTAINERD_SOCKET, which is not a Unix socket" "$remedy" ;;
@@ -84,16 +98,24 @@ find_running_containerd() {
     CONTAINERD=$(fact containerd "$pid" "$CONTAINERD")
     [ -x "$CONTAINERD" ] || fail "$CONTAINERD (process $pid) runs, but that program no longer exists" \
         "install it again; or, if you are removing Kata from this node, stop $CONTAINERD_UNIT; then run pulumi again"
-    [ "${CONTAINERD##*/}" = containerd ] || fail "the kubelet uses $CONTAINERD\
- (process $pid${CONTAINERD_UNIT:+ of $CONTAINERD_UNIT}) at $CONTAINERD_SOCKET, not containerd" "$remedy"
+    case ${CONTAINERD##*/} in
+        containerd) ;;
+        crio) [ "$DISTRIBUTION" = "$USUAL_DISTRIBUTION" ] || fail "the kubelet uses CRI-O, which this package does not support on a node of $DISTRIBUTION" "$remedy" ;;
+        *) fail "the kubelet uses $CONTAINERD\
+ (process $pid${CONTAINERD_UNIT:+ of $CONTAINERD_UNIT}) at $CONTAINERD_SOCKET, neither containerd nor CRI-O" "$remedy" ;;
+    esac
     [ -n "$CONTAINERD_UNIT" ] ||
-        fail "containerd (process $pid) was not started by systemd" "make it a service, so that it can be restarted"
-    CONTAINERD_CONFIG=$(fact config_source "$(container_runtime_config "$pid")") CONTAINERD_TEMPLATES=""
-    # A distribution can also use a containerd that it does not start.
-    if [ -n "$(fact base_template)" ] && [ "$CONTAINERD_UNIT" = "$KUBELET_UNIT" ]; then CONTAINERD_TEMPLATES=${CONTAINERD_CONFIG%/*}; fi
+        fail "$(cri runtime_name) (process $pid) was not started by systemd" "make it a service, so that it can be restarted"
+    CONTAINERD_TEMPLATES=""
+    cri inspect_runtime "$pid"
     # The target of a link is edited, and the link is kept.
     if [ -L "$CONTAINERD_CONFIG" ]; then CONTAINERD_CONFIG=$(readlink -f "$CONTAINERD_CONFIG"); fi
     CONTAINERD_PATH=$(tr '\000' '\n' <"/proc/$pid/environ" | sed -n 's/^PATH=//p')
+}
+inspect_runtime() { # PID
+    CONTAINERD_CONFIG=$(fact config_source "$(container_runtime_config "$1")")
+    # A distribution can also use a containerd that it does not start.
+    if [ -n "$(fact base_template)" ] && [ "$CONTAINERD_UNIT" = "$KUBELET_UNIT" ]; then CONTAINERD_TEMPLATES=${CONTAINERD_CONFIG%/*}; fi
     [ -n "$(fact ctr)" ] || [ -x "${CONTAINERD%/*}/ctr" ] || have ctr || fail "ctr is not installed on this node; it is needed to check containerd's health" \
         "install the ctr that belongs to $CONTAINERD"
 }
@@ -126,6 +148,7 @@ dump_command() {
     file=$(fact config_in_force "$CONTAINERD_CONFIG")
     echo "$CONTAINERD --config $file config dump"
 }
+dump_remedy() { echo "correct $(editable_config)$(and_render) until this succeeds: $(dump_command)"; }
 dump_now() { dump >"$WORK_DIR/dump.now" 2>/dev/null || :; }
 
 # crictl_command: the crictl of the same installation, if there are several.
@@ -135,12 +158,14 @@ crictl_command() {
     echo "$crictl -r unix://$CONTAINERD_SOCKET"
 }
 
+in_k8s() { cri ask "$@" 2>/dev/null; }
 # shellcheck disable=SC2086 # CTR may have arguments
-in_k8s() { timeout 20 $CTR --address "$CONTAINERD_SOCKET" -n k8s.io "$@" 2>/dev/null; }
+ask() { timeout 20 $CTR --address "$CONTAINERD_SOCKET" -n k8s.io "$@"; }
+question() { echo "$CTR --address $CONTAINERD_SOCKET -n k8s.io $*"; }
 # ask_k8s COMMAND: the answer decides about a change, so there must be one.
 ask_k8s() {
-    in_k8s "$@" || fail "containerd does not list its containers" \
-        "repair $CONTAINERD_UNIT until this command answers: $CTR --address $CONTAINERD_SOCKET -n k8s.io $*; then run pulumi again"
+    in_k8s "$@" || fail "$(cri runtime_name) does not list its containers" \
+        "repair $CONTAINERD_UNIT until this command answers: $(cri question "$@"); then run pulumi again"
 }
 # list_tasks: $WORK_DIR/tasks gets the tasks of all containers in pods, their sandboxes included.
 list_tasks() { ask_k8s tasks ls >"$WORK_DIR/tasks"; }
@@ -770,9 +795,9 @@ require_cri() {
         "remove it from that list, restart $CONTAINERD_UNIT, then run pulumi again"
 }
 
-require_healthy_containerd() {
+require_healthy_runtime() {
     require_cri
-    gate_containerd || fail "containerd's CRI does not answer; nothing was changed" \
+    gate_runtime || fail "containerd's CRI does not answer; nothing was changed" \
         "repair $CONTAINERD_UNIT (its log: journalctl -u $CONTAINERD_UNIT$(and_log_files)), then run pulumi again"
 }
 
@@ -786,6 +811,9 @@ importing() {
     done
     printf '%s\n' "$found"
 }
+
+# require_lasting_shims: before a restart. containerd's unit does not end its shims.
+require_lasting_shims() { :; }
 
 # require_runtimes NAME...: the prepared configuration has these runtimes and the default one.
 require_runtimes() {
@@ -888,9 +916,9 @@ reading_remedy() {
     fi
 }
 
-# prove_containerd: containerd serves the runtime and the driver that were requested. Its configuration is read after its
+# prove_runtime: containerd serves the runtime and the driver that were requested. Its configuration is read after its
 # restart; crictl shows the one that it runs with.
-prove_containerd() {
+prove_runtime() {
     local running="in the running containerd" info="$WORK_DIR/cri" handler snapshotter pattern
     require_handlers "$WORK_DIR/dump.now" "$running"
     require_driver "$WORK_DIR/dump.now" "$running"
@@ -919,7 +947,7 @@ require_reported_handlers() {
     [ "$CONTAINERD_MAJOR" != 1 ] || return 0
     interval=$(kubelet_status_interval "$(kubelet_pid)")
     within $((30 + ${interval:-0})) handlers_are_reported ||
-        fail "the kubelet does not see the runtime $(head -n 1 "$WORK_DIR/unreported") of containerd: status.runtimeHandlers of the Node $NODE lists\
+        fail "the kubelet does not see the runtime $(head -n 1 "$WORK_DIR/unreported") of $(cri runtime_name): status.runtimeHandlers of the Node $NODE lists\
  $(tr '\n' ' ' <"$WORK_DIR/handlers"); rolling back" "restart the kubelet (systemctl restart $KUBELET_UNIT), then run pulumi again"
 }
 handlers_are_reported() {
@@ -947,17 +975,17 @@ require_removed() {
 # kubelet takes it from containerd 2.x; otherwise the kubelet reports it, or its flag or file sets it.
 cgroup_driver() {
     local pid driver gate
-    dump_now
+    cri dump_now
     # The kubelet may have been restarted since it was found.
     pid=$(kubelet_pid)
     gate=$(kubelet_feature_gate "$pid" KubeletCgroupDriverFromCRI)
     if [ -z "$gate" ] && version_at_least "$(kubelet_version)" 1.31; then gate=true; fi
     if [ "$gate" = true ] && [ "$CONTAINERD_MAJOR" != 1 ]; then
-        dumped_driver "$WORK_DIR/dump.now"
+        cri dumped_driver "$WORK_DIR/dump.now"
         return
     fi
     driver=$(kubelet_cgroup_driver "$pid")
-    if [ -z "$driver" ] && [ -n "$CONTAINERD_TEMPLATES" ]; then driver=$(dumped_driver "$WORK_DIR/dump.now"); fi
+    if [ -z "$driver" ] && [ -n "$CONTAINERD_TEMPLATES" ]; then driver=$(cri dumped_driver "$WORK_DIR/dump.now"); fi
     echo "${driver:-cgroupfs}"
 }
 
@@ -998,7 +1026,7 @@ refuse_running_containers() {
         list_tasks
         running=$(grep -c RUNNING "$WORK_DIR/tasks") || :
     else
-        running=$(shims | wc -l)
+        running=$(cri pod_processes | wc -l)
     fi
     [ "$running" -eq 0 ] || fail "$running containers run on this node; changing the cgroup driver would restart them" \
         "set rollout.drain, or drain the node and set kubelet.changeUnderRunningPods to true; then run pulumi again; to remove Kata, run pulumi up with that setting first"
@@ -1006,10 +1034,11 @@ refuse_running_containers() {
 
 # shims: those of every runtime, one process per line. A pod without containerd still has its own. containerd may leave one
 # behind that has no container, and so no child; Kata's hypervisor need not be a child.
-shims() {
+shims() { monitors 'containerd-shim-[^/]*'; }
+monitors() { # NAMES
     local pid name
     # shellcheck disable=SC2012 # the names are plain
-    ls -ln /proc/[0-9]*/exe 2>/dev/null | sed -nE 's,^.* [^ ]*/([0-9]+)/exe -> .*/(containerd-shim-[^/]*)$,\1 \2,p' | while read -r pid name; do
+    ls -ln /proc/[0-9]*/exe 2>/dev/null | sed -nE 's,^.* [^ ]*/([0-9]+)/exe -> .*/('"$1"')$,\1 \2,p' | while read -r pid name; do
         runs_as_root "$pid" || continue
         case $name in
             containerd-shim-kata-*) echo "$pid" ;;
@@ -1017,6 +1046,9 @@ shims() {
         esac
     done
 }
+
+# pod_processes: what pods have without the container runtime.
+pod_processes() { shims; }
 
 # find_handlers: sets OWN_HANDLERS, the requested ones and the earlier ones of these classes on which containers run (a class that
 # is removed must not be in use, so its handler is not kept), and HANDLERS, which has those of other components too. GROUPED gets all
@@ -1094,17 +1126,17 @@ check_removed_runtimes() {
     local runtime pods
     if [ ! -s "$WORK_DIR/dump.now" ]; then
         list_tasks
-        ! grep -q RUNNING "$WORK_DIR/tasks" || fail "containerd does not accept its present configuration, so the\
- runtimes in use are not known" "correct $(editable_config)$(and_render) until this succeeds: $(dump_command); then run pulumi again"
+        ! grep -q RUNNING "$WORK_DIR/tasks" || fail "$(cri runtime_name) does not accept its present configuration, so the\
+ runtimes in use are not known" "$(cri dump_remedy); then run pulumi again"
     fi
-    runtimes_of "$WORK_DIR/dump" >"$WORK_DIR/runtimes"
-    for runtime in $(runtimes_of "$WORK_DIR/dump.now"); do
+    cri runtimes_left >"$WORK_DIR/runtimes"
+    for runtime in $(cri runtimes_of "$WORK_DIR/dump.now"); do
         if grep -qxF "$runtime" "$WORK_DIR/runtimes"; then continue; fi
-        list_running_on "$(runtime_entry "$WORK_DIR/dump.now" "$runtime" runtime_type)"
+        list_running_on "$(cri runtime_entry "$WORK_DIR/dump.now" "$runtime" runtime_type)"
         pods=$(pod_names <"$WORK_DIR/running")
         [ -z "$pods" ] || fail "runtime $runtime is still in use by $pods" \
             "delete these pods, then run pulumi again"
-        say "removing runtime $runtime from containerd"
+        say "removing runtime $runtime from $(cri runtime_name)"
     done
 }
 # list_running_on TYPE: $WORK_DIR/running gets the running containers whose runtime has that type.
@@ -1118,6 +1150,7 @@ list_running_on() {
 # runtimes_of DUMP, default_runtime DUMP and runtime_entry DUMP RUNTIME KEY read a dump; dumped_driver DUMP prints the
 # cgroup driver of its default runtime.
 runtimes_of() { toml_tables "$1" | sed -n 's/^.*\.containerd\.runtimes\.\([A-Za-z0-9_-]*\)$/\1/p'; }
+runtimes_left() { runtimes_of "$WORK_DIR/dump"; }
 default_runtime() {
     local name
     name=$(toml_get "$1" "$CRI_DUMP_TABLE" default_runtime_name)
@@ -1156,7 +1189,7 @@ explain_debug() {
 
 # --- The plan ---
 
-want_containerd() {
+want_runtime() {
     local file
     if [ -n "$DROP_IN" ] && [ -f "$WORK_DIR/drop-in" ]; then want_managed_file "$WORK_DIR/drop-in" "$DROP_IN"; fi
     for file in "$WORK_DIR"/imported/*.toml; do
@@ -1175,7 +1208,7 @@ want_containerd() {
         plan remove "$CONTAINERD_CONFIG" ""
     fi
 }
-containerd_planned() {
+runtime_planned() {
     local folder
     if planned "$CONTAINERD_CONFIG"; then return; fi
     for folder in "$IMPORTED" "$CONTAINERD_TEMPLATES"; do
@@ -1184,13 +1217,13 @@ containerd_planned() {
     return 1
 }
 
-# is_containerd_config PATH: the main file, or one in the drop-in folder.
-is_containerd_config() {
+# is_runtime_config PATH: the main file, or one in the drop-in folder.
+is_runtime_config() {
     case $1 in "$CONTAINERD_CONFIG" | "${IMPORTED:--}"/*.toml | "${CONTAINERD_TEMPLATES:--}"/*.tmpl) return 0 ;; *) return 1 ;; esac
 }
-# describe_containerd_drift PATH: how the runtimes in force differ from those that the plan would write there. Those of another
+# describe_runtime_drift PATH: how the runtimes in force differ from those that the plan would write there. Those of another
 # component are its own drift.
-describe_containerd_drift() {
+describe_runtime_drift() {
     local now was handler other=""
     for handler in $HANDLERS; do
         if [ "$(dumped_runtime "$WORK_DIR/dump.now" "$handler")" = "$(dumped_runtime "$WORK_DIR/dump" "$handler")" ]; then continue; fi
@@ -1215,11 +1248,11 @@ describe_containerd_drift() {
 
 # --- The running containerd ---
 
-# gate_containerd: waits until CRI serves. containerd can be `active` while its CRI is dead, so its plugins are asked
+# gate_runtime: waits until CRI serves. containerd can be `active` while its CRI is dead, so its plugins are asked
 # instead of the unit. Even after the plugin reports `ok`, containerd still recovers existing pods and may crash doing
 # so; it opens its streaming server, on a port of its own, after that. The gate writes only to memory, because it also
 # judges a node that was rolled back because its disk is full. A stopped service is not checked.
-gate_containerd() {
+gate_runtime() {
     if [ -z "$CONTAINERD_PID" ]; then return 0; fi
     # Before the change it need not be.
     fact await_containerd || ! journal_open || return 1
@@ -1241,6 +1274,17 @@ cri_serves() {
     ls -ln "/proc/$pid/fd" 2>/dev/null | sed -n 's/^.* -> socket:\[\(.*\)\]$/\1/p' |
         awk 'NR == FNR { mine[$1] = 1; next } $4 == "0A" && ($10 in mine) { found = 1 } END { exit !found }' \
             - "/proc/$pid/net/tcp" "/proc/$pid/net/tcp6"
+}
+
+# pause_image IMAGES: the one in that list that containerd uses for pods, or else any.
+pause_image() {
+    local name
+    case $CONTAINERD_MAJOR in
+        1) name=$(toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.grpc.v1.cri"' sandbox_image) ;;
+        *) name=$(toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.cri.v1.images".pinned_images' sandbox) ;;
+    esac
+    # A list has names with their registry.
+    grep -xF -e "${name:-none}" -e "docker.io/$name" "$1" || grep -E '[/-]pause[:@]' "$1" | head -n 1
 }
 
 # containers_on HANDLER: the ids of its containers, in any state, from the output of `ctr containers ls` on stdin.

@@ -7,6 +7,7 @@ own_sandboxes() {
     for handler in $(handlers_of_others); do containers_on "$handler" <"$WORK_DIR/all"; done >"$WORK_DIR/containers"
     sandboxes | grep -vwF -f "$WORK_DIR/containers" || :
 }
+sandboxes_to_kill() { if [ "$FORCE" = true ]; then own_sandboxes | cut -f 2; fi; }
 no_sandboxes() { [ -z "$(own_sandboxes)" ]; }
 
 sandbox_names() { own_sandboxes | cut -f 2 | pod_names; }
@@ -45,6 +46,6 @@ killed_sandboxes() {
     # Outside a pipe, where it can fail.
     own_sandboxes ask_k8s >"$WORK_DIR/own"
     cut -f 2 "$WORK_DIR/own" >"$WORK_DIR/sandboxes"
-    kill_containers "$WORK_DIR/sandboxes"
+    cri kill_containers "$WORK_DIR/sandboxes"
     no_sandboxes
 }

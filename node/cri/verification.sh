@@ -11,17 +11,6 @@ verified() {
     { sed -n "s/^$1$TAB$(guest_sum "$1")$TAB//p" "$STATE_DIR/verified" || :; cat "$WORK_DIR/unverified" || :; } 2>/dev/null | head -n 1
 }
 
-# pause_image IMAGES: the one in that list that containerd uses for pods, or else any.
-pause_image() {
-    local name
-    case $CONTAINERD_MAJOR in
-        1) name=$(toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.grpc.v1.cri"' sandbox_image) ;;
-        *) name=$(toml_get "$WORK_DIR/dump.now" 'plugins."io.containerd.cri.v1.images".pinned_images' sandbox) ;;
-    esac
-    # A list has names with their registry.
-    grep -xF -e "${name:-none}" -e "docker.io/$name" "$1" || grep -E '[/-]pause[:@]' "$1" | head -n 1
-}
-
 # verify_once: verifies the active release and configuration of each class, unless `verified` has a result.
 verify_once() {
     local handler
@@ -39,11 +28,11 @@ verify() {
     [ -n "$handlers" ] || return 0
     step "verification"
     if journal_open; then rolling_back="; rolling back"; fi
-    in_k8s images ls -q >"$WORK_DIR/images" || fail "containerd does not list its images$rolling_back" \
-        "repair $CONTAINERD_UNIT until this command answers: $CTR --address $CONTAINERD_SOCKET -n k8s.io images ls -q; then run pulumi again"
-    image=$(pause_image "$WORK_DIR/images")
+    in_k8s images ls -q >"$WORK_DIR/images" || fail "$(cri runtime_name) does not list its images$rolling_back" \
+        "repair $CONTAINERD_UNIT until this command answers: $(cri question images ls -q); then run pulumi again"
+    image=$(cri pause_image "$WORK_DIR/images")
     if [ -z "$image" ]; then
-        echo "not verified: containerd has no pause image for the test container" | tee "$WORK_DIR/unverified"
+        echo "not verified: $(cri runtime_name) has no pause image for the test container" | tee "$WORK_DIR/unverified"
         return
     fi
     for handler in $handlers; do verify_handler "$handler" "$image" "$rolling_back"; done
@@ -56,14 +45,15 @@ verify_handler() { # HANDLER IMAGE ROLLING_BACK
     mark_logs
     snapshotter_of "$1" >"$STATE_DIR/verification"
     flush "$STATE_DIR/verification"
-    if ! boot_guest "$1" "$2" "$(cat "$STATE_DIR/verification")"; then
+    if ! cri boot_guest "$1" "$2" "$(cat "$STATE_DIR/verification")"; then
         words="$(grep -v level=warning "$WORK_DIR/ctr.err" | tail -n 5 | excerpt)$3$NEWLINE$(log_excerpt "$CONTAINERD_UNIT" "$since"; embedded_logs)"
         end_guest || :
         fail "Kata Containers $version could not boot a guest with the handler $1: $words" \
             "fix the cause that the lines above name, then run pulumi again; or set rollout.verify to false to install without this check"
     fi
     end_guest || fail "the guest of the container $VERIFICATION boots but does not end within 30 s$3" \
-        "kill its shim and hypervisor on this node (pkill -9 -f $VERIFICATION), then run pulumi again"
+        "$(cri guest_remedy); then run pulumi again"
+    if [ -e "$WORK_DIR/unverified" ]; then return; fi
     {
         grep -v "^$1$TAB" "$STATE_DIR/verified" 2>/dev/null || :
         printf '%s\t%s\t%s\n' "$1" "$(guest_sum "$1")" "Kata $version booted a guest at $(date -u +%Y-%m-%dT%H:%M:%SZ)"
@@ -91,9 +81,10 @@ boot_guest() {
 # end_guest: removes the container, or any part of it that exists, in any state.
 end_guest() {
     [ -e "$STATE_DIR/verification" ] || return 0
-    within 30 guest_is_gone || return 1
+    within 30 cri guest_is_gone || return 1
     rm -f "$STATE_DIR/verification"
 }
+guest_remedy() { echo "kill its shim and hypervisor on this node (pkill -9 -f $VERIFICATION)"; }
 guest_is_gone() {
     local containers
     in_k8s tasks delete -f "$VERIFICATION" >/dev/null || :

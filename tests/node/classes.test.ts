@@ -37,7 +37,7 @@ inEveryShell("several classes", (sandbox) => {
         want_managed_file() { case $2 in /etc/*) ;; *) want_managed "$2"; want_file "$1" "$2" ;; esac; }
         prepare_runtime() { :; }
         prepare_kubelet() { : >"$WORK_DIR/edits"; }
-        want_containerd() { :; }
+        want_runtime() { :; }
         want_kubelet() { :; }
         list_running_on() { case " $RUNNING " in *" $1 "*) echo id ;; esac >"$WORK_DIR/running"; }
         RUNNING="\${RUNNING:-}" # the types of runtimes that containers use

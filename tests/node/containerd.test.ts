@@ -37,7 +37,7 @@ plan_containerd() {
     prepare_runtime
     echo "$SIGNATURE" >"$WORK_DIR/kata"
     for handler in $HANDLERS; do want_managed_file "$WORK_DIR/kata" "$(config_of "$handler")"; done
-    want_containerd
+    want_runtime
     if [ -n "$CGROUP_DRIVER" ]; then printf 'kubelet.cgroupDriver\\tx\\t%s\\n' "$CGROUP_DRIVER" >>"$WORK_DIR/edits"; fi
     want_file "$WORK_DIR/edits" "$STATE_DIR/edits"
     unwant_rest
@@ -45,7 +45,7 @@ plan_containerd() {
 plan_removal() {
     CGROUP_DRIVER=""
     prepare_removal
-    want_containerd
+    want_runtime
     unwant_rest
 }
 change() { begin; carry_out_plan; commit; mv "$WORK_DIR/managed" "$STATE_DIR/managed"; }
@@ -368,7 +368,7 @@ inEveryShell("containerd", (sandbox) => {
                 const change = (snapshotter: string, script: string) => `${uses(snapshotter)}${script}\n`;
                 const script = [
                     change("native", "mkdir -p etc/conf.d; activate; dump >native; to_change >unchanged"),
-                    change("overlayfs", "to_change >/dev/null; describe_containerd_drift FILE >drift"),
+                    change("overlayfs", "to_change >/dev/null; describe_runtime_drift FILE >drift"),
                     change("overlayfs", "activate; dump >overlayfs"),
                     change("", "activate; dump >default"),
                     change("native", "activate; strip"),
@@ -739,7 +739,7 @@ inEveryShell("containerd", (sandbox) => {
             return sandbox().run(
                 `require_handlers() { :; }; require_driver() { :; }; timeout() { echo "$2" >asked; cat info; }
                 CONTAINERD=${bin}/containerd CONTAINERD_SOCKET=/x CONTAINERD_UNIT=u CONTAINERD_CONFIG=/c IMPORTED="" TEMPLATE=/t/config-v3.toml.tmpl CONTAINERD_TEMPLATES=${templates} OWN_HANDLERS=kata CGROUP_DRIVER=systemd GROUPED="${grouped}"
-                prove_containerd`,
+                prove_runtime`,
             );
         };
         expect(await prove(cri("/etc/kata-containers/kata/configuration.toml", true))).to.include({ status: 0 });

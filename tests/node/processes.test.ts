@@ -296,7 +296,7 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         ).to.equal("/z");
     });
 
-    for (const program of ["crio", "cri-dockerd", "k3s"]) {
+    for (const program of ["cri-dockerd", "k3s"]) {
         it(`refuses ${program} as the container runtime while a containerd.service runs (kubelet's runtime)`, async () => {
             const socket = await machine.listen(500, `run/${program}.sock`);
             machine.program(program, "containerd x v1.7.30");
@@ -304,13 +304,29 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             machine.add(39, { name: "containerd", sockets: [499] });
             machine.add(40, { name: program, sockets: [500] });
             await refused(
-                `the kubelet uses bin/${program} (process 40 of ${program}.service) at run/${program}.sock, not containerd`,
-                "this package supports only containerd 1.6 or later",
+                `the kubelet uses bin/${program} (process 40 of ${program}.service) at run/${program}.sock, neither containerd nor CRI-O`,
+                "this package supports only containerd 1.6 or later, or on a node of kubeadm CRI-O 1.28 or later",
                 { "containerd.service": { main: 39 } },
             );
             expect(machine.ran).to.equal(false);
         });
     }
+
+    it("takes CRI-O at the kubelet's endpoint while a containerd.service runs, unless it is too old or crictl is missing", async () => {
+        const socket = await machine.listen(500, "run/crio.sock");
+        machine.program("crio", "'crio version 1.36.3\n   GitCommit: unknown'");
+        machine.add(30, { name: "kubelet", arguments: [`--container-runtime-endpoint=unix://${socket}`] });
+        machine.add(39, { name: "containerd", sockets: [499] });
+        machine.add(40, { name: "crio", sockets: [500] });
+        await refused("crictl is not installed on this node", "install crictl, which is in the package cri-tools");
+        chmodSync(sandbox().write("path/crictl", ""), 0o755);
+        expect(await found()).to.equal("30 kubelet.service, 1.36.3 at run/crio.sock of crio.service");
+        machine.program("crio", "crio version 1.27.8");
+        await refused("cri-o 1.27.8 is too old", "upgrade cri-o to 1.28 or later");
+        expect((await run(`DISTRIBUTION=k3s; CONTAINERD_SOCKET=${socket}; find_running_containerd`)).stderr)
+            .to.contain("the kubelet uses CRI-O, which this package does not support on a node of k3s")
+            .and.to.contain("or on a node of kubeadm CRI-O 1.28 or later");
+    });
 
     it("refuses an endpoint that is not a Unix socket", async () => {
         machine.add(30, { name: "kubelet", arguments: ["--container-runtime-endpoint=tcp://127.0.0.1:5000"] });
@@ -815,6 +831,14 @@ inEveryShell("finding sandboxes", (sandbox) => {
         machine.add(32, { name: "other", program: "/bin/sh", parent: 3 });
         machine.add(29, { name: "shim", program: "/usr/bin/containerd-shim-runc-v2", uids: "1000 1000 1000 1000" });
         expect((await sandbox().run("shims")).stdout).to.equal("20\n21\n27\n28\n");
+        machine.add(33, { name: "conmon", program: "/usr/bin/conmon" });
+        machine.add(34, { name: "pause", program: "/pause", parent: 33 });
+        machine.add(35, { name: "conmonrs", program: "/usr/bin/conmonrs (deleted)" });
+        machine.add(36, { name: "pause", program: "/pause", parent: 35 });
+        machine.add(37, { name: "conmon", program: "/usr/bin/conmon" });
+        expect((await sandbox().run("CONTAINERD=/usr/bin/crio; cri pod_processes")).stdout).to.equal(
+            "20\n21\n27\n28\n33\n35\n",
+        );
     });
 
     it("finds sandboxes whose release is reached through a link, and keeps their release (opt-link)", async () => {

@@ -169,7 +169,7 @@ inEveryShell("a run of an action", (sandbox) => {
     ] as const) {
         it(`rolls a change back ${when}`, async () => {
             const { status, stdout } = await run(
-                `systemctl() { echo ${state}; }; roll_back() { echo restored; }; gate_containerd() { :; }; gate_kubelet() { :; }; commit() { rm -r "$JOURNAL"; }
+                `systemctl() { echo ${state}; }; roll_back() { echo restored; }; gate_runtime() { :; }; gate_kubelet() { :; }; commit() { rm -r "$JOURNAL"; }
             mkdir "$JOURNAL"; touch started; while :; do sleep 0.1; done`,
                 `program ${activate} & caller=$!
             until_exists started; env kill -TERM -- "-$(cat main-pid)"; wait $caller`,

@@ -74,8 +74,8 @@ ${old(builtIn)}BASE
                 awk 'NR == FNR { base = base $0 "\\n"; next } $0 == "${base.replaceAll('"', '\\"')}" { printf "%s", base; next } { print }' $base uncommented >rendered
                 cat rendered >etc/config.toml
             }
-            plan_containerd() { prepare_runtime; want_containerd; unwant_rest; }
-            plan_removal() { prepare_removal; want_containerd; unwant_rest; }
+            plan_containerd() { prepare_runtime; want_runtime; unwant_rest; }
+            plan_removal() { prepare_removal; want_runtime; unwant_rest; }
             change() {
                 empty_plan; "$1"; begin; carry_out_plan; start
                 empty_plan; "$1"; [ ! -s "$WORK_DIR/plan" ] || fail "rewrote $(head -n 1 "$WORK_DIR/plan")" ""
@@ -285,7 +285,7 @@ ${old(builtIn)}BASE
             symlinkSync(file, sandbox().path(link));
             await ok("2.3.7", builtIn, "start; empty_plan; plan_containerd; begin; carry_out_plan; roll_back; commit");
             expect(text(file)).to.equal(before);
-            const planned = "empty_plan; plan_containerd; if containerd_planned; then echo planned; fi";
+            const planned = "empty_plan; plan_containerd; if runtime_planned; then echo planned; fi";
             expect(await ok("2.3.7", builtIn, planned)).to.equal("planned\n");
             await ok("2.3.7", builtIn, "activate");
             expect(text(file)).to.contain("#kata-containers:");

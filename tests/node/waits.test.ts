@@ -56,7 +56,7 @@ inEveryShell("waiting", (sandbox) => {
             systemctl() { echo TimeoutStartUSec=10min; echo TimeoutStopUSec=5s; }
             within() { echo "$1 $2" >>waited; }
             cri_is_ok() { :; }
-            gate_containerd && echo passed`,
+            gate_runtime && echo passed`,
         );
         expect(stdout).to.equal("passed\n");
         expect(readFileSync(sandbox().path("waited"), "utf8")).to.equal("605 containerd_answers\n60 cri_serves\n");

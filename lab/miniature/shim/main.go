@@ -32,6 +32,12 @@ func main() {
 		fmt.Printf("containerd-shim-kata-v2 (%s) %s (%s)\n", engine, release, about())
 		return
 	}
+	if os.Args[len(os.Args)-1] == "start" {
+		if err := fitCRIO(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	plugin.Register(&plugin.Registration{
 		Type:     plugin.TTRPCPlugin,
 		ID:       "task",

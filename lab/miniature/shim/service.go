@@ -95,6 +95,9 @@ func inspect(ctx context.Context, r *taskapi.CreateTaskRequest) (*record, error)
 		return entry, err
 	}
 	entry.Sandbox = spec.Annotations["io.kubernetes.cri.sandbox-id"]
+	if entry.Sandbox == "" {
+		entry.Sandbox = spec.Annotations[crioSandbox]
+	}
 	// With the systemd cgroup driver, containerd passes slice:prefix:name.
 	slice, _, named := strings.Cut(spec.Linux.CgroupsPath, ":")
 	entry.SystemdCgroup = named && strings.HasSuffix(slice, ".slice")
