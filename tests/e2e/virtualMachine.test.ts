@@ -18,6 +18,7 @@ import {
     times,
     up,
 } from "../support/lab";
+import { everything, randomFor, seed } from "../support/sample";
 
 describe("a virtual machine as a node", function () {
     this.timeout(20 * 60 * 1000);
@@ -35,6 +36,10 @@ describe("a virtual machine as a node", function () {
             [node],
         );
     const modules = () => onNode(node, "lsmod").match(/^(vhost_vsock|vhost_net|kvm_amd)\b/gm) ?? [];
+    // Each takes minutes on an emulated machine.
+    const powerFailures = ["during a change", "after a change"] as const;
+    const chosen = randomFor(seed, "virtual machine").pick(powerFailures);
+    const powerFailure = (when: (typeof powerFailures)[number]) => (everything || when === chosen ? it : it.skip);
     let stack: TestStack;
     let filesBefore: string;
 
@@ -46,24 +51,27 @@ describe("a virtual machine as a node", function () {
     });
     after(() => stack?.remove());
 
-    it("rolls back an interrupted change at boot after a power failure, without another run", async () => {
-        const faulty = new FaultyNode(node, given());
-        faulty.prepare();
-        expect(await faulty.stage()).to.include({ status: 0 });
-        const { snapshot } = faulty.inspect();
-        // At this point containerd's file has the new driver and the kubelet's file has the old one.
-        await faulty.fault("power", "note /var/lib/kubelet/config.yaml", faulty.activate);
-        expect(onNode(node, "journalctl -b -u kata-containers-node -o cat")).to.contain(
-            "an earlier run was interrupted (power failure); rolling it back first",
-        );
-        const after = faulty.inspect();
-        expect(after.snapshot).to.equal(snapshot);
-        expect(after.unhealthy).to.equal("");
-        expect(ready(node)).to.equal(true);
-        expect(await faulty.unstage()).to.include({ status: 0 });
-        faulty.restore();
-        expect(files(node)).to.equal(filesBefore);
-    });
+    powerFailure("during a change")(
+        "rolls back an interrupted change at boot after a power failure, without another run",
+        async () => {
+            const faulty = new FaultyNode(node, given());
+            faulty.prepare();
+            expect(await faulty.stage()).to.include({ status: 0 });
+            const { snapshot } = faulty.inspect();
+            // At this point containerd's file has the new driver and the kubelet's file has the old one.
+            await faulty.fault("power", "note /var/lib/kubelet/config.yaml", faulty.activate);
+            expect(onNode(node, "journalctl -b -u kata-containers-node -o cat")).to.contain(
+                "an earlier run was interrupted (power failure); rolling it back first",
+            );
+            const after = faulty.inspect();
+            expect(after.snapshot).to.equal(snapshot);
+            expect(after.unhealthy).to.equal("");
+            expect(ready(node)).to.equal(true);
+            expect(await faulty.unstage()).to.include({ status: 0 });
+            faulty.restore();
+            expect(files(node)).to.equal(filesBefore);
+        },
+    );
 
     it("meets the host checks, loads the kernel modules, and uses the cgroup driver systemd on cgroup v2", async () => {
         const { outputs } = await stack.up(given());
@@ -109,18 +117,21 @@ describe("a virtual machine as a node", function () {
         expect([files(node), times(node)]).to.deep.equal(before);
     });
 
-    it("keeps the installation through a power failure, and the next up has nothing to change", async () => {
-        killNode(node);
-        bootNode(node);
-        // The machine loads no module for KVM by itself.
-        expect(modules()).to.have.members(["vhost_vsock", "vhost_net", "kvm_amd"]);
-        const untouched = times(node);
-        const again = given();
-        again.nodes[node]!.connection.perDialTimeout = 16;
-        const { did } = await stack.up(again);
-        expect(did[`kata-${node}-activate`]).to.equal("update");
-        expect(times(node)).to.equal(untouched);
-    });
+    powerFailure("after a change")(
+        "keeps the installation through a power failure, and the next up has nothing to change",
+        async () => {
+            killNode(node);
+            bootNode(node);
+            // The machine loads no module for KVM by itself.
+            expect(modules()).to.have.members(["vhost_vsock", "vhost_net", "kvm_amd"]);
+            const untouched = times(node);
+            const again = given();
+            again.nodes[node]!.connection.perDialTimeout = 16;
+            const { did } = await stack.up(again);
+            expect(did[`kata-${node}-activate`]).to.equal("update");
+            expect(times(node)).to.equal(untouched);
+        },
+    );
 
     it("leaves a virtual machine as it was after destroy, byte for byte", async () => {
         await stack.destroy();
