@@ -57,6 +57,8 @@ export function up(...args: string[]): void {
     }
     readInventory();
 }
+/** Whether LAB_NODES has a node. Without that variable, a test adds the node to its lab. */
+export const inLab = (node: string) => ` ${process.env.LAB_NODES ?? `${node}=`}`.includes(` ${node}=`);
 /** Uses the nodes in the file LAB_INVENTORY. */
 export function readInventory(): void {
     known = JSON.parse(readFileSync(process.env.LAB_INVENTORY!, "utf8"));

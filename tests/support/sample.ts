@@ -18,6 +18,11 @@ export const randomFor = (seed: number, ...use: string[]) =>
             .readInt32LE(),
     );
 
+/** The kind of node whose tests run in whole. On the other kinds, Kata is installed, used and removed. */
+export const inWhole = (kind: string) =>
+    everything ||
+    kind === randomFor(seed, "kinds of nodes").pick(["rke2", "k3s", "k0s", "k0s-1.35", "microk8s", "crio"]);
+
 /** One item out of each of `count` equal stretches of a list, so that its beginning, middle and end are all in the sample. */
 export function spread<T>(items: readonly T[], count: number, random: Random): T[] {
     if (count >= items.length) return [...items];
