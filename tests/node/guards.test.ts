@@ -116,7 +116,7 @@ inEveryShell("guards fail closed", (sandbox) => {
     it("refuses a change of a path that became read-only, before it begins, and edits the target of a link", async () => {
         const change = (kind: string, path: string) =>
             sandbox().run(
-                `containerd_planned() { return 1; }; kubelet_planned() { return 1; }; dumped_driver() { :; }
+                `runtime_planned() { return 1; }; kubelet_planned() { return 1; }; dumped_driver() { :; }
                 is_writable() { case $1 in *read-only*) return 1 ;; esac; }; install_boot_unit() { echo begins; exit; }
                 mkdir -p read-only; ln -sfn "$PWD/work/x" read-only/link; CONTAINERD_PID="" CONTAINERD_UNIT=c KUBELET_UNIT=k CONTAINERD_CONFIG=/c KUBELET_CONFIG=/k
                 empty_plan; plan ${kind} "$PWD/${path}" y; change_node planner`,

@@ -53,8 +53,8 @@ inEveryShell("k0s", (sandbox) => {
                     printf '# k0s_managed=true\\nversion = 3\\nimports = ["%s"]\\n' "$PWD/etc/containerd.d/*.toml"
                 fi >etc/containerd.toml
             }
-            plan_containerd() { prepare_runtime; want_containerd; unwant_rest; }
-            plan_removal() { prepare_removal; want_containerd; unwant_rest; }
+            plan_containerd() { prepare_runtime; want_runtime; unwant_rest; }
+            plan_removal() { prepare_removal; want_runtime; unwant_rest; }
             change() { begin; carry_out_plan; commit; mv "$WORK_DIR/managed" "$STATE_DIR/managed"; start; }
             activate() { empty_plan; plan_containerd; change; }
             deactivate() { empty_plan; plan_removal; change; remove_folders; }

@@ -69,7 +69,7 @@ inEveryShell("waiting", (sandbox) => {
             systemctl() { echo TimeoutStartUSec=infinity; echo TimeoutStopUSec=1min 30s; }
             within() { echo "$1 $2" >>waited; }
             cri_is_ok() { :; }
-            gate_containerd && echo passed`,
+            gate_runtime && echo passed`,
         );
         expect(stdout).to.equal("passed\n");
         expect(readFileSync(sandbox().path("waited"), "utf8")).to.equal(
