@@ -23,15 +23,70 @@ export interface Inspection {
     unhealthy: string;
 }
 
+/** What the faults must know about a kind of node. */
+interface Shape {
+    /** The units whose start a fault can prevent. */
+    units: string;
+    /** The files that configure the container runtime. */
+    configuration: string;
+    /** Prints what is wrong with the container runtime. */
+    check: string;
+}
+const cri = (ctr: string) =>
+    `${ctr} plugins ls | awk '$2 == "cri" || $1 == "io.containerd.cri.v1" { seen = 1; if ($NF != "ok") bad = 1 } END { exit !seen || bad }' || echo "CRI is unhealthy"`;
+const usual: Shape = {
+    units: "containerd kubelet",
+    configuration: "/etc/containerd/config.toml /etc/containerd/conf.d/*.toml /var/lib/kubelet/config.yaml",
+    check: `containerd config dump >/dev/null 2>&1 || echo "containerd does not accept its configuration"
+            ${cri("ctr")}`,
+};
+const rancher = (units: string, data: string, ctr: string): Shape => ({
+    units,
+    configuration: `${data}/agent/etc/containerd/*.tmpl ${data}/agent/etc/containerd/*.d/*`,
+    check: cri(`${ctr} --address /run/k3s/containerd/containerd.sock`),
+});
+// k0s starts containerd without a unit.
+const k0s: Shape = { units: "", configuration: "/etc/k0s/containerd.d/*", check: cri("k0s ctr") };
+const shapes: { [kind: string]: Shape } = {
+    rke2: rancher("rke2-server", "/var/lib/rancher/rke2", "/var/lib/rancher/rke2/bin/ctr"),
+    k3s: rancher("k3s-lab", "/srv/rancher/k3s", "k3s ctr"),
+    k0s,
+    "k0s-1.35": k0s,
+    microk8s: {
+        units: "snap.microk8s.daemon-containerd",
+        configuration: "/var/snap/microk8s/current/args/containerd-template.toml",
+        check: cri("/snap/microk8s/current/bin/ctr --address /var/snap/microk8s/common/run/containerd.sock"),
+    },
+    crio: {
+        units: "crio",
+        configuration: "/etc/crio/conf.d/*",
+        check: 'crictl info >/dev/null || echo "CRI-O does not answer"',
+    },
+};
+
 export class FaultyNode {
     private readonly program = programWith(join(__dirname, "failpoints.sh"));
     private readonly claim: Claim;
+    private readonly shape: Shape;
 
     constructor(
         readonly name: string,
         private readonly more: Partial<KataContainersArgs> = {},
     ) {
         this.claim = { owner: "organization/e2e/faults/kata", node: name };
+        this.shape = shapes[inventory().nodes[name]!.kind] ?? usual;
+    }
+
+    /** The faults and failpoints that concern what is different on this kind of node. */
+    get special() {
+        const folders = this.shape.configuration.split(" ").map((path) => path.slice(0, path.lastIndexOf("/") + 1));
+        return {
+            kinds: kinds.filter(
+                (kind) => kind === "program" || kind === "power" || (kind === "service" && this.shape.units),
+            ),
+            concerned: (failpoint: string) =>
+                /^(begin|commit|restart)\b/.test(failpoint) || folders.some((folder) => failpoint.includes(folder)),
+        };
     }
 
     private plan() {
@@ -66,9 +121,9 @@ export class FaultyNode {
             `mkdir -p /root/failpoints /small
             echo none >/root/failpoints/armed
             cat >/root/failpoints/configuration <<'END'
-cat /etc/containerd/config.toml /etc/containerd/conf.d/*.toml /var/lib/kubelet/config.yaml 2>/dev/null | sha256sum
+cat ${this.shape.configuration} 2>/dev/null | sha256sum
 END
-            for unit in containerd kubelet; do
+            for unit in ${this.shape.units}; do
                 mkdir -p /etc/systemd/system/$unit.service.d
                 printf '%s\\n' '[Service]' \\
                     'ExecStartPre=/bin/sh -c "! [ -e /root/failpoints/refuse ] || [ \\"$(sh /root/failpoints/configuration)\\" = \\"$(cat /root/failpoints/good)\\" ] || { echo refused by the test >&2; exit 1; }"' \\
@@ -96,7 +151,9 @@ END
     restore(): void {
         onNode(
             this.name,
-            "rm -rf /root/failpoints /etc/systemd/system/*.service.d/faults.conf && rmdir /small /etc/systemd/system/containerd.service.d && systemctl daemon-reload",
+            `rm -rf /root/failpoints /etc/systemd/system/*.service.d/faults.conf && rmdir /small
+            for unit in ${this.shape.units}; do rmdir --ignore-fail-on-non-empty /etc/systemd/system/$unit.service.d; done
+            systemctl daemon-reload`,
         );
     }
 
@@ -132,15 +189,14 @@ END
         const [snapshot, unhealthy] = onNode(
             this.name,
             `cd /root/failpoints && echo none >armed && rm -f refuse /small/full
-            find /etc /usr/local/bin /opt /var/lib/kubelet/config.yaml /var/lib/kata-containers-node/journal* \
+            find /etc /usr/local/bin /opt ${this.shape.configuration} /var/lib/kata-containers-node/journal* \
                 -path '/opt/kata-releases/*/*' -prune -o -type f -size -1000k -exec sha256sum {} + \
                 -o -type l -printf '%l %p\n' -o -type d -print 2>/dev/null | sort -k 2
             echo ----
-            containerd config dump >/dev/null 2>&1 || echo "containerd does not accept its configuration"
-            ctr plugins ls | awk '$2 == "cri" || $1 == "io.containerd.cri.v1" { seen = 1; if ($NF != "ok") bad = 1 } END { exit !seen || bad }' || echo "CRI is unhealthy"
+            ${this.shape.check}
             for i in $(seq 100); do [ "$(curl -s http://127.0.0.1:10248/healthz)" = ok ] && break; sleep 0.1; done
             [ "$(curl -s http://127.0.0.1:10248/healthz)" = ok ] || echo "the kubelet is unhealthy"
-            ${container ? `ctr -n k8s.io tasks ls | grep ${container} | grep -q RUNNING || echo "the container of a pod is gone"` : ""}`,
+            ${container ? `grep -qs ${container} /proc/[0-9]*/cgroup || echo "the container of a pod is gone"` : ""}`,
         ).split("----");
         return { snapshot: snapshot!, unhealthy: unhealthy!.trim() };
     }
