@@ -339,6 +339,16 @@ for (const tested of kinds.filter(({ node }) => inLab(node))) {
             expectAlive(`runc-${node}`);
         });
 
+        sometimes()("is removed from a node whose services are stopped", async () => {
+            await stack.up(given("3.32.0"));
+            onNode(node, `systemctl stop ${unit} ${kubeletUnit}`);
+            await stack.destroy();
+            onNode(node, `systemctl start ${unit} ${kubeletUnit}`);
+            settle();
+            expect(rendered()).to.not.contain("runtimes.kata-qemu");
+            expect(files()).to.equal(filesBefore);
+        });
+
         if (isK0s)
             it("puts nothing but its file into the folder that k0s watches", () => {
                 const events = `journalctl -u ${unit} -o cat | sed -n 's/.*configuration changed: \\([A-Z]*\\).*containerd.d\\/\\([^"]*\\).*/\\1 \\2/p'`;
