@@ -86,9 +86,9 @@ fingerprint() {
     set -- "${CONTAINERD_TEMPLATES:-$CONTAINERD_CONFIG}" ${KUBELET_CONFIG:+"$KUBELET_CONFIG"} ${folder:+"$folder"}
     while IFS= read -r path; do set -- "$@" "$path"; done <"$STATE_DIR/managed"
     {
-        # containerd lists imported files in any order.
-        grep -v '^imports' "$WORK_DIR/dump.now"
+        grep -v '^imports' "$WORK_DIR/dump.now" # they are in any order
         cat "$STATE_DIR/managed" "$STATE_DIR/classes" "/proc/$pid/cmdline"
+        set_elsewhere "$pid"
         printf '%s\n' "$GROUPED" | grep -v "${TAB}owner$TAB"
         find "$@" -exec stat -c '%n %f %u %g %s %y %z' {} +
     } 2>/dev/null | sha256sum

@@ -159,6 +159,12 @@ crictl_command() {
 }
 
 in_k8s() { cri ask "$@" 2>/dev/null; }
+# sandbox_command: ends a sandbox without the kubelet, in remedies. Not every distribution has a crictl.
+sandbox_command() {
+    local command
+    command=$(crictl_command)
+    if have "${command%% *}"; then echo "$command rmp -f"; else cri question tasks kill -a -s KILL; fi
+}
 # shellcheck disable=SC2086 # CTR may have arguments
 ask() { timeout 20 $CTR --address "$CONTAINERD_SOCKET" -n k8s.io "$@"; }
 question() { echo "$CTR --address $CONTAINERD_SOCKET -n k8s.io $*"; }
@@ -236,7 +242,7 @@ originals() {
                 if (line[i] ~ /^#kata-containers:begin/) inside = 1
                 marked[i] = inside || line[i - 1] ~ /^#kata-containers:was/
                 if (line[i] ~ /^#kata-containers:end/) inside = 0
-                if (key[i] == SEP "runtime_type" && plain(value[i]) == "io.containerd.runc.v2") runc[at[i]] = 1
+                if (key[i] == SEP "runtime_type" && plain(value[i]) ~ /^io\.containerd\.runc\.v[12]$/) runc[at[i]] = 1
             }
             for (i = 1; i <= NR; i++) {
                 # plugins, CRI, containerd, runtimes, NAME, options
@@ -985,7 +991,7 @@ cgroup_driver() {
         return
     fi
     driver=$(kubelet_cgroup_driver "$pid")
-    if [ -z "$driver" ] && [ -n "$CONTAINERD_TEMPLATES" ]; then driver=$(cri dumped_driver "$WORK_DIR/dump.now"); fi
+    if [ -z "$driver" ] && { [ -n "$CONTAINERD_TEMPLATES" ] || { [ -z "$pid" ] && fact sets_driver; }; }; then driver=$(cri dumped_driver "$WORK_DIR/dump.now"); fi
     echo "${driver:-cgroupfs}"
 }
 

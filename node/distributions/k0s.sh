@@ -2,8 +2,8 @@
 # after any change in it, and starts another one 5 s later, so this package restarts nothing and puts no other file into it.
 DISTRIBUTIONS="$DISTRIBUTIONS k0s"
 detect_k0s() { any_runs k0scontroller.service k0sworker.service; }
-k0s_driver_place() { echo "the worker profile of the cluster (cgroupDriver in spec.workerProfiles), whose nodes need SystemdCgroup in a file in /etc/k0s/containerd.d as well"; }
-k0s_sets_driver() { :; }
+k0s_driver_place() { echo "the worker profile of the cluster (cgroupDriver in spec.workerProfiles); its own containerd needs SystemdCgroup in a file in /etc/k0s/containerd.d as well"; }
+k0s_sets_driver() { k0s_starts_containerd; }
 k0s_start_command() {
     local file=/etc/k0s/containerd.d/kata-containers.toml
     if grep -qs '^version = 2' "$file"; then printf '%s' "if k0s was upgraded to 1.36 or later, delete $file first, "; fi

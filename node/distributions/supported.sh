@@ -72,6 +72,13 @@ root_setting() {
     case $root in "" | /var/lib/kubelet) ;; *) printf '*\tkubelet_root_dir\t"%s"\n' "$root" ;; esac
 }
 
+# set_elsewhere PID: what this package uses of the kubelet's settings where the distribution has them in files of its own.
+set_elsewhere() {
+    [ -n "$(fact driver_place)" ] || return 0
+    root_setting "$1"
+    [ -z "${CGROUP_DRIVER:-}" ] || kubelet_cgroup_driver "$1"
+}
+
 # at_rest UNIT: it is stopped, and not being started, or waits for an automatic restart.
 at_rest() {
     systemctl show -p ActiveState -p SubState "$1" 2>/dev/null | grep -qE '^(ActiveState=(inactive|failed)|SubState=.*auto-restart.*)$'

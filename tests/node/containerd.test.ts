@@ -113,6 +113,12 @@ inEveryShell("containerd", (sandbox) => {
         });
     }
 
+    it("takes a runtime of the type runc.v1 for runc, which containerd 1.x has on machines with cgroup v1", async function () {
+        need(this, "1.6.20");
+        const dump = '[plugins.a.containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v1"\n';
+        expect(await ok("1.6.20", "", { "work/dumped": dump }, "runc_drivers work/dumped")).to.equal("runc\t\n");
+    });
+
     it("keeps the runtimes of a file of version 2 with the names of version 3, as on Azure's images", async function () {
         need(this, "2.3.7");
         const runtime = (name: string) => `[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.${name}`;

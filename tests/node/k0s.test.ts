@@ -192,6 +192,34 @@ inEveryShell("k0s", (sandbox) => {
         expect(gone.stdout + gone.stderr).to.equal("no\n");
     });
 
+    it("has SystemdCgroup of this package only in a containerd that it does not start", async () => {
+        const asked =
+            'KUBELET_UNIT=k0sworker.service CGROUP_DRIVER=systemd; echo "[$(systemd_cgroup)]"; fact driver_place';
+        expect((await run("1.36", asked)).stdout).to.match(/^\[\]\n.*worker profile/);
+        expect((await run("1.36", `CONTAINERD_UNIT=containerd.service; ${asked}`)).stdout).to.match(/^\[true\]\n/);
+    });
+
+    it("has the driver of its containerd while it is stopped", async () => {
+        const asked = `kubelet_pid() { :; }; kubelet_version() { :; }; CONTAINERD_MAJOR=1; dump_now() { :; }; dumped_driver() { echo systemd; }
+            kubelet_feature_gate() { :; }; kubelet_cgroup_driver() { :; }; cgroup_driver`;
+        expect((await run("1.35", asked)).stdout).to.equal("systemd\n");
+    });
+
+    it("shows a change of the kubelet's settings as a drift", async () => {
+        const print = (settings: string) =>
+            run(
+                "1.36",
+                `kubelet_pid() { echo 40; }; kubelet_config_folder() { :; }; mkdir -p "$STATE_DIR" "$WORK_DIR"; : >"$STATE_DIR/managed"; : >"$STATE_DIR/classes"
+                echo "version = 2" >"$WORK_DIR/dump.now"; CONTAINERD_CONFIG=$PWD/etc
+                KUBELET_CONFIG=""; kubelet_flag() { :; }; kubelet_root() { :; }; kubelet_cgroup_driver() { echo cgroupfs; }; ${settings}; fingerprint`,
+            );
+        const { stdout } = await print(":");
+        expect((await print(":")).stdout).to.equal(stdout);
+        for (const changed of ["kubelet_root() { echo /data; }", "CGROUP_DRIVER=cgroupfs"])
+            expect((await print(changed)).stdout, changed).to.not.equal(stdout);
+        expect((await print("kubelet_cgroup_driver() { echo systemd; }")).stdout).to.equal(stdout);
+    });
+
     it("is no node if it is a controller that runs no worker", async () => {
         const require = async (command: string, kubelet = "") => {
             const { status, stderr } = await run(
