@@ -48,8 +48,8 @@ vm: ; LAB_NAME=vm LAB_NODES=machine-1=vm $(E2E) tests/e2e/arm64.test.ts tests/e2
 distributions:
 	for nodes in "server-1=rke2 agent-1=k3s" "worker-3=k0s worker-4=k0s-1.35" "snap-1=microk8s crio-1=crio"; do \
 		LAB_NAME=distributions LAB_NODES="$$nodes" $(E2E) tests/e2e/distributions.test.ts tests/e2e/crio.test.ts \
-			$(if $(KATA_TEST_ALL),tests/e2e/faults.test.ts) || exit; \
-	done
+			$(if $(KATA_TEST_ALL),tests/e2e/faults.test.ts) || failed=1; \
+	done; exit $${failed:-0}
 nodes: ; LAB_NAME=nodes $(E2E) 'tests/e2e/*.test.ts' --ignore 'tests/e2e/{arm64,virtualMachine,distributions,crio,faults,soak,components,handler,snapshotter}.test.ts'
 classes: ; LAB_NAME=classes $(E2E) tests/e2e/components.test.ts tests/e2e/handler.test.ts tests/e2e/snapshotter.test.ts
 languages: ; LAB_NAME=languages npx mocha --require ./tests/languages/hooks.ts 'tests/languages/*.test.ts'

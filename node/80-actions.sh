@@ -97,7 +97,7 @@ do_deactivate() {
     if [ "$FORCE" != true ] && ! within 30 no_sandboxes; then
         fail "sandboxes still run on Kata Containers: $(sandbox_names); if this is a removal, this node's labels are already\
  removed, so no new Kata pod is scheduled to it until pulumi up installs Kata on it again" \
-            "delete these pods (without a kubelet: $(crictl_command) rmp -f on the node), then run pulumi again;\
+            "delete these pods (without a kubelet: $(sandbox_command) on the node), then run pulumi again;\
  or add the node to \`nodes\` again if you removed it, set forceRemoval to true, run pulumi up, and remove Kata again"
     fi
     # On a node without containerd, all classes are removed. Their components report this as drift.

@@ -345,11 +345,12 @@ export interface RuntimeClass {
      * file). Defaults to the `debug` of the component.
      *
      * The Go shim (`qemu`) writes them only if containerd does: set `level = "debug"` in the table `[debug]` of containerd's
-     * configuration file, or `log_level = "debug"` in `[crio.runtime]` of CRI-O's.
+     * configuration file, or `log_level = "debug"` in `[crio.runtime]` of CRI-O's. A warning of `pulumi up` names the place on RKE2,
+     * k3s and k0s.
      */
     debug?: Input<boolean>;
     /**
-     * The name of the runtime in containerd: lower-case letters, digits and `-`, at most 63 characters, beginning and ending
+     * The name of the runtime in containerd or CRI-O: lower-case letters, digits and `-`, at most 63 characters, beginning and ending
      * with a letter or digit, and not `runc`. Defaults to the name of the RuntimeClass; required if that name is not a valid handler,
      * for example because it contains a dot.
      *
@@ -412,7 +413,8 @@ export interface Drain {
     kubeconfig?: Input<string>;
     /**
      * A control-plane node, reached over SSH, whose `kubectl` is used with `/etc/kubernetes/admin.conf` or, if that file
-     * does not exist, with the kubeconfig of root. Required without `kubeconfig`.
+     * does not exist, with the kubeconfig of root; without a `kubectl`, that of RKE2, k3s, k0s or MicroK8s is used. Required without
+     * `kubeconfig`.
      */
     controlPlane?: Connection;
     /** The timeout for the eviction of a node's pods, in seconds, from 1 to 86400. Defaults to `600`. */
@@ -427,6 +429,9 @@ export interface Rollout {
      *
      * A whole number of at least 1, or a fraction of the nodes between 0 and 1, such as `0.25`, rounded down but at
      * least one node.
+     *
+     * A change usually restarts containerd, while pods keep running. On RKE2 and k3s it restarts the whole service: with a single
+     * server, the API server does not answer meanwhile.
      */
     maxUnavailable?: number;
     /** The name of a node to change first, alone. Defaults to no canary. */
@@ -440,7 +445,7 @@ export interface Rollout {
     drain?: Drain;
     /**
      * Whether to boot a guest for each RuntimeClass on each node at the end of a change: a test container from the node's pause
-     * image, without a network and outside Kubernetes. The container is removed at once. Defaults to `true`, or `false` with
+     * image, without a network and outside Kubernetes, or with CRI-O a sandbox with a network. It is removed at once. Defaults to `true`, or `false` with
      * `hostChecks: "warn"`.
      *
      * If one of them does not boot within two minutes, the node is rolled back, and the error has the last log lines of the shim and

@@ -455,7 +455,7 @@ runc_drivers() {
         END {
             toml_index()
             for (i = 1; i <= NR; i++) {
-                if (key[i] == SEP "runtime_type" && plain(value[i]) == "io.containerd.runc.v2") runc[at[i]] = 1
+                if (key[i] == SEP "runtime_type" && plain(value[i]) ~ /^io\.containerd\.runc\.v[12]$/) runc[at[i]] = 1
                 if (key[i] == SEP "SystemdCgroup") driver[at[i]] = plain(value[i])
             }
             for (i = 1; i <= NR; i++) if (head[i] in runc) {
@@ -608,7 +608,7 @@ mark_containerd() {
             for (i = 1; i <= NR; i++) {
                 if (!under(at[i], runtimes) || at[i] == runtimes || is_managed(at[i])) continue
                 others = 1
-                if (key[i] == SEP "runtime_type" && plain(value[i]) == "io.containerd.runc.v2" && !(at[i] in runc)) {
+                if (key[i] == SEP "runtime_type" && plain(value[i]) ~ /^io\.containerd\.runc\.v[12]$/ && !(at[i] in runc)) {
                     runc[at[i]] = 1
                     list[++count] = at[i]
                 }

@@ -40,7 +40,7 @@ old_sandboxes() {
 kill_sandboxes() {
     say "killing the sandboxes of $(sandbox_names)"
     within 60 killed_sandboxes || fail "sandboxes are still running 60 s after SIGKILL: $(sandbox_names)" \
-        "kill their processes ($(crictl_command) pods shows the sandbox ids, ps -ef the processes with such an id) or reboot the node, then run pulumi again"
+        "kill their processes ($(cri question containers ls) shows the sandbox ids, ps -ef the processes with such an id) or reboot the node, then run pulumi again"
 }
 killed_sandboxes() {
     # Outside a pipe, where it can fail.

@@ -25,6 +25,14 @@ export const driverNote = ({ planAndOwner }: NodeContext) =>
         cgroupDriver ? { [driverAnnotation + sumOf(owner)]: cgroupDriver } : {},
     );
 
+// Some distributions have a kubectl of their own, which finds its kubeconfig by itself or is told.
+const ownKubectls = [
+    "/var/lib/rancher/rke2/bin/kubectl --kubeconfig=/etc/rancher/rke2/rke2.yaml",
+    "k3s kubectl",
+    "k0s kubectl",
+    "/snap/bin/microk8s kubectl",
+];
+
 // The kubeconfig comes on standard input. An annotation marks the nodes that this script cordons, so that other nodes stay
 // cordoned, and those that another component has cordoned too. The drain is skipped if the kubelet reports that it already uses
 // the requested driver. Without a requested driver, the node only changes if one was requested until now.
@@ -37,6 +45,9 @@ trap 'exit 1' HUP INT PIPE TERM
 config=$(mktemp)
 cat >"$config"
 if [ -s "$config" ]; then export KUBECONFIG="$config"
+elif ! command -v kubectl >/dev/null; then
+    for own in ${ownKubectls.map(quote).join(" ")} kubectl; do ! command -v "\${own%% *}" >/dev/null || break; done
+    kubectl() { command $own "$@"; }
 elif [ -z "\${KUBECONFIG-}" ] && [ -r /etc/kubernetes/admin.conf ]; then export KUBECONFIG=/etc/kubernetes/admin.conf; fi
 of_node() { kubectl get node "$node" --ignore-not-found -o "$1"; }
 annotation() { of_node "jsonpath={.metadata.annotations.$1}"; }

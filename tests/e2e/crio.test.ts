@@ -248,4 +248,13 @@ PLUGIN
         expect(containerOf(`runc-${node}`)).to.equal(runc);
         expectAlive(`runc-${node}`);
     });
+
+    sometimes("is removed from a node whose services are stopped", async () => {
+        await stack.up(given("3.32.0"));
+        onNode(node, "systemctl stop kubelet crio");
+        await stack.destroy();
+        onNode(node, "systemctl start crio kubelet");
+        expect(files()).to.equal(filesBefore);
+        expect(inForce()).to.not.contain("kata-qemu");
+    });
 });

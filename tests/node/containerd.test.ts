@@ -116,7 +116,7 @@ inEveryShell("containerd", (sandbox) => {
     it("takes a runtime of the type runc.v1 for runc, which containerd 1.x has on machines with cgroup v1", async function () {
         need(this, "1.6.20");
         const dump = '[plugins.a.containerd.runtimes.runc]\nruntime_type = "io.containerd.runc.v1"\n';
-        expect(await ok("1.6.20", "", { "work/dumped": dump }, "runc_drivers work/dumped")).to.equal("runc\t\n");
+        expect(await ok("1.6.20", "", { "etc/dumped": dump }, "runc_drivers etc/dumped")).to.equal("runc\t\n");
     });
 
     it("keeps the runtimes of a file of version 2 with the names of version 3, as on Azure's images", async function () {

@@ -80,8 +80,8 @@ mv() {
 timeout() {
     case $* in
         *"systemctl restart"*) failpoint "restart $(last_of "$@")" ;;
-        *" run -d "*) failpoint "boot guest" ;;
-        *" tasks delete "*) failpoint "end guest" ;;
+        *" run -d "* | *" runp "*) failpoint "boot guest" ;;
+        *" tasks delete "* | *" rmp -f "*) failpoint "end guest" ;;
     esac
     command timeout "$@"
 }

@@ -85,7 +85,8 @@ export class FaultyNode {
                 (kind) => kind === "program" || kind === "power" || (kind === "service" && this.shape.units),
             ),
             concerned: (failpoint: string) =>
-                /^(begin|commit|restart)\b/.test(failpoint) || folders.some((folder) => failpoint.includes(folder)),
+                /^(begin|commit|restart|boot|end)\b/.test(failpoint) ||
+                folders.some((folder) => failpoint.includes(folder)),
         };
     }
 

@@ -1,5 +1,14 @@
 import { spawn, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+    chmodSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    rmSync,
+    symlinkSync,
+    writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -72,6 +81,33 @@ describe("the drain script", () => {
             // An administrator had cordoned it.
             writeFileSync(join(folder, "cordoned"), "");
             expect([run("drain", "a"), run("uncordon", "a")]).to.deep.equal([true, true]);
+        });
+
+        it(`uses the kubectl of a distribution where there is no other one, under ${shell}`, () => {
+            rmSync(join(folder, "kubectl"));
+            writeFileSync(join(folder, "k0s"), '#!/bin/sh\n[ "$1 $2 $3" = "kubectl get node" ] && echo found\n');
+            chmodSync(join(folder, "k0s"), 0o755);
+            for (const program of ["mktemp", "cat", "rm", "grep"])
+                symlinkSync(spawnSync("which", [program], { encoding: "utf8" }).stdout.trim(), join(folder, program));
+            const run = () =>
+                spawnSync(
+                    spawnSync("which", [shell], { encoding: "utf8" }).stdout.trim(),
+                    [
+                        ...options,
+                        "-c",
+                        drainScript,
+                        "kata-containers",
+                        "uncordon",
+                        "worker-1",
+                        "",
+                        "600",
+                        "0123456789ab",
+                    ],
+                    { env: { PATH: folder }, input: "", encoding: "utf8" },
+                );
+            expect(run().status, run().stderr).to.equal(0);
+            rmSync(join(folder, "k0s"));
+            expect(run().stderr).to.match(/kubectl: .*not found|not found: kubectl/);
         });
 
         it(`fails if kubectl fails, rather than skip the drain of a node that it cannot find, under ${shell}`, () => {
