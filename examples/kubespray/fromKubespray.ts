@@ -45,8 +45,8 @@ function connection(name: string, variables: Variables): ConnectionArgs {
 
 function settings(variables: Variables): Omit<KataContainersArgs, "nodes"> {
     const manager = text(variables, "container_manager") ?? "containerd";
-    if (manager !== "containerd") {
-        throw new Error(`container_manager is ${manager}: this package only supports containerd`);
+    if (manager !== "containerd" && manager !== "crio") {
+        throw new Error(`container_manager is ${manager}: this package only supports containerd and crio`);
     }
     const kata = (name: string) => text(variables, `kata_containers_${name}`);
     const memory = kata("qemu_default_memory");
