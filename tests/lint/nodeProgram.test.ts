@@ -94,7 +94,7 @@ describe("lint: the node program", () => {
 describe("lint: distributions", () => {
     const distributions = ["kubeadm", "k3s", "rke2", "k0s", "microk8s"];
     const allowed =
-        /^(lab|docs|tests|bench|examples|\.ci|\.github)\/|^(README|CHANGELOG|CONTRIBUTING)\.md$|^package-lock\.json$|^src\/(args|node\/drain)\.ts$|^schema\.json$/;
+        /^(lab|docs|tests|bench|examples|\.ci|\.github)\/|^(README|CHANGELOG|CONTRIBUTING)\.md$|^package(-lock)?\.json$|^src\/(args|node\/drain)\.ts$|^schema\.json$/;
 
     it("distributions are named only in their own files of the node program, in the reference, the lab, the documentation and tests", () => {
         const named = tracked()
