@@ -30,7 +30,7 @@ unit: node_modules checks ## test the TypeScript code and the schema
 	npm run -s test:schema
 
 node: node_modules checks ## test the node program in several shells
-	npx mocha --parallel --jobs=3 'tests/node/*.test.ts'
+	npx mocha --parallel --jobs=3 --timeout=120000 'tests/node/*.test.ts'
 
 lab-test: tools ## test the lab's command provider
 	cd lab/command-provider && go test -parallel 8 ./...
