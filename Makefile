@@ -36,10 +36,10 @@ lab-test: tools ## test the lab's command provider
 	cd lab/command-provider && go test -parallel 8 ./...
 
 # Each group has a lab of its own. Two run at a time: they wait more than they compute. The output of a group is shown when
-# it has ended. The order gives both lanes about the same time, for a sample and in full. `make test` runs this as one of two jobs,
-# which these two are independent of.
+# it has ended. The order gives both lanes about the same time, for a sample and in full; the virtual machine, which computes
+# most, comes after the tests of the node program have ended. `make test` runs this as one of two jobs, whatever their number here.
 e2e: node_modules tools ## test on real nodes: what users do, faults, a virtual machine, every language
-	MAKEFLAGS='$(filter-out -j% --jobserver%,$(MAKEFLAGS))' $(MAKE) --jobs=2 --output-sync=target nodes faults vm distributions languages classes
+	MAKEFLAGS='$(filter-out -j% --jobserver%,$(MAKEFLAGS))' $(MAKE) --jobs=2 --output-sync=target nodes faults distributions vm languages classes
 
 E2E = npx mocha --require ./tests/e2e/hooks.ts
 faults: ; LAB_NAME=faults $(E2E) tests/e2e/faults.test.ts tests/e2e/soak.test.ts
