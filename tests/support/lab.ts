@@ -159,8 +159,11 @@ export const handlerEnds = (handler: string, node: string) =>
         node,
         `timeout 240 sh -c 'while ctr -n k8s.io containers ls | grep -q "io.containerd.${handler}.v2"; do sleep 0.2; done'`,
     );
-export const expectAlive = (pod: string, message?: string) =>
-    expect(kubectl("exec", pod, "--", "echo", "alive"), message).to.equal("alive");
+/** Runs a program in a pod. The kubelet may wait for 3 s before it connects to a restarted containerd again. */
+export function expectAlive(pod: string, message?: string): void {
+    const attempts = 'for i in 1 2 3 4 5 6; do kubectl exec "$0" -- echo alive && break; sleep 1; done';
+    expect(execFileSync("sh", ["-c", attempts, pod], { encoding: "utf8" }).trim(), message).to.equal("alive");
+}
 /** What the shim of the miniature release has recorded of the last container that it started. */
 export const shimRecord = (node: string) => JSON.parse(onNode(node, "tail -n 1 /run/kata-miniature/shim.log"));
 /** The handlers that the labels of a Node name. */
