@@ -12,9 +12,7 @@ demo: node_modules ## start a local Kubernetes with two nodes, install Kata with
 demo-down: ## remove the demo: pulumi destroy, and the local Kubernetes
 	lab/demo down
 
-# The tests of the node program compute while the labs wait.
-test: lint unit lab-test ## run all tests, the long ones as a seeded sample (45 minutes)
-	$(MAKE) --jobs=2 --output-sync=target node e2e
+test: lint unit node lab-test e2e ## run all tests, the long ones as a seeded sample (45 minutes)
 
 test-all: export KATA_TEST_ALL = 1
 test-all: test ## run all tests in full: every fault, a soak of 50 rounds (3 hours)
@@ -36,10 +34,9 @@ lab-test: tools ## test the lab's command provider
 	cd lab/command-provider && go test -parallel 8 ./...
 
 # Each group has a lab of its own. Two run at a time: they wait more than they compute. The output of a group is shown when
-# it has ended. The order gives both lanes about the same time, for a sample and in full; the virtual machine, which computes
-# most, comes after the tests of the node program have ended. `make test` runs this as one of two jobs, whatever their number here.
+# it has ended. The order gives both lanes about the same time, for a sample and in full.
 e2e: node_modules tools ## test on real nodes: what users do, faults, a virtual machine, every language
-	MAKEFLAGS='$(filter-out -j% --jobserver%,$(MAKEFLAGS))' $(MAKE) --jobs=2 --output-sync=target nodes faults distributions vm languages classes
+	$(MAKE) --jobs=2 --output-sync=target nodes faults distributions vm languages classes
 
 E2E = npx mocha --require ./tests/e2e/hooks.ts
 faults: ; LAB_NAME=faults $(E2E) tests/e2e/faults.test.ts tests/e2e/soak.test.ts
