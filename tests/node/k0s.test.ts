@@ -2,23 +2,20 @@
 // as k0s does; the real containerd tells how it understands the result. These tests need the programs that the lab has built.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { expect } from "chai";
 import { parse } from "smol-toml";
+import { labProgram } from "../support/labPrograms";
 import { inEveryShell } from "../support/shells";
 
-const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "kata-containers-lab");
-const find = (folder: RegExp, program: string) =>
-    (existsSync(cache) ? readdirSync(cache) : [])
-        .filter((name) => folder.test(name))
-        .map((name) => join(cache, name, program))
-        .find(existsSync);
 const releases = {
-    "1.36": { version: "2.3.7", program: find(/^containerd-/, "containerd"), plugin: "io.containerd.cri.v1.runtime" },
+    "1.36": {
+        version: "2.3.7",
+        program: labProgram(/^containerd-/, "containerd"),
+        plugin: "io.containerd.cri.v1.runtime",
+    },
     "1.35": {
         version: "1.6.20",
-        program: find(/^node-[0-9a-f]+$/, "usr/bin/containerd"),
+        program: labProgram(/^node-[0-9a-f]+$/, "usr/bin/containerd"),
         plugin: "io.containerd.grpc.v1.cri",
     },
 };

@@ -1,22 +1,16 @@
 // containerd's template on a node of MicroK8s, whose service replaces variables in it at each start. A function of these tests
 // renders as the service does; the real containerd tells how it understands the result, if the lab has built it.
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { parse } from "smol-toml";
+import { labProgram } from "../support/labPrograms";
 import { inEveryShell } from "../support/shells";
 
-const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "kata-containers-lab");
-const find = (folder: RegExp, program: string) =>
-    (existsSync(cache) ? readdirSync(cache) : [])
-        .filter((name) => folder.test(name))
-        .map((name) => join(cache, name, program))
-        .find(existsSync);
 const programs = {
-    "1.6.20": find(/^node-[0-9a-f]+$/, "usr/bin/containerd"),
-    "2.3.7": find(/^containerd-/, "containerd"),
+    "1.6.20": labProgram(/^node-[0-9a-f]+$/, "usr/bin/containerd"),
+    "2.3.7": labProgram(/^containerd-/, "containerd"),
 };
 type Version = keyof typeof programs;
 const original = readFileSync(join(__dirname, "../../lab/stand-ins/microk8s/containerd-template.toml"), "utf8");

@@ -11,21 +11,15 @@ import {
     rmSync,
     symlinkSync,
 } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { parse } from "smol-toml";
+import { labProgram } from "../support/labPrograms";
 import { inEveryShell } from "../support/shells";
 
-const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "kata-containers-lab");
-const find = (folder: RegExp, program: string) =>
-    (existsSync(cache) ? readdirSync(cache) : [])
-        .filter((name) => folder.test(name))
-        .map((name) => join(cache, name, program))
-        .find(existsSync);
 const programs = {
-    "1.6.20": find(/^node-[0-9a-f]+$/, "usr/bin/containerd"),
-    "2.3.7": find(/^containerd-/, "containerd"),
+    "1.6.20": labProgram(/^node-[0-9a-f]+$/, "usr/bin/containerd"),
+    "2.3.7": labProgram(/^containerd-/, "containerd"),
 };
 type Version = keyof typeof programs;
 
