@@ -1,5 +1,5 @@
 # `make demo` and `make test` set up everything they need on a fresh Debian-like machine.
-.PHONY: help demo demo-down test test-all bench lint unit node lab-test e2e faults vm distributions nodes classes languages tools checks clean
+.PHONY: help demo demo-down test test-all bench lint unit node lab-test e2e faults vm distributions nodes leaving classes languages tools checks clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -33,10 +33,13 @@ node: node_modules checks ## test the node program in several shells
 lab-test: tools ## test the lab's command provider
 	cd lab/command-provider && go test -parallel 8 ./...
 
-# Each group has a lab of its own. Two run at a time: they wait more than they compute. The output of a group is shown when
-# it has ended. The order gives both lanes about the same time, for a sample and in full.
+# Each group has a lab of its own. Three run at a time: they wait more than they compute. The output of a group is shown when
+# it has ended, and what failed once more at the end. The order gives each lane about the same time, for a sample and in full.
+e2e: SHELL = bash
+e2e: .SHELLFLAGS = -o pipefail -c
 e2e: node_modules tools ## test on real nodes: what users do, faults, a virtual machine, every language
-	$(MAKE) --jobs=2 --output-sync=target nodes faults distributions vm languages classes
+	@log=$$(mktemp); $(MAKE) --jobs=3 --keep-going --output-sync=target nodes distributions leaving faults languages classes vm 2>&1 | tee "$$log"; \
+		result=$$?; sed -n '/^  [0-9]* failing$$/,/^make\|^lab: /p' "$$log"; rm "$$log"; exit $$result
 
 E2E = npx mocha --require ./tests/e2e/hooks.ts
 faults: ; LAB_NAME=faults $(E2E) tests/e2e/faults.test.ts tests/e2e/soak.test.ts
@@ -47,8 +50,10 @@ distributions:
 		LAB_NAME=distributions LAB_NODES="$$nodes" $(E2E) tests/e2e/distributions.test.ts tests/e2e/crio.test.ts \
 			$(if $(KATA_TEST_ALL),tests/e2e/faults.test.ts) || failed=1; \
 	done; exit $${failed:-0}
-nodes: ; LAB_NAME=nodes $(E2E) 'tests/e2e/*.test.ts' --ignore 'tests/e2e/{arm64,virtualMachine,distributions,crio,faults,soak,components,handler,snapshotter}.test.ts'
-classes: ; LAB_NAME=classes $(E2E) tests/e2e/components.test.ts tests/e2e/handler.test.ts tests/e2e/snapshotter.test.ts
+nodes: ; LAB_NAME=nodes $(E2E) 'tests/e2e/*.test.ts' \
+	--ignore 'tests/e2e/{arm64,virtualMachine,distributions,crio,faults,soak,components,handler,owners,runtimeClasses,snapshotter,drain,leaving,removal}.test.ts'
+leaving: ; LAB_NAME=leaving $(E2E) $(addprefix tests/e2e/,$(addsuffix .test.ts,drain leaving removal))
+classes: ; LAB_NAME=classes $(E2E) $(addprefix tests/e2e/,$(addsuffix .test.ts,components handler owners runtimeClasses snapshotter))
 languages: ; LAB_NAME=languages npx mocha --require ./tests/languages/hooks.ts 'tests/languages/*.test.ts'
 
 # PARTS="node wire component drift fleet playbook", ROUNDS=5: see bench/README.md.
