@@ -1,9 +1,9 @@
 // Refuses to create a RuntimeClass that already exists.
 //
-// With server-side apply, the provider takes over an existing object whose values do not conflict, and later deletes it. The
-// provider drops every field that would make the API server create an object only if it is missing. So the node program reads
-// the existing one with the credentials of a node's kubelet, in a hook that the engine calls just before it creates the
-// RuntimeClass, also when it replaces one that it has deleted.
+// The Kubernetes provider does so itself from 4.29 on, without a remedy. An earlier one, or one with `upsertExistingObjects`,
+// takes over an existing object whose values do not conflict, and later deletes it. So the node program reads the existing one
+// with the credentials of a node's kubelet, in a hook that the engine calls just before it creates the RuntimeClass, also when
+// it replaces one that it has deleted.
 
 import { log, type Output, type Resource } from "@pulumi/pulumi";
 import { entryPath } from "../check/checks";
@@ -38,8 +38,12 @@ export async function checkExisting(request: Request, timeout = defaultTimeout):
     const existing = answers.find(({ kind }) => kind === "PartialObjectMetadata");
     if (existing) {
         const manager = existing.metadata?.annotations?.[ownerAnnotation];
-        // An update that was interrupted may have created it.
-        if (manager === (await value(owner))) return;
+        if (manager === (await value(owner))) {
+            const message =
+                `the RuntimeClass ${runtimeClassName} was created by an update that was interrupted; if the Kubernetes ` +
+                `provider refuses it, run \`kubectl delete runtimeclass ${runtimeClassName}\` and \`pulumi up\` again`;
+            return log.warn(message, component);
+        }
         throw new Error(
             `the RuntimeClass ${runtimeClassName} already exists and is ${manager ? `managed by ${manager}` : "not managed by this package"}; ` +
                 `set ${path}.adopt to true to adopt it, or delete it, or choose another name`,
@@ -47,8 +51,8 @@ export async function checkExisting(request: Request, timeout = defaultTimeout):
     }
     if (!answers.some(({ code }) => code === 404)) {
         const message =
-            `no node could tell whether the RuntimeClass ${runtimeClassName} already exists; if it does and no value ` +
-            "conflicts, this component takes it over, and deletes it when the component is destroyed; " +
+            `no node could tell whether the RuntimeClass ${runtimeClassName} already exists; if it does, a Kubernetes provider ` +
+            "before 4.29 or with upsertExistingObjects takes it over, and deletes it when the component is destroyed; " +
             `to keep it, set ${path}.adopt to true`;
         await log.warn(message, component);
     }
