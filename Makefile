@@ -34,11 +34,11 @@ lab-test: tools ## test the lab's command provider
 	cd lab/command-provider && go test -parallel 8 ./...
 
 # Each group has a lab of its own. Three run at a time: they wait more than they compute. The output of a group is shown when
-# it has ended, and what failed once more at the end. The order gives each lane about the same time, for a sample and in full.
+# it has ended, and what failed once more at the end. The longest ones come first.
 e2e: SHELL = bash
 e2e: .SHELLFLAGS = -o pipefail -c
 e2e: node_modules tools ## test on real nodes: what users do, faults, a virtual machine, every language
-	@log=$$(mktemp); $(MAKE) --jobs=3 --keep-going --output-sync=target nodes distributions leaving faults languages classes vm 2>&1 | tee "$$log"; \
+	@log=$$(mktemp); $(MAKE) --jobs=3 --keep-going --output-sync=target nodes classes languages distributions vm leaving faults 2>&1 | tee "$$log"; \
 		result=$$?; sed -n '/^  [0-9]* failing$$/,/^make\|^lab: /p' "$$log"; rm "$$log"; exit $$result
 
 E2E = npx mocha --require ./tests/e2e/hooks.ts
