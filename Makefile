@@ -12,7 +12,7 @@ demo: node_modules ## start a local Kubernetes with two nodes, install Kata with
 demo-down: ## remove the demo: pulumi destroy, and the local Kubernetes
 	lab/demo down
 
-test: lint unit node lab-test e2e ## run all tests, the long ones as a seeded sample (50 minutes)
+test: lint unit node lab-test e2e ## run all tests, the long ones as a seeded sample (45 minutes)
 
 test-all: export KATA_TEST_ALL = 1
 test-all: test ## run all tests in full: every fault, a soak of 50 rounds (3 hours)
