@@ -1,5 +1,5 @@
 # `make demo` and `make test` set up everything they need on a fresh Debian-like machine.
-.PHONY: help demo demo-down test test-all bench lint unit node lab-test e2e faults vm distributions nodes leaving classes languages tools checks clean
+.PHONY: help demo demo-down test test-all bench lint unit node lab-test e2e faults vm distributions nodes leaving classes languages pictures tools checks clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -59,6 +59,14 @@ languages: ; LAB_NAME=languages npx mocha --require ./tests/languages/hooks.ts '
 # PARTS="node wire component drift fleet playbook", ROUNDS=5: see bench/README.md.
 bench: node_modules tools ## measure installs on 1 to 200 nodes and compare them with the theoretical minimum (45 minutes)
 	LAB_NAME=$${LAB_NAME:-bench} SIMULATED_NUMBER=$${SIMULATED_NUMBER:-100} npx tsx bench/main.ts
+
+# A picture ends with the sha256 of its source, so that a test finds an outdated one without Graphviz.
+pictures: ## render docs/pictures/*.dot as SVG (needs Graphviz)
+	@set -e; for source in docs/pictures/*.dot; do \
+		picture=$${source%.dot}.svg; \
+		dot -Tsvg -o "$$picture" "$$source"; \
+		echo "<!-- sha256 of the source: $$(sha256sum <"$$source" | cut -c 1-64) -->" >>"$$picture"; \
+	done
 
 tools:
 	lab/lab tools

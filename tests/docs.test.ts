@@ -1,6 +1,7 @@
 // Links, paths, commands and code in the documentation are valid.
 
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
@@ -78,6 +79,14 @@ describe("the documentation", () => {
                 );
             });
             expect(broken).to.deep.equal([]);
+        });
+    }
+
+    for (const source of filesIn("docs/pictures", ".dot")) {
+        it(`${source} is rendered: if this fails, run make pictures`, () => {
+            const sum = createHash("sha256").update(read(source)).digest("hex");
+            const picture = read(source.replace(/dot$/, "svg"));
+            expect(picture.endsWith(`</svg>\n<!-- sha256 of the source: ${sum} -->\n`)).to.equal(true);
         });
     }
 
