@@ -15,13 +15,32 @@ const connection = {
     perDialTimeout: 15,
 };
 
-export const everyArgument: KataContainersArgs = {
+export const everyArgument: Required<KataContainersArgs> = {
     nodes: {
         "worker-1": {
             connection: { host: "192.0.2.11", ...connection, proxy: { host: "bastion.example.com", ...connection } },
             distribution: "k3s",
             gone: true,
         },
+    },
+    daemonSet: {
+        nodeSelector: { "example.com/pool": "virtual-machines" },
+        namespace: "kata",
+        image: "registry.example.com/busybox:1.37.0",
+        imagePullSecrets: ["registry"],
+        tolerations: [
+            {
+                key: "example.com/isolated",
+                operator: "Equal",
+                value: "true",
+                effect: "NoExecute",
+                tolerationSeconds: 3600,
+            },
+        ],
+        priorityClassName: "system-node-critical",
+        resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "128Mi" } },
+        interval: 300,
+        timeout: 1800,
     },
     version: "3.32.0",
     release: {

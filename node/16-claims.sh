@@ -55,7 +55,7 @@ claim() {
     [ "${other:-$OWNER}" = "$OWNER" ] || say "taking over this node from $other; if it still exists, remove this node from one of the two"
     replace_claim "$line"
 }
-drop_claim() { replace_claim; is_claimed || rm -f "$(record_of stage)" "$(record_of activate)"; }
+drop_claim() { replace_claim; is_claimed || rm -f "$(record_of stage)" "$(record_of activate)" "$(record_of status)"; }
 # release_claim: removes the claim if another one of this component or to its handlers is left, and fails if it is the only one.
 release_claim() {
     local other

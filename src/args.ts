@@ -260,7 +260,7 @@ export interface Kubelet {
     changeUnderRunningPods?: Input<boolean>;
 }
 
-/** A taint that Kata pods tolerate. */
+/** A taint that pods tolerate. */
 export interface Toleration {
     /** The key of the taint. Defaults to all keys, which requires the operator `Exists`. */
     key?: Input<string>;
@@ -387,9 +387,10 @@ export interface RuntimeClass {
     nodeSelector?: { [key: string]: Input<string> };
     /**
      * Set to `true` to adopt an existing RuntimeClass of that name, created by Kubespray, kata-deploy or by hand.
-     * Defaults to `false`: an existing RuntimeClass is an error. With `false`, up to three nodes check with the
+     * Defaults to `false`: an existing RuntimeClass is an error. With `false`, up to three of `nodes` check with the
      * credentials of their kubelets that the RuntimeClass does not exist, before it is created. If no node answers, there is a
-     * warning: an existing RuntimeClass whose values do not conflict is taken over, and deleted with the component.
+     * warning: an existing RuntimeClass whose values do not conflict is taken over, and deleted with the component. Without `nodes`,
+     * only the Kubernetes provider rejects an existing RuntimeClass (from 4.29 on).
      *
      * The existing RuntimeClass must have the same handler. When the component is destroyed, the RuntimeClass is kept
      * without the fields that were set here.
@@ -425,7 +426,7 @@ export interface Drain {
 export interface Rollout {
     /**
      * How many nodes to change at once, in the order of their names. The next nodes follow only when all of these are
-     * healthy. Defaults to `1`. Kubespray: `serial`.
+     * healthy. Defaults to `1`. Kubespray: `serial`. The nodes of the DaemonSet are counted separately and change in any order.
      *
      * A whole number of at least 1, or a fraction of the nodes between 0 and 1, such as `0.25`, rounded down but at
      * least one node.
@@ -434,13 +435,14 @@ export interface Rollout {
      * server, the API server does not answer meanwhile.
      */
     maxUnavailable?: number;
-    /** The name of a node to change first, alone. Defaults to no canary. */
+    /** The name of one of `nodes` to change first, alone. Defaults to no canary. */
     canary?: string;
     /**
      * How to drain a node before its cgroup driver changes. Defaults to no drain: a node with running containers rejects
      * the change, unless `kubelet.changeUnderRunningPods` is set.
      *
-     * Keep it when you remove `kubelet.cgroupDriver` or a node, so that the node is drained before its driver is restored.
+     * Keep it when you remove `kubelet.cgroupDriver` or a node, so that the node is drained before its driver is restored. It applies to
+     * `nodes` only.
      */
     drain?: Drain;
     /**
@@ -456,14 +458,86 @@ export interface Rollout {
     verify?: Input<boolean>;
 }
 
+/** Amounts of CPU time and memory. */
+export interface Quantities {
+    /** The CPU time, as a Kubernetes quantity. Defaults to `10m` in `requests`, and no limit in `limits`. */
+    cpu?: Input<string>;
+    /** The memory, as a Kubernetes quantity. Defaults to `32Mi` in `requests`, and no limit in `limits`. */
+    memory?: Input<string>;
+}
+
+/** The resources of a container. Downloads and changes run outside of it, so they are not limited. */
+export interface Resources {
+    /** The resources that Kubernetes reserves for the container. Defaults to `{ cpu: "10m", memory: "32Mi" }`. */
+    requests?: Quantities;
+    /** The resources that the container cannot exceed. Defaults to no limits. */
+    limits?: Quantities;
+}
+
+/**
+ * Installation by a DaemonSet, on every node that a selector matches, including nodes that join the cluster later. It needs no SSH.
+ * `{}` selects all Linux nodes. Nodes that are named in `nodes` are left to SSH.
+ *
+ * A pod on each node runs the same program as SSH does. It installs Kata, labels the node, and then checks the node at
+ * each `interval` and repairs drift. `rollout.maxUnavailable` limits how many nodes change at once. Kata is removed from a node
+ * that the selector no longer matches, and from all nodes when the component is destroyed; a pod that restarts changes nothing.
+ *
+ * The pods are privileged. A ValidatingAdmissionPolicy, which requires Kubernetes 1.30 or later, limits what they can change
+ * in the cluster to the labels of this package and one annotation, and from Kubernetes 1.32 on to their own Node.
+ */
+export interface DaemonSet {
+    /** The labels of the nodes on which to install Kata Containers. Defaults to all Linux nodes (`kubernetes.io/os: linux` is always added). */
+    nodeSelector?: { [label: string]: Input<string> };
+    /**
+     * The existing namespace for the DaemonSet. Defaults to a namespace `kata-containers-NAME` that is created, where NAME is the
+     * name of the component.
+     *
+     * The namespace must allow privileged pods: its label `pod-security.kubernetes.io/enforce` must be `privileged` if the
+     * cluster has another default. After a change, the DaemonSet of the new namespace takes the nodes over.
+     */
+    namespace?: string;
+    /**
+     * The container image. It must contain `sh` and `nsenter`. Defaults to `busybox` of Docker Hub, pinned by digest. Without
+     * access to Docker Hub, set the name of a copy.
+     */
+    image?: Input<string>;
+    /** The names of Secrets in the namespace with which to pull the image. Defaults to no Secrets. */
+    imagePullSecrets?: Input<string>[];
+    /**
+     * The taints that the pods of the DaemonSet tolerate. Defaults to all taints (`[{ operator: "Exists" }]`).
+     *
+     * To exclude nodes, use `nodeSelector`: a node that loses its pod because of a taint keeps Kata.
+     */
+    tolerations?: Toleration[];
+    /** The PriorityClass of the pods of the DaemonSet. Defaults to `system-node-critical`. */
+    priorityClassName?: Input<string>;
+    /** The resources of each of the two containers of a pod of the DaemonSet. Defaults to requests of `10m` CPU time and `32Mi` memory, without limits. */
+    resources?: Resources;
+    /** The time between two checks of a node for drift, in seconds, from 10 to 86400. Defaults to `300`. */
+    interval?: Input<number>;
+    /**
+     * How long `pulumi up` waits until all nodes are ready, and `pulumi destroy` until Kata is removed from all nodes, in
+     * seconds, from 60 to 86400. Defaults to `1800`.
+     */
+    timeout?: number;
+}
+
 /** The arguments of `KataContainers`. */
 export interface KataContainersArgs {
     /**
-     * The nodes on which to install Kata Containers. The key is the name of the node in Kubernetes, as shown by
-     * `kubectl get nodes`; a machine whose kubelet has another name is rejected. Kubespray: the hosts of `k8s_cluster`, if
-     * `container_manager` is `containerd` or `crio`.
+     * The nodes on which to install Kata Containers over SSH. The key is the name of the node in Kubernetes, as shown by
+     * `kubectl get nodes`; a machine whose kubelet has another name is rejected. Defaults to no nodes; required without
+     * `daemonSet`. Kubespray: the hosts of `k8s_cluster`, if `container_manager` is `containerd` or `crio`.
      */
-    nodes: { [name: string]: Node };
+    nodes?: { [name: string]: Node };
+    /**
+     * Installation by a DaemonSet, on every node that a selector matches, including nodes that join the cluster later. Defaults to no
+     * DaemonSet; required without `nodes`. `{}` selects all Linux nodes, except those in `nodes`.
+     *
+     * `kubelet.cgroupDriver` requires `kubelet.changeUnderRunningPods` with it, because the pod of the DaemonSet is always running.
+     * `rollout.canary` and `rollout.drain` apply to `nodes` only.
+     */
+    daemonSet?: DaemonSet;
     /**
      * The Kata release, such as `4.1.0`; 2.0.0 or later. Defaults to `4.1.0`. Kubespray: `kata_containers_version`.
      *
@@ -503,14 +577,18 @@ export interface KataContainersArgs {
      * node's labels and the RuntimeClass with the state that was applied. Drift shows as a change of the affected resources
      * alone, with the reason, and `pulumi up` repairs it. A probe changes nothing. Nodes whose address is not known yet are
      * skipped. A host key that differs from `hostKey` is always an error.
+     *
+     * This applies to `nodes`. The nodes of the DaemonSet check themselves, whatever the value: see `daemonSet.interval`. Without
+     * `nodes`, the RuntimeClass is not compared.
      */
     drift?: Input<Drift>;
     /**
      * Whether to remove Kata from a node even while sandboxes (the virtual machines of pods) are running; they are killed,
      * and their pods fail. Defaults to `false`: the removal is rejected with the names of the pods.
      *
-     * Kata is removed by `pulumi destroy`, and from a node that is no longer in `nodes`. Run `pulumi up` with `true` before
-     * the removal, because the removal uses the value of the last update.
+     * Kata is removed by `pulumi destroy`, from a node that is no longer in `nodes`, and from a node that `daemonSet.nodeSelector`
+     * no longer matches. Run `pulumi up` with `true` before the removal, because the removal uses the value of the last update.
+     * A pod of the DaemonSet waits until no sandbox is running, and names the pods in Events.
      */
     forceRemoval?: Input<boolean>;
 }
@@ -538,4 +616,18 @@ export interface NodeStatus {
      * the test with CRI-O, it says that the node is not verified. Empty if there was no verification.
      */
     verified: { [handler: string]: string };
+}
+
+/** The state of the nodes of the DaemonSet. */
+export interface DaemonSetStatus {
+    /** The number of nodes that the DaemonSet selects. */
+    nodes: number;
+    /** The number of nodes that are installed as requested. */
+    ready: number;
+    /** The number of nodes that are not ready and have not failed. */
+    updating: number;
+    /** The number of nodes whose last change failed. They were rolled back. */
+    failed: number;
+    /** Why nodes failed, by the name of the node: the first three of them in the order of their names. */
+    reasons: { [node: string]: string };
 }

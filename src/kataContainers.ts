@@ -1,21 +1,21 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { KataContainersArgs, NodeStatus } from "./args";
+import type { DaemonSetStatus, KataContainersArgs, NodeStatus } from "./args";
 import { requireCli } from "./check/cli";
 import { inputError, lateError } from "./check/errors";
 import { secretProblems } from "./check/secrets";
 import { problems, settingsProblems } from "./check/validate";
-import { createRuntimeClass } from "./cluster/runtimeClass";
+import { createDaemonSet } from "./daemon/daemonSet";
 import { nodeEndpoints, publicArgs, warnAboutHostKeys } from "./node/connection";
-import { refuseExisting } from "./node/existing";
 import { refuseSharedMachines } from "./node/machines";
 import { probeNodes } from "./node/probe";
 import { readProgram } from "./node/program";
 import { rollOut } from "./node/rollout";
 import { firstOwner } from "./owner";
-import { defaultRuntimeClasses, makePlan, type Plan } from "./plan";
+import { makePlan, type Plan } from "./plan";
+import { createRuntimeClasses, givenClasses, managedClasses } from "./runtimeClasses";
 
 /**
- * Kata Containers on the nodes of a Kubernetes cluster, installed over SSH.
+ * Kata Containers on the nodes of a Kubernetes cluster, installed over SSH, by a DaemonSet, or both.
  *
  * On each node it installs a Kata release next to runc, configures containerd and, if requested, the cgroup driver, and
  * labels the node. It also creates RuntimeClasses; pods that name one as `runtimeClassName` run in virtual machines. A change
@@ -23,17 +23,20 @@ import { defaultRuntimeClasses, makePlan, type Plan } from "./plan";
  * component restores every node.
  */
 export class KataContainers extends pulumi.ComponentResource {
-    /** The values for `runtimeClassName` of pods, by the keys of `runtimeClasses`. Resolves once all nodes are ready. */
+    /** The values for `runtimeClassName` of pods, by the keys of `runtimeClasses`. Resolves once all nodes are ready, also those of the DaemonSet. */
     public readonly runtimeClassNames: pulumi.Output<{ [name: string]: string }>;
-    /** The state of each node after its last `activate` command, by the name of the node in Kubernetes. */
+    /** The state of each node in `nodes` after its last `activate` command, by the name of the node in Kubernetes. */
     public readonly nodeStatuses: pulumi.Output<{ [node: string]: NodeStatus }>;
+    /** The state of the nodes of the DaemonSet, read by each preview and update. Only with `daemonSet`. */
+    public readonly daemonSetStatus?: pulumi.Output<DaemonSetStatus>;
 
     constructor(name: string, args: KataContainersArgs, opts?: pulumi.ComponentResourceOptions) {
         const environment = { sshAgent: Boolean(process.env.SSH_AUTH_SOCK) };
         const invalid = problems(name, args, environment);
         if (invalid.length > 0) throw inputError(name, invalid);
 
-        const { nodes, rollout, ...others } = args;
+        const { nodes: given, rollout, ...others } = args;
+        const nodes = given ?? {};
         const settings = { ...others, rollout: { verify: rollout?.verify } };
         super("kata-containers:index:KataContainers", name, publicArgs(args), opts);
         const supported = requireCli(name);
@@ -42,53 +45,47 @@ export class KataContainers extends pulumi.ComponentResource {
         const checked = pulumi.output(settings).apply(async (known) => {
             const invalid = [...settingsProblems(known), ...(await secretProblems(settings))];
             if (invalid.length > 0) throw lateError(name, invalid);
-            return makePlan(known, Boolean(rollout?.drain));
+            return { ssh: makePlan(known, Boolean(rollout?.drain)), daemonSet: makePlan(known) };
         });
         // Secrets are allowed only in arguments that are not in the plan, and in the URL and proxy of the release, which only stage gets.
-        const plan = pulumi.unsecret(checked);
+        const plans = pulumi.unsecret(checked);
+        const plan = plans.apply(({ ssh }) => ssh);
         const owner = firstOwner(name, this, supported);
         const program = readProgram();
         const endpoints = nodeEndpoints(name, nodes, environment);
         const reachable = Object.fromEntries(Object.entries(endpoints).filter(([node]) => !nodes[node]!.gone));
-        const classes = Object.entries(settings.runtimeClasses ?? defaultRuntimeClasses);
-        const planOf = (plan: pulumi.Output<Plan>, runtimeClass: string) =>
-            plan.apply(({ classes }) => classes.find(({ name }) => name === runtimeClass)!);
+        const classes = givenClasses(settings);
 
-        const applied = classes.map(([runtimeClassName, given]) => {
-            const hasOverhead = planOf(plan, runtimeClassName).apply(({ overhead }) => overhead !== undefined);
-            return [runtimeClassName, { adopt: given?.adopt ?? false, hasOverhead }];
-        });
-        const probe = { name, component: this, owner, endpoints: reachable, program, drift: settings.drift };
-        const probed = supported.then(() => probeNodes({ ...probe, runtimeClasses: Object.fromEntries(applied) }));
+        const asking = { name, owner, endpoints: reachable, program };
+        const probe = { ...asking, component: this, drift: settings.drift };
+        const probed = supported.then(() => probeNodes({ ...probe, runtimeClasses: managedClasses(classes, plan) }));
         const handlers = plan.apply(({ classes }) => classes.map(({ handler }) => handler));
         const unshared = refuseSharedMachines(name, this, reachable, handlers);
         // If one of them fails, this fails the inputs of all resources, so that nothing is changed.
         const probedPlan = pulumi.all([plan, probed, unshared]).apply(([plan]) => plan);
-        const asking = { owner, endpoints: reachable, program, component: this };
-        const created = classes.map(([runtimeClassName, given]) =>
-            createRuntimeClass({
-                name,
-                runtimeClassName,
-                given: given ?? {},
-                plan: planOf(probedPlan, runtimeClassName),
-                owner,
-                drift: probed.then(({ runtimeClasses }) => runtimeClasses[runtimeClassName]),
-                refuseExisting: refuseExisting({ ...asking, runtimeClassName }),
-                parent: this,
-            }),
-        );
-        const confirmed = pulumi.all(created.map(({ confirmed }) => confirmed));
+        const hasNodes = Object.keys(nodes).length > 0;
+        const created = createRuntimeClasses({ ...asking, classes, plan: probedPlan, probed, hasNodes, parent: this });
         const planAndOwner = pulumi
-            .all([probedPlan, owner, confirmed])
+            .all([probedPlan, owner, created.confirmed])
             .apply(([plan, owner]): [Plan, string] => [plan, owner]);
         const releaseUrl = pulumi.output(settings.release?.url);
         const shared = { name, parent: this, owner, releaseUrl, planAndOwner, program, environment };
-        const first = created.map(({ resource }) => resource);
-        const { ready, statuses } = rollOut({ ...shared, nodes, rollout, endpoints, probed }, first);
+        const rolledOut = rollOut({ ...shared, nodes, rollout, endpoints, probed }, created.resources);
+        let ready = rolledOut.ready;
+        if (args.daemonSet) {
+            const planAndOwner = pulumi
+                .all([plans, shared.planAndOwner])
+                .apply(([{ daemonSet }, [, owner]]): [Plan, string] => [daemonSet, owner]);
+            const daemonSet = { ...shared, planAndOwner, given: args.daemonSet, nodes: Object.keys(nodes), rollout };
+            const delivered = createDaemonSet(daemonSet, [...created.resources, ...ready]);
+            ready = [delivered.ready];
+            this.daemonSetStatus = delivered.status;
+        }
 
         const names = Object.fromEntries(classes.map(([runtimeClassName]) => [runtimeClassName, runtimeClassName]));
         this.runtimeClassNames = pulumi.all(ready.map(({ urn }) => urn)).apply(() => names);
-        this.nodeStatuses = pulumi.output(statuses);
-        this.registerOutputs({ runtimeClassNames: this.runtimeClassNames, nodeStatuses: this.nodeStatuses });
+        this.nodeStatuses = pulumi.output(rolledOut.statuses);
+        const { runtimeClassNames, nodeStatuses, daemonSetStatus } = this;
+        this.registerOutputs({ runtimeClassNames, nodeStatuses, daemonSetStatus });
     }
 }

@@ -16,7 +16,7 @@ import {
 } from "./kata/shims";
 import { tomlLiteral } from "./kata/toml";
 
-/** The arguments that are the same for every node. */
+/** The arguments that are the same for every node, and those of the DaemonSet. */
 export type Settings = Omit<KataContainersArgs, "nodes" | "rollout"> & { rollout?: Pick<Rollout, "verify"> };
 
 export const defaultRuntimeClasses: NonNullable<Settings["runtimeClasses"]> = { "kata-qemu": {} };

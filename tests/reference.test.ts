@@ -45,9 +45,9 @@ describe("the reference", () => {
                     (name) => `nodes.NAME.connection${proxy}.${name}`,
                 ),
             ),
+            "daemonSet.tolerations[].value",
             "release.sha256.amd64",
             "release.sha256.arm64",
-            "runtimeClasses.NAME.tolerations[].value",
             "rollout.drain.kubeconfig",
         ]);
     });

@@ -60,10 +60,11 @@ describe("a release", function () {
 
     it("the tarball has the compiled code, the node program and the schema, and no test", () => {
         const files = readdirSync(project, { recursive: true, encoding: "utf8" });
-        expect(files).to.include.members(["bin/index.js", "bin/index.d.ts", "src/index.ts", "node/cri/containerd.sh"]);
+        expect(files).to.include.members(["bin/index.js", "bin/index.d.ts", "src/index.ts"]);
+        expect(files).to.include.members(["node/cri/containerd.sh", "daemon/pod.sh", "daemon/runner.sh"]);
         expect(readdirSync(project).sort()).to.deep.equal([
-            ...["CHANGELOG.md", "LICENSE", "PulumiPlugin.yaml", "README.md", "bin", "docs", "node", "node_modules"],
-            ...["package.json", "schema.json", "src", "tsconfig.json"],
+            ...["CHANGELOG.md", "LICENSE", "PulumiPlugin.yaml", "README.md", "bin", "daemon", "docs", "node"],
+            ...["node_modules", "package.json", "schema.json", "src", "tsconfig.json"],
         ]);
     });
 

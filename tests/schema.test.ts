@@ -55,7 +55,11 @@ describe("the schema", () => {
     it("the schema has one component with its outputs", () => {
         expect(Object.keys(schema.resources)).to.deep.equal(["kata-containers:index:KataContainers"]);
         const [component] = Object.values(schema.resources);
-        expect(Object.keys(component!.properties).sort()).to.deep.equal(["nodeStatuses", "runtimeClassNames"]);
+        expect(Object.keys(component!.properties).sort()).to.deep.equal([
+            "daemonSetStatus",
+            "nodeStatuses",
+            "runtimeClassNames",
+        ]);
         expect(component!.description).to.match(/^Kata Containers on the nodes/);
     });
 

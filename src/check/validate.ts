@@ -174,10 +174,18 @@ function nodes(environment: Environment): Check {
         gone: optional(immediate(boolean)),
     });
     const each = map(subdomain, required(node));
-    return (value, path) =>
-        isObject(value) && Object.keys(value).length === 0
-            ? [{ path, reason: "must name at least one node" }]
-            : [...each(value, path), ...sharedAddresses(value, path)];
+    return (value, path) => [...each(value, path), ...sharedAddresses(value, path)];
+}
+
+/** `nodes` may have no entry only with a DaemonSet. */
+function nodesProblems({ nodes: value, daemonSet }: Partial<KataContainersArgs>, environment: Environment): Problem[] {
+    const path = "nodes";
+    if (isAbsent(daemonSet)) {
+        if (isAbsent(value)) return [{ path, reason: "is required, unless daemonSet is set" }];
+        if (isObject(value) && Object.keys(value).length === 0)
+            return [{ path, reason: "must name at least one node" }];
+    }
+    return optional(nodes(environment))(value, path);
 }
 
 /** Two names for one machine, which would undo each other's changes. */
@@ -248,6 +256,27 @@ const toleration = object({
     tolerationSeconds: optional(leaf("a whole number", (value) => Number.isSafeInteger(value))),
 });
 
+const quantities = optional(object({ cpu: optional(quantity), memory: optional(quantity) }));
+
+const daemonSet = object({
+    nodeSelector: optional(map(labelKey, required(labelValue))),
+    namespace: optional(
+        immediate(
+            text(
+                "the name of a namespace: lower-case letters, digits and `-`, at most 63 characters, beginning and ending with a letter or a digit",
+                new RegExp(`^${dnsLabel}$`),
+            ),
+        ),
+    ),
+    image: optional(text("the name of a container image", /^[^\p{Cc}\s]+$/u)),
+    imagePullSecrets: optional(list(required(subdomain))),
+    tolerations: optional(list(toleration)),
+    priorityClassName: optional(subdomain),
+    resources: optional(object({ requests: quantities, limits: quantities })),
+    interval: optional(wholeNumber(10, 86400)),
+    timeout: optional(immediate(wholeNumber(60, 86400))),
+});
+
 /** A shim that this package can install. The reason names a shim of Kata that it refuses. */
 const shim: Check = (value, path) =>
     typeof value === "string" && Object.hasOwn(unsupported, value)
@@ -279,6 +308,7 @@ function atLeastOne(value: unknown, path: string): Problem[] {
 }
 
 const settingsShape: { [name in keyof Required<Settings>]: Check } = {
+    daemonSet: optional(daemonSet),
     version: optional(version),
     release: optional(
         object({
@@ -330,6 +360,7 @@ function contradictions(args: Partial<Settings>): Problem[] {
         ...installable.flatMap(settingProblems),
         ...releaseProblems(installable, args),
         ...classes.flatMap((each) => cgroupDriverProblems(each, args.kubelet ?? {})),
+        ...runningPodsProblems(args),
     ];
     // Several RuntimeClasses may have the same problem with an argument for all of them.
     return [...new Map(problems.map((problem) => [problem.path + problem.reason, problem])).values()];
@@ -412,6 +443,16 @@ function cgroupDriverProblems(
     const since = firstWith((traits) => traits.cgroupDrivers.includes("systemd"));
     const reason = `"systemd" requires Kata ${since} or later (${versionPath} is ${version})`;
     return isSupported || cgroupDriver !== CgroupDriver.Systemd ? [] : [{ path: "kubelet.cgroupDriver", reason }];
+}
+
+/** A change of the cgroup driver restarts all containers, and the pod of the DaemonSet always runs. */
+function runningPodsProblems({ daemonSet, kubelet }: Partial<Settings>): Problem[] {
+    const { cgroupDriver, changeUnderRunningPods } = kubelet ?? {};
+    const isAccepted = changeUnderRunningPods === true || [changeUnderRunningPods, cgroupDriver].some(isLater);
+    if (isAbsent(daemonSet) || isAbsent(cgroupDriver) || isAccepted) return [];
+    const reason =
+        "must be true with daemonSet, because its pod is always running on a node whose cgroup driver changes";
+    return [{ path: "kubelet.changeUnderRunningPods", reason }];
 }
 
 const archivesOf = ({ version, shim }: Installable, url: string) => archives(version, engineOf(shim), url);
@@ -521,23 +562,28 @@ const rollout = (environment: Environment) =>
     });
 
 /** Arguments of the rollout that contradict each other. */
-function rolloutContradictions({ nodes, rollout }: Partial<KataContainersArgs>): Problem[] {
+function rolloutContradictions({ nodes, daemonSet, rollout }: Partial<KataContainersArgs>): Problem[] {
     const { canary, drain } = rollout ?? {};
     const ways = [drain?.kubeconfig, drain?.controlPlane].filter((way) => way !== undefined && way !== null);
     const rules: [valid: boolean, path: string, reason: string][] = [
         [!isText(canary) || Object.hasOwn(nodes ?? {}, canary), "rollout.canary", "must be the name of one of `nodes`"],
         [!drain || ways.length === 1, "rollout.drain", "must set exactly one of kubeconfig and controlPlane"],
+        [
+            !drain || isAbsent(daemonSet) || Object.keys(nodes ?? {}).length > 0,
+            "rollout.drain",
+            "cannot be set without `nodes`: nodes of the DaemonSet are not drained",
+        ],
     ];
     return rules.filter(([valid]) => !valid).map(([, path, reason]) => ({ path, reason }));
 }
 
 /** The problems of a component's name and arguments. */
 export function problems(name: string, args: unknown, environment: Environment): Problem[] {
+    const given = (args ?? {}) as Partial<KataContainersArgs>;
     const shape = object({
-        nodes: required(nodes(environment)),
+        nodes: () => nodesProblems(given, environment),
         ...settingsShape,
         rollout: optional(rollout(environment)),
     });
-    const given = (args ?? {}) as Partial<KataContainersArgs>;
     return [...plainText(name, "name"), ...shape(given, ""), ...contradictions(given), ...rolloutContradictions(given)];
 }

@@ -81,16 +81,19 @@ export interface Claim {
     distribution?: string;
 }
 
-type Flag = [name: string, value: string | boolean | undefined];
+export type Flag = [name: string, value: string | boolean | undefined];
+
+/** The arguments of the node program. */
+export const wordsOf = (flags: Flag[]): string[] =>
+    flags.filter(([, value]) => value !== undefined).map(([name, value]) => `--${name}=${value}`);
 
 /** One argument per line, so that a preview shows which of them changed. */
 function command(words: string[], action: string, flags: Flag[]): string {
-    const given = flags.filter(([, value]) => value !== undefined).map(([name, value]) => `--${name}=${value}`);
     const first = ["sh", "-c", asRoot, "kata-containers"].map(quote).join(" ");
-    return [first, words.map(quote).join(" "), action, ...given.map(quote)].join(" \\\n");
+    return [first, words.map(quote).join(" "), action, ...wordsOf(flags).map(quote)].join(" \\\n");
 }
 
-const flags = ({ owner, node, distribution }: Claim): Flag[] => [
+const flags = ({ owner, node, distribution }: Partial<Claim>): Flag[] => [
     ["owner", owner],
     ["node", node],
     ["distribution", distribution],
@@ -111,7 +114,12 @@ const checksums = (archives: ClassPlan["archives"]): Flag[] =>
 
 /** Installs the node program, which comes on standard input, and downloads and unpacks the releases. */
 export function stage(plan: Plan, claim: Claim, program: Program): string {
-    return command(inShell(store(program)), "stage", [
+    return command(inShell(store(program)), "stage", stageFlags(plan, claim));
+}
+
+/** The arguments of `stage`. The DaemonSet leaves the claim to its pod on each node, here and below. */
+export function stageFlags(plan: Plan, claim: Partial<Claim> = {}): Flag[] {
+    return [
         ...flags(claim),
         handlers(plan),
         ["host-checks", plan.hostChecks],
@@ -121,7 +129,16 @@ export function stage(plan: Plan, claim: Claim, program: Program): string {
             ...checksums(archives),
         ]),
         ["needs", [...new Set(plan.classes.flatMap(({ needs }) => needs))].join()],
-    ]);
+    ];
+}
+
+/** The values for downloads that may be secret: the queries of the URLs, which may be signatures, and the URL of the proxy. */
+export function downloadSecrets(plan: Plan): { queries: string; proxy: string } {
+    // A query contains no spaces. The node counts the releases from 1.
+    const queries = plan.releases.flatMap(({ archives }, i) =>
+        archives.flatMap(([architecture, { query }]) => (query ? [`${architecture}-${i + 1}=${query}`] : [])),
+    );
+    return { queries: queries.join(" "), proxy: plan.proxy };
 }
 
 /**
@@ -129,11 +146,8 @@ export function stage(plan: Plan, claim: Claim, program: Program): string {
  * are not in the text of the command, which errors of the command provider and the list of processes show.
  */
 export function stageInput(plan: Plan, program: Program): Output<string> {
-    // A query contains no spaces. The node counts the releases from 1.
-    const queries = plan.releases.flatMap(({ archives }, i) =>
-        archives.flatMap(([architecture, { query }]) => (query ? [`${architecture}-${i + 1}=${query}`] : [])),
-    );
-    const lines = [queries.join(" "), plan.proxy];
+    const { queries, proxy } = downloadSecrets(plan);
+    const lines = [queries, proxy];
     return lines.some(Boolean) ? secret([program.packed, ...lines, ""].join("\n")) : output(program.packed);
 }
 
@@ -144,7 +158,11 @@ export function unstage(claim: Claim, revision?: string): string {
 
 /** Configures Kata, the container runtime and the kubelet. */
 export function activate(plan: Plan, claim: Claim, program: Program): string {
-    return command(inShell(runStored), "activate", [
+    return command(inShell(runStored), "activate", activateFlags(plan, program, claim));
+}
+
+export function activateFlags(plan: Plan, program: Program, claim: Partial<Claim> = {}): Flag[] {
+    return [
         ["program", program.id],
         ...flags(claim),
         ["cgroup-driver", plan.cgroupDriver],
@@ -164,16 +182,20 @@ export function activate(plan: Plan, claim: Claim, program: Program): string {
             ["verifiable", each.isVerifiable ? undefined : false],
             ...each.settings.map(([key, literal]): Flag => ["set", `${key}=${literal}`]),
         ]),
-    ]);
+    ];
 }
 
 /** Undoes `activate`. */
 export function deactivate(plan: Plan, claim: Claim): string {
-    return command(inShell(runStoredIfAny), "deactivate", [
+    return command(inShell(runStoredIfAny), "deactivate", deactivateFlags(plan, claim));
+}
+
+export function deactivateFlags(plan: Plan, claim: Partial<Claim> = {}): Flag[] {
+    return [
         ...flags(claim),
         ["change-under-running-pods", plan.changeUnderRunningPods || undefined],
         ["force", plan.forceRemoval || undefined],
-    ]);
+    ];
 }
 
 const asking = (claim: Partial<Claim>, runtimeClasses: string[]): Flag[] => [

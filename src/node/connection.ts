@@ -53,12 +53,14 @@ export function publicArgs({ nodes, rollout, release, ...settings }: KataContain
             url: hideIf((url) => splitQuery(url)[1] !== "", release.url),
             proxy: hideIf((proxy) => /@/.test(proxy), release.proxy),
         },
-        nodes: Object.fromEntries(
-            Object.entries(nodes).map(([name, { connection, ...node }]) => [
-                name,
-                { ...node, connection: publicConnection(connection) },
-            ]),
-        ),
+        nodes:
+            nodes &&
+            Object.fromEntries(
+                Object.entries(nodes).map(([name, { connection, ...node }]) => [
+                    name,
+                    { ...node, connection: publicConnection(connection) },
+                ]),
+            ),
         rollout: rollout && {
             ...rollout,
             drain: rollout.drain && { ...drain, controlPlane: controlPlane && publicConnection(controlPlane) },

@@ -1,4 +1,4 @@
-// The node program: the shell files of `node`, as one text.
+// The node program: the shell files of `node`, as one text. Also the files of `daemon`, which run it in the pods of the DaemonSet.
 //
 // Pulumi stores the input of a command twice in the state, for each node, and rewrites the state with each step, so the program is
 // sent compressed. `fflate` compresses a text to the same bytes on every machine; the output of Node.js depends on its version of
@@ -9,8 +9,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "fflate";
 
-// The same folder seen from `src` and from `bin`, where the compiler puts this file.
+// The same folders seen from `src` and from `bin`, where the compiler puts this file.
 const folder = join(__dirname, "..", "..", "node");
+const daemonFolder = join(__dirname, "..", "..", "daemon");
 
 /** The files of `node` run in the order of their numbers; these are the numbers of the files in its folders. */
 const numbers: { [folder: string]: string } = { distributions: "51", cri: "52" };
@@ -40,4 +41,10 @@ export function readProgram(files = programFiles()): Program {
 export function programOf(text: string): Program {
     const packed = Buffer.from(gzipSync(Buffer.from(text), { level: 9, mtime: 0 })).toString("base64");
     return { text, packed, id: createHash("sha256").update(text).digest("hex").slice(0, 12) };
+}
+
+/** The files of `daemon`, by their names. */
+export function daemonScripts(): { [name: string]: string } {
+    const names = readdirSync(daemonFolder).filter((name) => name.endsWith(".sh"));
+    return Object.fromEntries(names.sort().map((name) => [name, readFileSync(join(daemonFolder, name), "utf8")]));
 }

@@ -33,7 +33,7 @@ function titles(text: string): string[] {
 
 describe("lint: language", () => {
     for (const [texts, paths, linesOf] of [
-        ["the node program", ["node"], (text: string) => text.split("\n")],
+        ["the node program", ["node", "daemon"], (text: string) => text.split("\n")],
         ["the comments and errors of src", ["src"], (text: string) => text.split("\n")],
         ["the documentation", ["*.md"], (text: string) => prose(text).split("\n")],
         ["the titles of the tests", ["tests"], titles],

@@ -5,11 +5,13 @@ import type { KataContainersArgs } from "../../src";
 export const hostKey = `ssh-ed25519 ${Buffer.from("\0\0\0\x0bssh-ed25519\0\0\0 01234567890123456789012345678901", "latin1").toString("base64")}`;
 export const privateKey = "-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n";
 
-export const oneNode: KataContainersArgs["nodes"] = {
+type Nodes = NonNullable<KataContainersArgs["nodes"]>;
+
+export const oneNode: Nodes = {
     "worker-1": { connection: { host: "192.0.2.11", privateKey, hostKey } },
 };
 
-export const threeNodes: KataContainersArgs["nodes"] = {
+export const threeNodes: Nodes = {
     ...oneNode,
     "worker-2": { connection: { host: "192.0.2.12", password: "pass word", hostKey } },
     "worker-3": { connection: { host: "192.0.2.13", agentSocketPath: "/run/agent", hostKey } },

@@ -24,6 +24,8 @@ const layers = [
     "check/",
     "cluster/",
     "node/",
+    "daemon/",
+    "runtimeClasses.ts",
     "kataContainers.ts",
     "index.ts",
 ];

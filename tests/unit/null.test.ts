@@ -21,6 +21,17 @@ const sums = { amd64: "0".repeat(64), arm64: "1".repeat(64) };
 /** Every argument. */
 const everything = (drain: object) => ({
     nodes: { "worker-1": { connection, gone: false } },
+    daemonSet: {
+        nodeSelector: { a: "b" },
+        namespace: "kata",
+        image: "busybox",
+        imagePullSecrets: ["a"],
+        tolerations: [{ key: "a", operator: "Equal", value: "b", effect: "NoExecute", tolerationSeconds: 1 }],
+        priorityClassName: "high",
+        resources: { requests: { cpu: "1", memory: "1Gi" }, limits: { cpu: "1", memory: "1Gi" } },
+        interval: 60,
+        timeout: 60,
+    },
     version: "3.32.0",
     release: { url: "http://mirror/{archive}", proxy: "http://proxy:3128", sha256: sums },
     runtimeClasses: {
@@ -64,7 +75,9 @@ function changed(tree: Tree, [first, ...rest]: string[], change: (parent: Tree, 
 async function registered(args: Tree): Promise<unknown> {
     try {
         const { inputs, children }: Deployment = await deploy(args);
-        return strip({ inputs, children: Object.entries(children).map(([name, { inputs }]) => [name, inputs]) });
+        // In the order of their names, because resources without dependencies on each other are registered in any order.
+        const names = Object.keys(children).sort();
+        return strip({ inputs, children: names.map((name) => [name, children[name]!.inputs]) });
     } catch (error) {
         return (error as Error).message;
     }

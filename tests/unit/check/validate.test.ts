@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect } from "chai";
 import fc from "fast-check";
+import { everyArgument } from "../../../docs/everyArgument";
 import type { Problem } from "../../../src/check/checks";
 import { problems } from "../../../src/check/validate";
 import { hostile, hostKey, oneNode, privateKey, threeNodes } from "../../support/arguments";
@@ -514,7 +515,7 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
         "an unknown argument",
         { versoin: "3.32.0" },
         "versoin",
-        /not a valid property; valid properties are nodes, version, release/,
+        /not a valid property; valid properties are nodes, daemonSet, version, release/,
     ],
 ];
 
@@ -662,13 +663,106 @@ describe("validation", () => {
 
     it("rejects arguments without nodes", () => {
         for (const args of [undefined, null, {}, { nodes: undefined }, { nodes: null }]) {
-            expect(described(args)).to.deep.equal(["nodes: is required"]);
+            expect(described(args)).to.deep.equal(["nodes: is required, unless daemonSet is set"]);
         }
         expect(described({ nodes: {} })).to.deep.equal(["nodes: must name at least one node"]);
         expect(described("nodes")).to.deep.equal([": must be an object"]);
         expect(pathsOf({ nodes: "a" })).to.deep.equal(["nodes"]);
         expect(pathsOf({ nodes: [{ host: "a" }] })).to.deep.equal(["nodes"]);
         expect(pathsOf({ nodes: pulumi.output(oneNode) })).to.deep.equal(["nodes"]);
+    });
+
+    it("accepts a DaemonSet without nodes, with nodes, and with all of its arguments", () => {
+        expect(described({ daemonSet: {} })).to.deep.equal([]);
+        for (const nodes of [undefined, null, {}, oneNode]) {
+            expect(described({ nodes, daemonSet: {} })).to.deep.equal([]);
+            expect(described({ nodes, daemonSet: everyArgument.daemonSet })).to.deep.equal([]);
+        }
+        expect(described({ nodes: oneNode, daemonSet: null })).to.deep.equal([]);
+        expect(pathsOf({ daemonSet: pulumi.output({}) })).to.deep.equal(["daemonSet"]);
+        expect(pathsOf({ daemonSet: "" })).to.deep.equal(["daemonSet"]);
+        expect(pathsOf({ nodes: "a", daemonSet: {} })).to.deep.equal(["nodes"]);
+    });
+
+    const invalidDaemonSets: [title: string, daemonSet: object, path: string, reason: RegExp][] = [
+        [
+            "a key in nodeSelector that is no label",
+            { nodeSelector: { "a b": "c" } },
+            '.nodeSelector["a b"]',
+            /key of a/,
+        ],
+        [
+            "a value in nodeSelector that is no label",
+            { nodeSelector: { a: "b c" } },
+            '.nodeSelector["a"]',
+            /value of a/,
+        ],
+        ["a missing value in nodeSelector", { nodeSelector: { a: null } }, '.nodeSelector["a"]', /is required/],
+        ["a namespace in upper case", { namespace: "Kata" }, ".namespace", /name of a namespace/],
+        ["an empty namespace", { namespace: "" }, ".namespace", /name of a namespace/],
+        ["a namespace with a dot", { namespace: "a.b" }, ".namespace", /name of a namespace/],
+        ["a namespace of 64 characters", { namespace: "a".repeat(64) }, ".namespace", /at most 63/],
+        ["a namespace that is not known yet", { namespace: pulumi.output("a") }, ".namespace", /cannot be an Output/],
+        ["an image with a space", { image: "busy box" }, ".image", /name of a container image/],
+        ["an empty image", { image: "" }, ".image", /name of a container image/],
+        ["the name of one Secret instead of a list", { imagePullSecrets: "a" }, ".imagePullSecrets", /a list/],
+        ["an invalid name of a Secret", { imagePullSecrets: ["a", "B"] }, ".imagePullSecrets[1]", /lower-case/],
+        ["a Secret that is missing", { imagePullSecrets: [null] }, ".imagePullSecrets[0]", /is required/],
+        ["an invalid toleration", { tolerations: [{ operator: "Is" }] }, ".tolerations[0].operator", /"Exists" or/],
+        ["an invalid PriorityClass", { priorityClassName: "a_b" }, ".priorityClassName", /lower-case/],
+        [
+            "a memory that is no quantity",
+            { resources: { limits: { memory: "1GB" } } },
+            ".resources.limits.memory",
+            /quantity/,
+        ],
+        [
+            "an unknown resource",
+            { resources: { requests: { gpu: "1" } } },
+            ".resources.requests.gpu",
+            /are cpu, memory/,
+        ],
+        ["an interval below 10 s", { interval: 9 }, ".interval", /from 10 to 86400/],
+        ["an interval of more than a day", { interval: 86401 }, ".interval", /from 10 to 86400/],
+        ["an interval as text", { interval: "60" }, ".interval", /whole number/],
+        ["a timeout below a minute", { timeout: 59 }, ".timeout", /from 60 to 86400/],
+        ["a timeout that is not known yet", { timeout: pulumi.output(60) }, ".timeout", /cannot be an Output/],
+        ["an unknown argument", { replicas: 3 }, ".replicas", /valid properties are nodeSelector, namespace/],
+    ];
+    for (const [title, daemonSet, path, reason] of invalidDaemonSets) {
+        it(`rejects ${title} in daemonSet`, () => {
+            const problems = found({ daemonSet });
+            expect(problems.map((problem) => problem.path)).to.deep.equal([`daemonSet${path}`]);
+            expect(problems[0]!.reason).to.match(reason);
+        });
+    }
+
+    it("a change of the cgroup driver by the DaemonSet requires kubelet.changeUnderRunningPods, with or without a drain", () => {
+        const drain = { kubeconfig: "{}" };
+        const kubelet = { cgroupDriver: "systemd" };
+        const problem =
+            "kubelet.changeUnderRunningPods: must be true with daemonSet, because its pod is always running on a node whose cgroup driver changes";
+        for (const changeUnderRunningPods of [undefined, null, false]) {
+            const given = { daemonSet: {}, kubelet: { ...kubelet, changeUnderRunningPods } };
+            expect(described(given)).to.deep.equal([problem]);
+            expect(described({ ...given, nodes: oneNode, rollout: { drain } })).to.deep.equal([problem]);
+        }
+        for (const changeUnderRunningPods of [true, pulumi.output(true)]) {
+            expect(described({ daemonSet: {}, kubelet: { ...kubelet, changeUnderRunningPods } })).to.deep.equal([]);
+        }
+        expect(described({ daemonSet: {}, kubelet: { changeUnderRunningPods: false } })).to.deep.equal([]);
+        expect(described({ nodes: oneNode, kubelet })).to.deep.equal([]);
+    });
+
+    it("rejects rollout.drain and rollout.canary without nodes", () => {
+        const rollout = { drain: { kubeconfig: "{}" }, canary: "worker-1" };
+        expect(described({ daemonSet: {}, nodes: oneNode, rollout })).to.deep.equal([]);
+        for (const nodes of [undefined, null, {}]) {
+            expect(described({ daemonSet: {}, nodes, rollout })).to.have.members([
+                "rollout.drain: cannot be set without `nodes`: nodes of the DaemonSet are not drained",
+                "rollout.canary: must be the name of one of `nodes`",
+            ]);
+        }
     });
 
     it("rejects a node that is missing or not an object", () => {
@@ -769,6 +863,15 @@ describe("validation", () => {
             kubelet: { cgroupDriver: later },
             hostChecks: later,
             rollout: { verify: later },
+            daemonSet: {
+                nodeSelector: { a: later },
+                image: later,
+                imagePullSecrets: [later],
+                tolerations: [{ key: later }],
+                priorityClassName: later,
+                resources: { requests: { cpu: later, memory: later } },
+                interval: later,
+            },
         };
         expect(described(args)).to.deep.equal([]);
         const named = { shim: later, handler: later };
@@ -786,6 +889,9 @@ describe("validation", () => {
             [`${classPath}.nodeSelector["a"]`, (a) => withClass({ nodeSelector: { a } })],
             ["kubelet.cgroupDriver", (cgroupDriver) => ({ kubelet: { cgroupDriver } })],
             ["hostChecks", (hostChecks) => ({ hostChecks })],
+            ["daemonSet.namespace", (namespace) => ({ daemonSet: { namespace } })],
+            ["daemonSet.priorityClassName", (priorityClassName) => ({ daemonSet: { priorityClassName } })],
+            ['daemonSet.nodeSelector["a"]', (a) => ({ daemonSet: { nodeSelector: { a } } })],
             [`${connectionPath}.host`, (host) => withConnection({ host })],
             [`${connectionPath}.privateKey`, (privateKey) => withConnection({ privateKey })],
             [`${connectionPath}.hostKey`, (hostKey) => withConnection({ hostKey })],
@@ -840,6 +946,10 @@ const anyArguments = fc.oneof(
                 ),
             ),
             kubelet: fc.oneof(anyValue, anyOf("cgroupDriver")),
+            daemonSet: fc.oneof(
+                anyValue,
+                anyOf("nodeSelector", "namespace", "imagePullSecrets", "tolerations", "resources", "interval"),
+            ),
             rollout: fc.oneof(anyValue, anyOf("canary", "drain", "maxUnavailable")),
         },
         { requiredKeys: [] },

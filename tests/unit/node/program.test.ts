@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { programFiles, programOf, readProgram } from "../../../src/node/program";
+import { daemonScripts, programFiles, programOf, readProgram } from "../../../src/node/program";
 
 describe("the node program", () => {
     const folder = join(__dirname, "../../../node");
@@ -48,5 +48,15 @@ describe("the node program", () => {
         const { text, packed } = programOf("echo 'Käse'\n".repeat(100));
         expect(execFileSync("sh", ["-c", "base64 -d | gzip -dc"], { input: packed, encoding: "utf8" })).to.equal(text);
         expect(packed).to.equal("H4sIAAAAAAACA0tNzshXUPc+vKQ4VZ1rlDPKGeWMckY4BwCt0BzNFAUAAA==");
+    });
+
+    it("the scripts of the DaemonSet are the files of the folder daemon, which the package contains", () => {
+        const scripts = daemonScripts();
+        expect(Object.keys(scripts)).to.deep.equal(["pod.sh", "runner.sh"]);
+        for (const [name, text] of Object.entries(scripts)) {
+            expect(text).to.equal(readFileSync(join(folder, "../daemon", name), "utf8"));
+        }
+        const { files } = JSON.parse(readFileSync(join(folder, "../package.json"), "utf8"));
+        expect(files).to.include.members(["node", "daemon"]);
     });
 });
