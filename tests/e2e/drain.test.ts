@@ -148,7 +148,7 @@ describe("draining", function () {
         kubectl("uncordon", "worker-2");
         kubectl("rollout", "status", "deployment/web", "--timeout=60s");
         const all = given("systemd");
-        const { log, order } = await stack.up({ ...all, nodes: { "worker-2": all.nodes["worker-2"]! } });
+        const { log, order } = await stack.up({ ...all, nodes: { "worker-2": all.nodes!["worker-2"]! } });
         expect(log).to.match(/evicting pod default\/web-[\s\S]*node\/worker-1 uncordoned/);
         const ends = order.filter((step) => step.startsWith("end kata-worker-1-"));
         expect(ends.map((step) => step.split("-").at(-1))).to.deep.equal([

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import type { ComponentResourceOptions, Resource } from "@pulumi/pulumi";
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
 import { expect } from "chai";
-import type { ConnectionArgs, KataContainersArgs, NodeStatus } from "../../src";
+import type { ConnectionArgs, DaemonSetStatus, KataContainersArgs, NodeStatus } from "../../src";
 import { KataContainers, type Shim } from "../../src";
 import { derivedShim } from "../../src/kata/shims";
 
@@ -200,7 +200,11 @@ export function connection(name: string): ConnectionArgs {
 }
 
 /** Arguments for a miniature release on the lab's nodes, which have no KVM. */
-export function args(version: string, more: Partial<KataContainersArgs> = {}, on = names()): KataContainersArgs {
+export function args(
+    version: string,
+    more: Partial<KataContainersArgs> = {},
+    on = names(),
+): KataContainersArgs & Required<Pick<KataContainersArgs, "nodes">> {
     const { url, checksums } = known.releases;
     const sums = Object.entries(more.runtimeClasses ?? { "kata-qemu": {} }).map(([name, given]) => {
         const release = (given.version ?? version) as string;
@@ -221,6 +225,7 @@ export function args(version: string, more: Partial<KataContainersArgs> = {}, on
 export interface Outputs {
     runtimeClassNames: { [name: string]: string };
     nodeStatuses: { [node: string]: NodeStatus };
+    daemonSetStatus?: DaemonSetStatus;
 }
 
 /** The error of an operation that must fail. */
@@ -261,7 +266,8 @@ export class TestStack {
             const args = typeof self.current === "function" ? self.current() : self.current;
             const kata = new KataContainers(name, args, { ...opts, parent: parent?.() });
             more?.(kata);
-            return { runtimeClassNames: kata.runtimeClassNames, nodeStatuses: kata.nodeStatuses };
+            const { runtimeClassNames, nodeStatuses, daemonSetStatus } = kata;
+            return { runtimeClassNames, nodeStatuses, daemonSetStatus };
         };
         const stack = await LocalWorkspace.createStack(
             { stackName: name, projectName: "e2e", program },
