@@ -31,6 +31,19 @@ describe("examples", function () {
         }
     });
 
+    it("previews the autoscaled-pool example, whose pods and Kata pods are on the nodes of the pool", async () => {
+        project = await Project.other("autoscaled-pool");
+        const { did, inputs } = await project.preview();
+        expect(did).to.include({ "kata-daemon-set": "create", "kata-kata-qemu": "create" });
+        expect(Object.keys(did).filter((name) => /-(stage|activate|label)$/.test(name))).to.deep.equal([]);
+        const pool = { "node.example.com/virtualization": "true" };
+        const { updateStrategy, template } = inputs["kata-daemon-set"].spec;
+        expect(template.spec.nodeSelector).to.deep.equal({ "kubernetes.io/os": "linux", ...pool });
+        expect(template.spec.tolerations).to.deep.equal([{ operator: "Exists" }]);
+        expect(updateStrategy.rollingUpdate.maxUnavailable).to.equal("25%");
+        expect(inputs["kata-kata-qemu"].scheduling.nodeSelector).to.include(pool);
+    });
+
     it("previews the bastion example without showing a private key", async () => {
         project = await Project.other("bastion");
         await project.setSecret("bastionKey", privateKey());

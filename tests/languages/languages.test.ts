@@ -1,11 +1,13 @@
-// The same tests in every language: the errors of an invalid program, and the example on the lab's nodes. The package is
-// installed from the tarball that npm would publish.
+// The same tests in every language: the errors of an invalid program, a program with a DaemonSet, and the example on the lab's nodes.
+// The package is installed from the tarball that npm would publish.
 
 import { expect } from "chai";
 import {
     errorOf,
     every,
     files,
+    handlersOf,
+    kubectl,
     names,
     nodes,
     onNode,
@@ -102,6 +104,33 @@ for (const name of Object.keys(languages) as LanguageName[]) {
                 "kata-kata-qemu": "create",
                 ...every("create", ["stage", "activate", "label"]),
             });
+        });
+
+        it(`installs Kata by the DaemonSet of a ${name} program on the node that it selects, and removes it`, async () => {
+            const object = "kata-containers-kata";
+            project.write(project.programForTheLab("daemon"));
+            const { did } = await project.up();
+            expect(did).to.include({ "kata-daemon-set": "create", "kata-kata-qemu": "create" });
+            const { runtimeClassNames, daemonSetStatus } = await project.outputs();
+            expect(runtimeClassNames).to.deep.equal({ value: { "kata-qemu": "kata-qemu" }, secret: false });
+            expect(daemonSetStatus).to.deep.equal({
+                value: { nodes: 1, ready: 1, updating: 0, failed: 0, reasons: {} },
+                secret: false,
+            });
+            const pod = ["{.items[*].spec.nodeName}", '{.items[*].status.conditions[?(@.type=="Ready")].status}'];
+            expect(kubectl("-n", object, "get", "pods", "-o", `jsonpath=${pod.join(" ")}`)).to.equal("worker-1 True");
+            expect(names().map(handlersOf)).to.deep.equal(
+                names().map((node) => (node === "worker-1" ? ["kata-qemu"] : [])),
+            );
+            expect(configuration("worker-1")).to.match(/^default_memory = 1024$/m);
+            startPod("kata-daemon", "worker-1", "kata-qemu");
+            removePods("worker-1", "kata-daemon");
+            await project.destroy();
+            for (const node of names()) {
+                expect(handlersOf(node)).to.deep.equal([]);
+                expect(files(node)).to.equal(filesBefore[node]);
+            }
+            expect(kubectl("get", "namespace", object, "--ignore-not-found")).to.equal("");
         });
 
         if (!others.includes(name)) return;

@@ -7,7 +7,7 @@ export interface Language {
     example: string;
     /** The file that holds the program. */
     file: string;
-    /** The example's line with the version. */
+    /** The line with the version in the example and in the program with a DaemonSet. */
     version: string;
     /** The arguments that the lab needs in addition: its mirror, the checksum of a miniature release, host checks that warn. */
     forTheLab: (url: string, sha256: string) => string;

@@ -74,8 +74,15 @@ export class Project {
 
     /** The example with the lab's addresses and mirror, and more changes. */
     exampleForTheLab(changes: [before: string, after: string][] = []): string {
+        return edited(this.example(changes), [...addresses(), this.withMirror()]);
+    }
+    /** One of the programs in the folder `programs`, with the lab's mirror. */
+    programForTheLab(name: string): string {
+        return edited(this.program(name), [this.withMirror()]);
+    }
+    private withMirror(): [before: string, after: string] {
         const { version } = this.language;
-        return edited(this.example(changes), [...addresses(), [version, version + this.forTheLab()]]);
+        return [version, version + this.forTheLab()];
     }
     forTheLab(): string {
         const { url, checksums } = inventory().releases;
