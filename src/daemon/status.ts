@@ -26,7 +26,7 @@ export function daemonSetStatus(
     const nodes = status?.desiredNumberScheduled ?? 0;
     const ready = status?.numberReady ?? 0;
     const failed = Math.max(0, Math.min(failures.length, nodes - ready));
-    const first = failures.sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, maxReasons);
+    const first = failures.sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, Math.min(maxReasons, failed));
     // The two objects are not read at the same time.
     const updating = Math.max(0, nodes - ready - failed);
     return { nodes, ready, updating, failed, reasons: Object.fromEntries(first) };

@@ -43,6 +43,10 @@ export async function deploy(
         handler = "kata-qemu",
         organization = "acme",
         stdout = `done\n${JSON.stringify(status)}`,
+        /** The name of the component. */
+        name = "kata",
+        /** The metadata and the status of the DaemonSet, and the data of its ConfigMap, in the cluster. */
+        daemonSet = {} as { metadata?: object; status?: object; data?: { [node: string]: string } },
         /** Receives the names of all resources that are registered, also if the deployment fails. */
         registered = [] as string[],
     } = {},
@@ -59,7 +63,13 @@ export async function deploy(
                     const result = await transform({ custom, type, name, props, opts: opts[name]! });
                     if (result) opts[name] = result.opts;
                 }
+                const { metadata, status, data } = daemonSet;
+                const given = resource.inputs.metadata;
+                const isUnnamed = resource.type === "kubernetes:core/v1:ConfigMap" && given && !given.name;
                 const state = {
+                    ...(resource.name.endsWith("-daemon-set-state") && { metadata, status }),
+                    ...(resource.name.endsWith("-daemon-rollout-state") && { data }),
+                    ...(isUnnamed && { metadata: { ...given, name: `${resource.name}-0123abcd` } }),
                     ...(resource.type === "command:remote:Command" && !preview && { stdout }),
                     ...(resource.type === "pulumi:index:Stash" && { output: resource.inputs.input }),
                     ...(resource.type.endsWith(":RuntimeClassPatch") && { handler }),
@@ -76,10 +86,13 @@ export async function deploy(
     const edges: { [name: string]: string[] } = {};
     const monitor: any = getMonitor();
     const register = monitor.registerResource.bind(monitor);
-    monitor.registerResource = (request: any, callback: unknown) => {
+    const read = monitor.readResource.bind(monitor);
+    const noted = (request: any) => {
         edges[request.getName()] = request.getDependenciesList().map(nameOf);
-        return register(request, callback);
+        return request;
     };
+    monitor.registerResource = (request: any, callback: unknown) => register(noted(request), callback);
+    monitor.readResource = (request: any, callback: unknown) => read(noted(request), callback);
     const resources: pulumi.Resource[] = [];
     const warnings: string[] = [];
     const warn = console.warn;
@@ -87,7 +100,7 @@ export async function deploy(
     try {
         // Probes have their own tests.
         const given = { drift: "off", ...(args as object) } as KataContainersArgs;
-        const component = new KataContainers("kata", given, {
+        const component = new KataContainers(name, given, {
             transformations: [
                 (child) => {
                     opts[child.name] = child.opts;
@@ -96,17 +109,17 @@ export async function deploy(
                 },
             ],
         });
-        const created = Object.keys(opts).filter((name) => name !== "kata");
+        const created = Object.keys(opts).filter((child) => child !== name);
         await resolved(component.nodeStatuses).catch(() => undefined);
         await Promise.all(resources.map(({ urn }) => resolved(urn)));
-        const { kata, ...others } = inputs;
+        const { [name]: own, ...others } = inputs;
         const children = Object.fromEntries(
             Object.entries(others).map(([name, child]) => [name, { ...child, opts: opts[name]!, edges: edges[name]! }]),
         );
-        if (kata?.type !== token) {
-            throw new Error(`the component is registered as ${kata?.type}`);
+        if (own?.type !== token) {
+            throw new Error(`the component is registered as ${own?.type}`);
         }
-        return { component, inputs: kata.inputs, children, created, warnings };
+        return { component, inputs: own.inputs, children, created, warnings };
     } finally {
         console.warn = warn;
     }
@@ -131,7 +144,7 @@ export function unknown(): pulumi.Output<any> {
 
 /** The names of the resources on which a child depends. */
 export async function dependencies(child: Child): Promise<string[]> {
-    const resources = child.opts.dependsOn as pulumi.Resource[];
+    const resources = await Promise.all(child.opts.dependsOn as (pulumi.Resource | Promise<pulumi.Resource>)[]);
     const urns = await Promise.all(resources.map(({ urn }) => resolved(urn)));
     return urns.map(nameOf);
 }
