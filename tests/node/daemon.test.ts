@@ -477,7 +477,7 @@ inEveryShell("the pod of a DaemonSet", (sandbox) => {
             });
         });
 
-        it("keeps the node program that another component with other handlers has brought", async () => {
+        it("keeps the node program that another component with other handlers has installed", async () => {
             await kept();
             again();
             const otherProgram = `:\n${program(sandbox().folder)}`;
