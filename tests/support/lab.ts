@@ -267,7 +267,8 @@ export class TestStack {
             const kata = new KataContainers(name, args, { ...opts, parent: parent?.() });
             more?.(kata);
             const { runtimeClassNames, nodeStatuses, daemonSetStatus } = kata;
-            return { runtimeClassNames, nodeStatuses, daemonSetStatus };
+            // Pulumi warns of an output without a value.
+            return { runtimeClassNames, nodeStatuses, ...(daemonSetStatus && { daemonSetStatus }) };
         };
         const stack = await LocalWorkspace.createStack(
             { stackName: name, projectName: "e2e", program },

@@ -81,9 +81,9 @@ export class Sandbox {
     }
 }
 
-/** The same tests in every environment, or in two of them as a sample; each test in its own sandbox. */
-export function inEveryShell(title: string, tests: (sandbox: () => Sandbox) => void): void {
-    const sample = everything ? environments : spread(environments, 2, randomFor(seed, title));
+/** The same tests in every environment, or in some of them as a sample; each test in its own sandbox. */
+export function inEveryShell(title: string, tests: (sandbox: () => Sandbox) => void, sampleSize = 2): void {
+    const sample = everything ? environments : spread(environments, sampleSize, randomFor(seed, title));
     for (const environment of sample) {
         describe(`${title} (${everything ? "" : `KATA_TEST_SEED=${seed}, `}${environment.name})`, () => {
             let sandbox: Sandbox;
