@@ -3,7 +3,17 @@
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+    chmodSync,
+    existsSync,
+    mkdirSync,
+    openSync,
+    readdirSync,
+    readFileSync,
+    renameSync,
+    rmSync,
+    symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
@@ -1198,8 +1208,14 @@ inEveryShell(
 
             it("reports a failed removal in Events, once for each reason, and retries it with another turn", async () => {
                 deleted();
-                sandbox().write("finding", "one");
-                sandbox().write("work-deactivate", 'if [ -s finding ]; then fail "$(cat finding)" "remedy"; fi\n');
+                // Renamed, because a run may read it at any time.
+                const found = (finding: string) =>
+                    renameSync(sandbox().write("next", finding), sandbox().path("finding"));
+                found("one");
+                sandbox().write(
+                    "work-deactivate",
+                    'if found=$(cat finding 2>/dev/null); then fail "$found" "remedy"; fi\n',
+                );
                 const run = await startEnding();
                 const tries = (more: number) => {
                     const count = () => changes().filter((step) => step === "run deactivate").length;
@@ -1210,9 +1226,9 @@ inEveryShell(
                     );
                 };
                 await tries(3);
-                sandbox().write("finding", "two");
+                found("two");
                 await tries(3);
-                sandbox().write("finding", "");
+                rmSync(sandbox().path("finding"));
                 expect(await run.ended()).to.equal(0);
                 expect(has("state")).to.equal(false);
                 const messages = requests("POST", "events of nodes").map(({ body }) => [body.reason, body.message]);
