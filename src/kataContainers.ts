@@ -65,19 +65,19 @@ export class KataContainers extends pulumi.ComponentResource {
         const probedPlan = pulumi.all([plan, probed, unshared]).apply(([plan]) => plan);
         const hasNodes = Object.keys(nodes).length > 0;
         const created = createRuntimeClasses({ ...asking, classes, plan: probedPlan, probed, hasNodes, parent: this });
-        const planAndOwner = pulumi
-            .all([probedPlan, owner, created.confirmed])
-            .apply(([plan, owner]): [Plan, string] => [plan, owner]);
+        const planAndOwner = (delivery: "ssh" | "daemonSet") =>
+            pulumi
+                .all([plans, owner, probedPlan, created.confirmed])
+                .apply(([plans, owner]): [Plan, string] => [plans[delivery], owner]);
         const releaseUrl = pulumi.output(settings.release?.url);
-        const shared = { name, parent: this, owner, releaseUrl, planAndOwner, program, environment };
-        const rolledOut = rollOut({ ...shared, nodes, rollout, endpoints, probed }, created.resources);
+        const shared = { name, parent: this, owner, releaseUrl, program, rollout };
+        const overSsh = { ...shared, planAndOwner: planAndOwner("ssh"), environment, nodes, endpoints, probed };
+        const rolledOut = rollOut(overSsh, created.resources);
         let ready = rolledOut.ready;
         if (args.daemonSet) {
-            const planAndOwner = pulumi
-                .all([plans, shared.planAndOwner])
-                .apply(([{ daemonSet }, [, owner]]): [Plan, string] => [daemonSet, owner]);
-            const daemonSet = { ...shared, planAndOwner, given: args.daemonSet, nodes: Object.keys(nodes), rollout };
-            const delivered = createDaemonSet(daemonSet, [...created.resources, ...ready]);
+            const given = { given: args.daemonSet, nodes: Object.keys(nodes) };
+            const inCluster = { ...shared, planAndOwner: planAndOwner("daemonSet"), ...given };
+            const delivered = createDaemonSet(inCluster, [...created.resources, ...ready]);
             ready = [delivered.ready];
             this.daemonSetStatus = delivered.status;
         }
