@@ -17,7 +17,7 @@ kind_prepare() {
     tool containerd "containerd VERSION, for its shim (1 minute)" github.com/containerd/containerd/v2 \
         "-X github.com/containerd/containerd/v2/version.Version=VERSION" "no_btrfs no_devmapper no_zfs"
     CONTAINERD=$REPLY
-    cached stand-in-k3s "a stand-in for k3s, with containerd and the kubelet (about 7 minutes)" "$LAB_HOME/stand-ins" -- make_k3s
+    cached stand-in-k3s "a stand-in for k3s, with containerd and the kubelet (7 minutes)" "$LAB_HOME/stand-ins" -- make_k3s
     K3S_STAND_IN=$REPLY
 }
 make_k3s() { # FOLDER

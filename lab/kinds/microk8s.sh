@@ -14,7 +14,7 @@ kind_prepare() {
     tool containerd17 "containerd VERSION (2 minutes)" github.com/containerd/containerd \
         "-X github.com/containerd/containerd/version.Version=VERSION" "no_btrfs no_devmapper no_zfs"
     CONTAINERD=$REPLY
-    cached stand-in-microk8s "a stand-in for MicroK8s, with the kubelet (1 minute after that for k3s, else 6)" "$LAB_HOME/stand-ins" -- make_microk8s
+    cached stand-in-microk8s "a stand-in for MicroK8s, with the kubelet (6 minutes)" "$LAB_HOME/stand-ins" -- make_microk8s
     STAND_IN=$REPLY
 }
 make_microk8s() { # FOLDER

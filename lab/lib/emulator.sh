@@ -19,7 +19,7 @@ emulator_prepare() {
 
 emulator_prepare_amd64() {
     install_packages "$VM_PACKAGES"
-    cached vm "the root filesystem of a virtual machine: a node's and Debian's kernel (2 to 3 minutes)" \
+    cached vm "the root filesystem of a virtual machine: a node's and Debian's kernel (3 minutes)" \
         "${NODE_ROOT##*/}" -- make_vm_root amd64 "$KUBERNETES/kubelet"
     VM_ROOTS[amd64]=$REPLY
 }

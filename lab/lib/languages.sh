@@ -17,7 +17,7 @@ prepare_hosts() {
         tool "pulumi-$name" "a language host for the Pulumi CLI, for $name (1 minute)" "$(host_module "$name")"
         earlier+=("$REPLY")
     done
-    cached language-host "additions to the language hosts (1 minute)" "$LAB_HOME/language-host" "${earlier[@]##*/}" -- \
+    cached language-host "additions to the language hosts (15 s)" "$LAB_HOME/language-host" "${earlier[@]##*/}" -- \
         make_language_hosts "${earlier[@]}"
     # shellcheck disable=SC2034 # for prepare_tools
     HOSTS=$REPLY

@@ -146,35 +146,27 @@ find_full_pulumi() {
     done < <(type -aP pulumi || true)
 }
 
-# prepare_tools NODE=KIND...: installs and builds what a cluster with these nodes needs. Sets TOOLS to the folders with programs
-# for PATH, PLUGINS to the folders of Pulumi's plugins by name, and the others to a folder each.
-# shellcheck disable=SC2034 # used by the other files
+# prepare_tools NODE=KIND...: installs and builds what a cluster with these nodes needs, in the order in which it is used. Sets
+# TOOLS to the folders with programs for PATH, PLUGINS to the folders of Pulumi's plugins by name, and the others to a folder each.
 prepare_tools() {
-    local component=k8s.io/component-base/version version
-    declare -g TOOLS=() KUBERNETES KUBERNETES_LDFLAGS ETCD BUSYBOX MINIATURE NVIDIA_CTK IMAGE_NAMES NODE_ROOT
-    declare -gA PLUGINS=() IMAGES=()
     install_packages "$PACKAGES"
+    planned prepare_lab "$@"
+}
 
-    find_full_pulumi
-    if [ -z "$FULL_PULUMI" ]; then
-        tool pulumi "the Pulumi CLI VERSION, because PATH has none (about 4 minutes)" github.com/pulumi/pulumi/pkg/v3 \
-            "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=VERSION"
-        TOOLS+=("$REPLY")
-        prepare_hosts
-        TOOLS+=("$HOSTS")
-    fi
-    if [ -n "${LAB_REAL_COMMAND_PROVIDER-}" ]; then
-        [ -x "$LAB_REAL_COMMAND_PROVIDER" ] || fail "LAB_REAL_COMMAND_PROVIDER=$LAB_REAL_COMMAND_PROVIDER is not an executable file"
-        PLUGINS[resource-command-v$COMMAND_PROVIDER]=$(realpath "$LAB_REAL_COMMAND_PROVIDER")
-    else
-        plugin command $COMMAND_PROVIDER "the command provider $COMMAND_PROVIDER, or a stand-in for it (1 minute)" \
-            "$LAB_HOME/command-provider"
-    fi
-    plugin kubernetes $KUBERNETES_PROVIDER "the Kubernetes provider $KUBERNETES_PROVIDER (7 to 14 minutes)" \
-        "$TOOLCHAIN/pulumi-kubernetes"
+# prepare_lab NODE=KIND...
+prepare_lab() {
+    declare -g TOOLS=()
+    prepare_cluster "$@"
+    prepare_pulumi
+}
 
+# shellcheck disable=SC2034 # used by the other files
+prepare_cluster() {
+    local component=k8s.io/component-base/version version
+    declare -g KUBERNETES KUBERNETES_LDFLAGS ETCD BUSYBOX MINIATURE NVIDIA_CTK IMAGE_NAMES NODE_ROOT
+    declare -gA IMAGES=()
     KUBERNETES_LDFLAGS="-X $component.gitVersion=VERSION -X $component.gitMajor=1 -X $component.gitMinor=36 -X $component.gitTreeState=clean"
-    tool kubernetes "the control plane, kubelet and kubectl VERSION (about 7 minutes)" k8s.io/kubernetes "$KUBERNETES_LDFLAGS"
+    tool kubernetes "the control plane, kubelet and kubectl VERSION (7 minutes)" k8s.io/kubernetes "$KUBERNETES_LDFLAGS"
     KUBERNETES=$REPLY
     TOOLS+=("$REPLY")
     cached etcd "from Debian" "$DEBIAN" -- take_from_debian etcd-server
@@ -190,8 +182,30 @@ prepare_tools() {
     IMAGE_NAMES=(busybox:lab $(pause_images))
     cached images "the container images of the lab" "${IMAGE_NAMES[*]}" "${BUSYBOX##*/}" -- make_images amd64 "$BUSYBOX/bin/busybox"
     IMAGES[amd64]=$REPLY
-    cached node "the root filesystem of a node: Debian $DEBIAN, containerd, kubelet (1 to 2 minutes)" \
+    cached node "the root filesystem of a node: Debian $DEBIAN, containerd, kubelet (1 minute)" \
         $DEBIAN "$NODE_PACKAGES" "$LAB_HOME/lib/node-root" "${KUBERNETES##*/}" -- make_node_root amd64 "$KUBERNETES/kubelet"
     NODE_ROOT=$REPLY
     prepare_kinds "${@#*=}"
+}
+
+# shellcheck disable=SC2034
+prepare_pulumi() {
+    declare -gA PLUGINS=()
+    find_full_pulumi
+    if [ -z "$FULL_PULUMI" ]; then
+        tool pulumi "the Pulumi CLI VERSION, because PATH has none (4 minutes)" github.com/pulumi/pulumi/pkg/v3 \
+            "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=VERSION"
+        TOOLS+=("$REPLY")
+        prepare_hosts
+        TOOLS+=("$HOSTS")
+    fi
+    if [ -n "${LAB_REAL_COMMAND_PROVIDER-}" ]; then
+        [ -x "$LAB_REAL_COMMAND_PROVIDER" ] || fail "LAB_REAL_COMMAND_PROVIDER=$LAB_REAL_COMMAND_PROVIDER is not an executable file"
+        PLUGINS[resource-command-v$COMMAND_PROVIDER]=$(realpath "$LAB_REAL_COMMAND_PROVIDER")
+    else
+        plugin command $COMMAND_PROVIDER "the command provider $COMMAND_PROVIDER, or a stand-in for it (1 minute)" \
+            "$LAB_HOME/command-provider"
+    fi
+    plugin kubernetes $KUBERNETES_PROVIDER "the Kubernetes provider $KUBERNETES_PROVIDER (10 minutes)" \
+        "$TOOLCHAIN/pulumi-kubernetes"
 }
