@@ -18,7 +18,8 @@ planned() {
 
 # cached NAME WHY INPUT... -- FUNCTION ARGUMENT...: sets REPLY to a folder that FUNCTION ARGUMENT... FOLDER has filled. An
 # input is a file, a folder (all files in it) or a text; the body of FUNCTION is one too. WHY ends with the time that it takes
-# on two cores, as in (2 minutes). FUNCTION fills FOLDER.part, which is renamed once it is complete.
+# on two cores, as in (2 minutes). If there is a function download_NAME, that one is tried first; it gets the same programs, and
+# is not an input. Either fills FOLDER.part, which is renamed once it is complete.
 cached() {
     local name=$1 why=$2 inputs=() started FILLED=
     shift 2
@@ -34,9 +35,16 @@ cached() {
     flock -n 9 || { say "waiting for another process that builds $name" && flock 9; }
     if [ ! -d "$REPLY" ]; then
         started=$SECONDS
-        say "building $name: $why; $(time_left)"
-        fill "$REPLY" "$@"
-        [ -n "$FILLED" ] || fail "could not build $name" "$REPLY.log"
+        if declare -F "download_$name" >/dev/null; then
+            say "downloading $name"
+            fill "$REPLY" "download_$name"
+            [ -n "$FILLED" ] || say "could not download $name: $(head -n 1 "$REPLY.log")"
+        fi
+        if [ -z "$FILLED" ]; then
+            say "building $name: $why; $(time_left)"
+            fill "$REPLY" "$@"
+            [ -n "$FILLED" ] || fail "could not build $name" "$REPLY.log"
+        fi
         mv "$REPLY.part" "$REPLY"
         rm -f "$REPLY.log"
         say "$name is ready after $((SECONDS - started)) s"

@@ -5,6 +5,8 @@ TOOLCHAIN=$LAB_HOME/toolchain
 DEBIAN=bookworm
 COMMAND_PROVIDER=1.2.1
 KUBERNETES_PROVIDER=4.34.2
+# A mirror of Kubernetes' official programs.
+LAB_KUBERNETES_URL=${LAB_KUBERNETES_URL:-https://dl.k8s.io}
 
 # Command or file, and the Debian package that contains it: for the lab, the unit tests and the tests of the node program.
 PACKAGES="
@@ -117,6 +119,18 @@ make_nvidia_ctk() {
 }
 
 make_miniature() { "$LAB_HOME/miniature/build.sh" "$1" amd64 arm64; }
+
+# download_kubernetes FOLDER: the programs of toolchain/kubernetes, as toolchain/kubernetes.sha256sums names them. Slower than
+# 500 kB/s for 10 seconds, it would take longer than building them.
+download_kubernetes() {
+    local sums=$TOOLCHAIN/kubernetes.sha256sums
+    sed -n "s|^[^#].* |$LAB_KUBERNETES_URL/|p" "$sums" |
+        xargs curl --fail --fail-early --silent --show-error --location --connect-timeout 5 --speed-limit 500000 --speed-time 10 \
+            --output-dir "$1" --remote-name-all
+    cd "$1" || return
+    sed 's|  .*/|  |' "$sums" | sha256sum --check --quiet 2>/dev/null | sed 's/FAILED$/the sha256 is not the pinned one/'
+    chmod +x ./*
+}
 
 # make_kubelet ARCHITECTURE LDFLAGS FOLDER: the kubelet alone.
 make_kubelet() {
