@@ -96,20 +96,30 @@ make_plugin_command() { # VERSION FOLDER
 
 make_plugin_kubernetes() { # VERSION FOLDER
     ! download_plugin kubernetes "$1" "$2" || return 0
-    # Its Go module lacks the generated files that it embeds: generate them in a copy and build that.
-    local module=github.com/pulumi/pulumi-kubernetes/provider/v4 work=$2.work main
+    local module=github.com/pulumi/pulumi-kubernetes work=$2.work main kinds
     rm -rf "$work"
     mkdir "$work"
     cp "$TOOLCHAIN/pulumi-kubernetes/"go.* "$work"
     cd "$work" || return
-    cp -r "$(go mod download -json $module | jq -r .Dir)" provider
-    chmod -R u+w provider
+    copy_module "$module/provider/v4" provider
+    # The module lacks the generated files that it embeds.
     main=provider/cmd/pulumi-resource-kubernetes
     jq -c --arg version "$1" '.version = $version' $main/schema.json >$main/schema-embed.json
     jq -c . $main/terraform-mapping.json >$main/terraform-mapping-embed.json
-    go mod edit -replace $module=./provider
-    build_go . "-X $module/pkg/version.Version=$1" "" "$2"
+    # Half of the build would be the SDK's Go types of all kinds. The provider only registers children of YAML files and charts
+    # with them, by the same names that it can give to the type for other kinds.
+    copy_module "$module/sdk/v4" sdk
+    kinds=sdk/go/kubernetes/yaml/v2/kinds.go
+    sed -i -E '/^\t[a-z0-9]+ "github.com\/pulumi\/pulumi-kubernetes\//d; s/(var res) .*/\1 apiextensions.CustomResource/' $kinds
+    build_go . "-X $module/provider/v4/pkg/version.Version=$1" "" "$2"
     rm -rf "$work"
+}
+
+# copy_module MODULE FOLDER: lets the module in this folder use a copy of MODULE, which can be changed.
+copy_module() {
+    cp -r "$(go mod download -json "$1" | jq -r .Dir)" "$2"
+    chmod -R u+w "$2"
+    go mod edit -replace "$1=./$2"
 }
 
 # make_nvidia_ctk VERSION FOLDER: it needs cgo, and is static because a node may have another C library.
@@ -220,6 +230,6 @@ prepare_pulumi() {
         plugin command $COMMAND_PROVIDER "the command provider $COMMAND_PROVIDER, or a stand-in for it (1 minute)" \
             "$LAB_HOME/command-provider"
     fi
-    plugin kubernetes $KUBERNETES_PROVIDER "the Kubernetes provider $KUBERNETES_PROVIDER (10 minutes)" \
+    plugin kubernetes $KUBERNETES_PROVIDER "the Kubernetes provider $KUBERNETES_PROVIDER (6 minutes)" \
         "$TOOLCHAIN/pulumi-kubernetes"
 }
