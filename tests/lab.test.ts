@@ -29,7 +29,7 @@ describe("the tools of the lab", () => {
     });
 
     describe("with a lab whose Kubernetes has two small programs", function () {
-        this.timeout(60000);
+        this.timeout(120000);
         const published: { [path: string]: string } = {
             "/v1.2.3/bin/kube-apiserver": "server",
             "/v1.2.3/bin/kubelet": "agent",
