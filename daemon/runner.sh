@@ -400,6 +400,8 @@ WORK_DIR=$RUN_DIR/runner-$$
 private_folder "$RUN_DIR"
 private_folder "$WORK_DIR"
 trap 'rm -rf "$WORK_DIR"' EXIT
+# Those of runners that were killed.
+for folder in "$RUN_DIR"/runner-*; do kill -0 "${folder##*-}" 2>/dev/null || rm -rf "$folder"; done
 find_distribution
 case $1 in
     keep)

@@ -429,6 +429,24 @@ inEveryShell(
                 );
             });
 
+            it("removes the folders of runners that were killed, and no others", async () => {
+                const killed = startRunner("keep");
+                await untilReady(killed);
+                killed.kill();
+                await killed.ended();
+                again();
+                const remove = startRunner("remove");
+                await until(
+                    () => has(`run/runner-${remove.pid}`),
+                    () => remove.log,
+                );
+                const run = startRunner("keep");
+                await untilReady(run);
+                expect(readdirSync(sandbox().path("run")).sort()).to.deep.equal(
+                    [`runner-${remove.pid}`, `runner-${run.pid}`].sort(),
+                );
+            });
+
             it("passes arguments on as they are, and secrets in the environment and on standard input only", async () => {
                 await kept();
                 const given = (action: string, more: string[]) =>
