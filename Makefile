@@ -44,7 +44,8 @@ e2e: node_modules tools ## test on real nodes: what users do, faults, a virtual 
 E2E = npx mocha --require ./tests/e2e/hooks.ts
 faults: ; LAB_NAME=faults $(E2E) tests/e2e/faults.test.ts tests/e2e/soak.test.ts
 vm: ; LAB_NAME=vm LAB_NODES=machine-1=vm $(E2E) tests/e2e/arm64.test.ts tests/e2e/virtualMachine.test.ts
-daemonset: ; LAB_NAME=daemonset $(E2E) tests/e2e/daemonSet.test.ts
+# The faults first: in full, the other tests add nodes.
+daemonset: ; LAB_NAME=daemonset $(E2E) tests/e2e/daemonFaults.test.ts tests/e2e/daemonSet.test.ts
 # A machine cannot watch files for all of these nodes at a time.
 distributions:
 	for nodes in "server-1=rke2 agent-1=k3s" "worker-3=k0s worker-4=k0s-1.35" "snap-1=microk8s crio-1=crio"; do \
@@ -52,7 +53,7 @@ distributions:
 			$(if $(KATA_TEST_ALL),tests/e2e/faults.test.ts) || failed=1; \
 	done; exit $${failed:-0}
 nodes: ; LAB_NAME=nodes $(E2E) 'tests/e2e/*.test.ts' \
-	--ignore 'tests/e2e/{arm64,virtualMachine,daemonSet,distributions,crio,faults,soak,components,handler,owners,runtimeClasses,snapshotter,drain,leaving,removal}.test.ts'
+	--ignore 'tests/e2e/{arm64,virtualMachine,daemonFaults,daemonSet,distributions,crio,faults,soak,components,handler,owners,runtimeClasses,snapshotter,drain,leaving,removal}.test.ts'
 leaving: ; LAB_NAME=leaving $(E2E) $(addprefix tests/e2e/,$(addsuffix .test.ts,drain leaving removal))
 classes: ; LAB_NAME=classes $(E2E) $(addprefix tests/e2e/,$(addsuffix .test.ts,components handler owners runtimeClasses snapshotter))
 languages: ; LAB_NAME=languages npx mocha --require ./tests/languages/hooks.ts 'tests/languages/*.test.ts'

@@ -2,10 +2,21 @@
 
 import { execFileSync } from "node:child_process";
 import { expect } from "chai";
-import type { DaemonSetArgs, KataContainersArgs } from "../../src";
+import {
+    entryOf,
+    eventually,
+    evict,
+    expectNoTrace,
+    given,
+    inNamespace,
+    isReady,
+    logOf,
+    object,
+    pods,
+    status,
+} from "../support/daemonSet";
 import {
     apply,
-    args,
     bootNode,
     changes,
     command,
@@ -27,73 +38,12 @@ import {
 } from "../support/lab";
 import { everything } from "../support/sample";
 
-const object = "kata-containers-kata";
 const owners = "/var/lib/kata-containers-node/owners";
 
-/** A component with a DaemonSet, and with the nodes `ssh` over SSH. */
-function given(
-    version: string,
-    more: Partial<KataContainersArgs> = {},
-    daemonSet: DaemonSetArgs = {},
-    ssh: string[] = [],
-) {
-    const { nodes, ...others } = args(version, more, ssh);
-    const mine = { image: "busybox:lab", interval: 10, timeout: 240, ...daemonSet };
-    return { ...others, ...(ssh.length > 0 && { nodes }), daemonSet: mine };
-}
-
-const inNamespace = (...words: string[]) => kubectl("-n", object, ...words);
-/** The names of the DaemonSet's pods, by node. */
-const pods = (): { [node: string]: string } => {
-    const lines = inNamespace(
-        "get",
-        "pods",
-        "-o",
-        'jsonpath={range .items[*]}{.spec.nodeName} {.metadata.name}{"\\n"}{end}',
-    );
-    return Object.fromEntries(
-        lines
-            .split("\n")
-            .filter(Boolean)
-            .map((line) => line.split(" ")),
-    );
-};
-const status = (node: string) =>
-    JSON.parse(
-        kubectl("get", "node", node, "-o", `jsonpath={.metadata.annotations.status\\.kata-containers/${object}}`),
-    );
-const logOf = (pod: string) => inNamespace("logs", pod, "-c", "keep");
-/** Waits until something holds. */
-async function eventually(what: string, holds: () => boolean, seconds = 120): Promise<void> {
-    const end = Date.now() + seconds * 1000;
-    for (;;) {
-        try {
-            if (holds()) return;
-        } catch {
-            // It may not exist yet.
-        }
-        if (Date.now() > end) throw new Error(`not within ${seconds} s: ${what}`);
-        await new Promise((resolve) => setTimeout(resolve, 1000));
-    }
-}
-const isReady = (node: string) =>
-    inNamespace(
-        "get",
-        "pods",
-        "--field-selector",
-        `spec.nodeName=${node},status.phase=Running`,
-        "-o",
-        'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}',
-    ) === "True";
 const services = (node: string) =>
     onNode(node, "systemctl show -p ActiveEnterTimestampMonotonic --value containerd kubelet");
 const isInstalled = (node: string) =>
     onNode(node, "[ -s /var/lib/kata-containers-node/managed ] && echo yes || :") === "yes";
-/** Nothing of the component is left on the Node object. */
-function expectNoTrace(node: string): void {
-    const { labels, annotations } = JSON.parse(kubectl("get", "node", node, "-o", "json")).metadata;
-    expect(Object.keys({ ...labels, ...annotations }).filter((key) => /kata/.test(key))).to.deep.equal([]);
-}
 /** The Events of Nodes whose sandboxes keep Kata from being removed. */
 const inUse = () => kubectl("get", "events", "--field-selector", "reason=KataContainersInUse");
 const kindsLeft = () =>
@@ -152,16 +102,19 @@ describe("the DaemonSet on real nodes", function () {
         expect(second![0]! >= first![1]!, JSON.stringify(changed)).to.equal(true);
     });
 
-    it("changes nothing in a second up, and nothing on the nodes at the end of their pods", async () => {
+    it("changes nothing in a second up, and nothing on a node whose pod is deleted or evicted", async () => {
         const before = names().map((node) => [services(node), files(node)]);
         expect(changes(await stack.up(given("3.32.0")))).to.not.have.property("kata-daemon-set");
         const old = pods();
-        inNamespace("delete", "pods", "--all", "--wait=true");
+        const [first, second] = names() as [string, string];
+        inNamespace("delete", "pod", old[first]!, "--wait=true");
+        evict(old[second]!);
         for (const node of names())
             await eventually(`a new pod on ${node}`, () => pods()[node] !== old[node] && isReady(node));
         expect(names().map((node) => [services(node), files(node)])).to.deep.equal(before);
         for (const node of names()) {
             expectAlive(`kata-${node}`);
+            expect(handlersOf(node)).to.deep.equal(["kata-qemu"]);
             expect(logOf(pods()[node]!)).to.not.contain("activating");
         }
     });
@@ -372,6 +325,59 @@ describe("the DaemonSet on real nodes", function () {
             kubectl("wait", "--for=condition=Ready", "pod/waiting", "--timeout=300s");
             kubectl("delete", "pod", "waiting", "--wait=true");
             kubectl("cordon", "late-1");
+        });
+
+        it("reports a node that joins later and fails, changes the others meanwhile, and installs Kata when the cause ends", async () => {
+            const working = names();
+            const [repaired] = working as [string];
+            for (const node of working) kubectl("label", "node", node, "example.com/kata=yes");
+            await stack.up(given("2.2.2", {}, { nodeSelector: { "example.com/kata": "yes" } }));
+            const before = working.map(services);
+            command("up", "late-2=1.6");
+            readInventory();
+            const folder = "/etc/systemd/system/containerd.service.d";
+            onNode(
+                "late-2",
+                `mkdir ${folder} && cat >${folder}/refuse.conf <<'END'
+[Service]
+ExecStartPre=/bin/sh -c "! grep -q kata-qemu /etc/containerd/config.toml"
+END
+                systemctl daemon-reload`,
+            );
+            kubectl("label", "node", "late-2", "example.com/kata=yes");
+            await eventually("the failure is reported", () => /^failed \w+ .*containerd/.test(entryOf("late-2")));
+            const ofNode = "involvedObject.kind=Node,involvedObject.name=late-2";
+            expect(kubectl("get", "events", "--field-selector", ofNode)).to.contain("KataContainersFailed");
+            expect(handlersOf("late-2")).to.deep.equal([]);
+            startPod("runc-late-2", "late-2");
+            kubectl("delete", "pod", "runc-late-2", "--wait=true");
+
+            onNode(repaired, `echo "# changed by hand" >>${configOf("kata-qemu")}`);
+            await eventually(
+                "another node is repaired",
+                () => !onNode(repaired, `cat ${configOf("kata-qemu")}`).includes("by hand") && isReady(repaired),
+            );
+            expect(working.map(services)).to.deep.equal(before);
+            expect(working.every(isReady)).to.equal(true);
+
+            onNode("late-2", `rm -r ${folder} && systemctl daemon-reload`);
+            await eventually("the node is ready", () => isReady("late-2"), 360);
+            expect(handlersOf("late-2")).to.deep.equal(["kata-qemu"]);
+            expect(entryOf("late-2")).to.equal("");
+            await stack.up(given("2.2.2"));
+            for (const node of names()) kubectl("label", "node", node, "example.com/kata-");
+        });
+
+        it("leaves Kata on a node with a taint that evicts its pod, which returns without the taint", async () => {
+            await stack.up(given("2.2.2", {}, { tolerations: [] }));
+            const before = [services("late-2"), files("late-2")];
+            kubectl("taint", "node", "late-2", "example.com/evicts=:NoExecute");
+            await eventually("the pod is gone", () => pods()["late-2"] === undefined);
+            expect(handlersOf("late-2")).to.deep.equal(["kata-qemu"]);
+            kubectl("taint", "node", "late-2", "example.com/evicts-");
+            await eventually("the pod has returned", () => isReady("late-2"));
+            expect([services("late-2"), files("late-2")]).to.deep.equal(before);
+            await stack.up(given("2.2.2"));
         });
     }
 

@@ -13,23 +13,25 @@
 #   commit         closes the journal
 # A name that is reached again in one run carries its count: `write PATH (2)`.
 #
-# $FAILPOINTS/reached lists the failpoints of a run. $FAILPOINTS/armed is one line, `FAULT NAME`: the fault that happens, once,
-# at the failpoint of that name.
+# $FAILPOINTS/reached lists the failpoints of a run. $FAILPOINTS/armed has a line `FAULT NAME` for each fault that happens: each once,
+# in this order, at the failpoint of that name.
 
 FAILPOINTS=/root/failpoints
 
 # failpoint NAME. The count is kept in a file because some failpoints are reached in a subshell.
+# shellcheck disable=SC2154 # set by the node program
 failpoint() {
-    # shellcheck disable=SC2154 # set by the node program
+    # Only the unit changes the node, not its caller, nor the runner of the DaemonSet, which has the same functions.
+    [ "${WORK_DIR:-}" = "$STATE_DIR/work" ] || return 0
     [ "$1" = begin ] || [ -d "$JOURNAL" ] || return 0
     printf '%s\n' "$1" >>$FAILPOINTS/names
     failpoint_count=$(grep -cxF -e "$1" $FAILPOINTS/names)
     [ "$failpoint_count" = 1 ] || set -- "$1 ($failpoint_count)"
     printf '%s\n' "$1" >>$FAILPOINTS/reached
-    read -r failpoint_fault failpoint_armed <$FAILPOINTS/armed
+    read -r failpoint_fault failpoint_armed <$FAILPOINTS/armed || :
     [ "$1" = "$failpoint_armed" ] || return 0
     echo "failpoint $1: $failpoint_fault" || :
-    echo none >$FAILPOINTS/armed
+    sed -i 1d $FAILPOINTS/armed
     "fault_$failpoint_fault"
 }
 
@@ -49,6 +51,12 @@ fault_program() { kill -KILL 0; }
 fault_power() {
     touch $FAILPOINTS/power
     sleep 600
+}
+
+# The node program waits until the test has removed this file.
+fault_hold() {
+    touch $FAILPOINTS/held
+    while [ -e $FAILPOINTS/held ]; do sleep 0.1; done
 }
 
 # The disk is full from now on.

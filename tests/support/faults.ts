@@ -64,6 +64,9 @@ const shapes: { [kind: string]: Shape } = {
     },
 };
 
+/** The folders that the program writes to. */
+const written = "/etc/containerd /etc/systemd/system /etc/modules-load.d /var/lib/kata-containers-node";
+
 export class FaultyNode {
     private readonly program = programWith(join(__dirname, "failpoints.sh"));
     private readonly claim: Claim;
@@ -120,7 +123,7 @@ export class FaultyNode {
         onNode(
             this.name,
             `mkdir -p /root/failpoints /small
-            echo none >/root/failpoints/armed
+            : >/root/failpoints/armed
             cat >/root/failpoints/configuration <<'END'
 cat ${this.shape.configuration} 2>/dev/null | sha256sum
 END
@@ -133,12 +136,13 @@ END
             systemctl daemon-reload`,
         );
     }
-    /** Puts all folders that the program writes to on a small disk, which a fault can fill. */
+    /** Puts the folders that the program writes to, if they exist, on a small disk, which a fault can fill. */
     smallDisk(): void {
         onNode(
             this.name,
             `mount -t tmpfs -o size=8m none /small
-            for folder in /etc/containerd /etc/systemd/system /etc/modules-load.d /var/lib/kata-containers-node; do
+            for folder in ${written}; do
+                [ -d $folder ] || continue
                 mkdir -p /small$folder && cp -a $folder/. /small$folder && mount --bind /small$folder $folder
             done`,
         );
@@ -146,7 +150,8 @@ END
     bigDisk(): void {
         onNode(
             this.name,
-            "umount /etc/containerd /etc/systemd/system /etc/modules-load.d /var/lib/kata-containers-node /small",
+            `for folder in ${written}; do ! mountpoint -q $folder || umount $folder; done
+            umount /small`,
         );
     }
     restore(): void {
@@ -158,24 +163,47 @@ END
         );
     }
 
+    /** Sets the faults that happen next, each `FAULT FAILPOINT`. */
+    arm(...faults: string[]): void {
+        onNode(
+            this.name,
+            `cd /root/failpoints && rm -f names reached power held refuse && sh configuration >good
+            cat >armed <<'END'\n${faults.map((fault) => `${fault}\n`).join("")}END`,
+        );
+    }
+    /** The first fault that has not happened yet. */
+    next = () => onNode(this.name, "head -n 1 /root/failpoints/armed");
+    /** The failpoints that were reached. */
+    reached = () => onNode(this.name, "cat /root/failpoints/reached").split("\n");
+    /** Tells whether the program waits: until it is released, or until its power is cut. */
+    waits = (until: "held" | "power") => onNode(this.name, "ls /root/failpoints").split("\n").includes(until);
+    release(): void {
+        onNode(this.name, "rm /root/failpoints/held");
+    }
+    /** Waits for the end of the run in progress. */
+    idle(): void {
+        onNode(this.name, "flock -w 300 /run/kata-containers-node/lock true");
+    }
+    /** Ends a fault that lasts. */
+    end(): void {
+        onNode(this.name, "rm -f /root/failpoints/refuse /small/full");
+    }
+
     /** Runs an action that changes the node to its end, and lists the failpoints on its way. */
     async failpoints(action: () => Promise<Run>): Promise<string[]> {
-        onNode(this.name, "cd /root/failpoints && echo none >armed && rm -f names reached");
+        this.arm();
         const { status, output } = await action();
         if (status !== 0) throw new Error(output);
-        return onNode(this.name, "cat /root/failpoints/reached").split("\n");
+        return this.reached();
     }
 
     /** Runs an action with a fault at a failpoint. */
     async fault(kind: Kind, failpoint: string, action: () => Promise<Run>): Promise<Run> {
-        onNode(
-            this.name,
-            `cd /root/failpoints && rm -f names reached power refuse && echo '${kind} ${failpoint}' >armed && sh configuration >good`,
-        );
+        this.arm(`${kind} ${failpoint}`);
         const running = action();
         if (kind === "power") {
             const ended = running.then(() => true);
-            while (!onNode(this.name, "ls /root/failpoints").split("\n").includes("power")) {
+            while (!this.waits("power")) {
                 if (await Promise.race([ended, pause(50)])) throw new Error((await running).output);
             }
             killNode(this.name);
@@ -189,7 +217,7 @@ END
     inspect(container?: string): Inspection {
         const [snapshot, unhealthy] = onNode(
             this.name,
-            `cd /root/failpoints && echo none >armed && rm -f refuse /small/full
+            `: >/root/failpoints/armed; rm -f /root/failpoints/refuse /small/full
             find /etc /usr/local/bin /opt ${this.shape.configuration} /var/lib/kata-containers-node/journal* \
                 -path '/opt/kata-releases/*/*' -prune -o -type f -size -1000k -exec sha256sum {} + \
                 -o -type l -printf '%l %p\n' -o -type d -print 2>/dev/null | sort -k 2

@@ -8,9 +8,11 @@ const failpoints = join(__dirname, "../../support/failpoints.sh");
 
 describe("failpoints", () => {
     let folder: string;
+    const arm = (...faults: string[]) =>
+        writeFileSync(join(folder, "armed"), faults.map((line) => `${line}\n`).join(""));
     beforeEach(() => {
         folder = mkdtempSync(join(tmpdir(), "kata-failpoints-"));
-        writeFileSync(join(folder, "armed"), "none\n");
+        arm();
     });
     afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -21,7 +23,7 @@ describe("failpoints", () => {
             [
                 "-eu",
                 "-c",
-                `. ${failpoints}\nFAILPOINTS=$PWD JOURNAL=$PWD/journal WORK_DIR=$PWD/work\n${script}\n${commands}`,
+                `. ${failpoints}\nFAILPOINTS=$PWD STATE_DIR=$PWD JOURNAL=$PWD/journal WORK_DIR=$PWD/work\n${script}\n${commands}`,
             ],
             {
                 cwd: folder,
@@ -59,10 +61,21 @@ describe("failpoints", () => {
 
     for (const [index, name] of names.entries()) {
         it(`lets the fault happen once, just before the command of the failpoint "${name}"`, () => {
-            writeFileSync(join(folder, "armed"), `test ${name}\n`);
+            arm(`test ${name}`);
             change('fault_test() { printf "%s\\n" "$(wc -l <reached)" >>happened; [ -d journal ] || touch closed; }');
             expect(readFileSync(join(folder, "happened"), "utf8")).to.equal(`${index + 1}\n`);
             expect(existsSync(join(folder, "closed"))).to.equal(name === "begin");
         });
     }
+
+    it("lets several faults happen in their order", () => {
+        arm("test begin", "other remove gone", "test commit", "other begin");
+        change('for fault in test other; do eval "fault_$fault() { echo $fault >>happened; }"; done');
+        expect(readFileSync(join(folder, "happened"), "utf8")).to.equal("test\nother\ntest\n");
+        expect(readFileSync(join(folder, "armed"), "utf8")).to.equal("other begin\n");
+    });
+
+    it("names no command of another process than the unit", () => {
+        expect(() => change("WORK_DIR=$PWD/runner")).to.throw(/ENOENT.*reached/);
+    });
 });
