@@ -2,6 +2,8 @@ import { expect } from "chai";
 import fc from "fast-check";
 import type { RolloutArgs } from "../../../src";
 import { waves } from "../../../src/node/rollout";
+import { type Child, deploy } from "../../support/mocks";
+import { Random } from "../../support/random";
 
 describe("the waves of a rollout", () => {
     const cases: [title: string, rollout: RolloutArgs | undefined, waves: string][] = [
@@ -40,5 +42,77 @@ describe("the waves of a rollout", () => {
                 for (const group of groups) expect(group.length).to.be.within(1, limit);
             }),
         );
+    });
+});
+
+describe("the order of the resources in a rollout", () => {
+    const nodesOf = (count: number) => Array.from({ length: count }, (_, i) => `worker-${i + 1}`);
+    const children = async (nodes: string[], rollout: RolloutArgs) => {
+        const given = Object.fromEntries(
+            nodes.map((node) => [node, { connection: { host: node, password: "secret" } }]),
+        );
+        return (await deploy({ nodes: given, rollout })).children;
+    };
+
+    /**
+     * Completes the resources in a random order that their dependencies allow, as an engine with any number of processes may, and
+     * returns the largest number of nodes that change at the same time.
+     */
+    function complete(resources: { [name: string]: Child }, nodes: string[], random: Random) {
+        const waiting = new Map(Object.entries(resources));
+        const changes = new Map(
+            nodes.map((node) => [
+                node,
+                ["drain", "activate", "label", "uncordon"].map((step) => `kata-${node}-${step}`),
+            ]),
+        );
+        let most = 0;
+        while (waiting.size > 0) {
+            const running = [...waiting.keys()].filter(
+                (name) => !waiting.get(name)!.edges.some((on) => waiting.has(on)),
+            );
+            const changing = nodes.filter((node) => {
+                const steps = changes.get(node)!.filter((step) => step in resources);
+                return (
+                    steps.some((step) => waiting.has(step)) &&
+                    steps.some((step) => !waiting.has(step) || running.includes(step))
+                );
+            });
+            most = Math.max(most, changing.length);
+            waiting.delete(random.pick(running));
+        }
+        return most;
+    }
+
+    it("changes no more than maxUnavailable nodes at once, in any order that the dependencies allow", async () => {
+        const limits = fc.oneof(fc.integer({ min: 1, max: 6 }), fc.double({ min: 0.01, max: 0.99, noNaN: true }));
+        const counts = fc.integer({ min: 1, max: 8 });
+        const drains = fc.constantFrom(undefined, { kubeconfig: "apiVersion: v1" });
+        await fc.assert(
+            fc.asyncProperty(
+                counts,
+                limits,
+                drains,
+                fc.boolean(),
+                fc.integer(),
+                async (count, maxUnavailable, drain, isCanary, seed) => {
+                    const nodes = nodesOf(count);
+                    const canary = isCanary ? nodes.at(-1) : undefined;
+                    const resources = await children(nodes, { maxUnavailable, canary, drain });
+                    const limit = maxUnavailable < 1 ? Math.max(1, Math.floor(maxUnavailable * count)) : maxUnavailable;
+                    const random = new Random(seed);
+                    const most = Array.from({ length: 5 }, () => complete(resources, nodes, random));
+                    expect(Math.max(...most)).to.be.within(1, limit);
+                    for (const node of nodes) expect(resources).to.include.keys(`kata-${node}-activate`);
+                },
+            ),
+            { numRuns: 15 },
+        );
+    });
+
+    it("needs a number of dependencies that grows with the nodes, not with their square", async () => {
+        const resources = Object.values(await children(nodesOf(40), { maxUnavailable: 0.5 }));
+        const edges = resources.flatMap((resource) => resource.edges);
+        expect(edges.length / resources.length).to.be.at.most(5);
     });
 });
