@@ -82,10 +82,14 @@ var languages = map[string]language{
 			return run(info.ProgramDirectory, []string{"go", "mod", "edit", replace})
 		},
 	},
-	"yaml": {
-		install: func(program) [][]string { return nil },
-		link:    func(program, string) error { return nil },
-	},
+	// Maven installs dependencies whenever it runs a program, and users copy the sources of an SDK themselves.
+	"java": noDependencies,
+	"yaml": noDependencies,
+}
+
+var noDependencies = language{
+	install: func(program) [][]string { return nil },
+	link:    func(program, string) error { return nil },
 }
 
 var npmInstall = []string{"npm", "install", "--loglevel=error", "--no-audit", "--no-fund", "--prefer-offline"}

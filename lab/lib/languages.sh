@@ -1,33 +1,42 @@
 # shellcheck shell=bash
 # Additional tools for programs in every language: current language hosts for the Pulumi CLI, several versions of Node.js,
-# and Ansible.
+# Java, and Ansible.
 
 # Command or file, and the Debian package that contains it.
 LANGUAGE_PACKAGES="
     git git
     python3 python3
     /usr/share/doc/python3-venv python3-venv
+    javac default-jdk-headless
+    mvn maven
 "
+JAVA_PROJECT=$LAB_HOME/../examples/java/pom.xml
 
-# prepare_hosts: sets HOSTS to the folder of the language hosts.
+# prepare_hosts NAME LANGUAGE...: sets HOSTS to the folder of the hosts for these languages.
 prepare_hosts() {
-    local name earlier=()
+    local language earlier=()
     declare -g HOSTS
-    for name in python go yaml; do
-        tool "pulumi-$name" "a language host for the Pulumi CLI, for $name (1 minute)" "$(host_module "$name")"
+    for language in "${@:2}"; do
+        tool "pulumi-$language" "a language host for the Pulumi CLI, for $language (1 minute)" "$(host_module "$language")"
         earlier+=("$REPLY")
     done
-    cached language-host "additions to the language hosts (15 s)" "$LAB_HOME/language-host" "${earlier[@]##*/}" -- \
+    cached "$1" "additions to the language hosts (15 s)" "$LAB_HOME/language-host" "${earlier[@]##*/}" -- \
         make_language_hosts "${earlier[@]}"
-    # shellcheck disable=SC2034 # for prepare_tools
     HOSTS=$REPLY
 }
 
-# prepare_languages: sets NODES to the folder with the versions of Node.js, and ANSIBLE to the folder of Ansible's programs. The
-# language hosts are tools of every lab.
+# prepare_languages: sets NODES to the folder with the versions of Node.js, ANSIBLE to the folder of Ansible's programs, and MAVEN
+# to a repository of Maven. Most language hosts are tools of every lab; JAVA_HOST is the folder of the one for Java, unless the Pulumi CLI of the user has its own.
 prepare_languages() {
-    declare -g NODES ANSIBLE
+    declare -g NODES ANSIBLE MAVEN JAVA_HOST=
     install_packages "$LANGUAGE_PACKAGES"
+    find_full_pulumi
+    if [ -z "$FULL_PULUMI" ]; then
+        prepare_hosts language-host-java java
+        JAVA_HOST=$HOSTS
+    fi
+    cached maven "Maven's plugins and Pulumi's SDK for Java (20 s)" "$JAVA_PROJECT" -- make_maven
+    MAVEN=$REPLY
     cached node-versions "Node.js 20, 22 and 24" "$TOOLCHAIN/node" -- make_node_versions
     NODES=$REPLY/node_modules
     prepare_ansible
@@ -42,6 +51,7 @@ prepare_ansible() {
 
 host_module() {
     case $1 in
+    java) echo github.com/pulumi/pulumi-java/pkg ;;
     yaml) echo github.com/pulumi/pulumi-yaml ;;
     *) echo github.com/pulumi/pulumi/sdk/v3 ;;
     esac
@@ -54,14 +64,26 @@ make_language_hosts() { # EARLIER... FOLDER
     for host in "${@:1:$#-1}"; do
         cp "$host"/* "$folder/earlier"
     done
-    # The language host for Python runs programs with this script of its module.
-    executor=$(go mod download -C "$TOOLCHAIN/pulumi-python" -json github.com/pulumi/pulumi/sdk/v3 | jq -r .Dir)
-    install "$executor/python/cmd/pulumi-language-python-exec" "$folder/earlier"
-    for name in python go yaml; do
-        mv "$folder/earlier/pulumi-language-$name" "$folder/earlier/$name"
+    for host in "$folder"/earlier/*; do
+        name=${host##*-}
+        mv "$host" "$folder/earlier/$name"
         ln -s language-host "$folder/pulumi-language-$name"
     done
     ln -s language-host "$folder/pulumi-language-nodejs"
+    [ -e "$folder/earlier/python" ] || return 0
+    # The language host for Python runs programs with this script of its module.
+    executor=$(go mod download -C "$TOOLCHAIN/pulumi-python" -json github.com/pulumi/pulumi/sdk/v3 | jq -r .Dir)
+    install "$executor/python/cmd/pulumi-language-python-exec" "$folder/earlier"
+}
+
+# make_maven FOLDER: runs an empty program with the project file of the example, so that programs with it need no download.
+make_maven() {
+    local work=$1.work
+    mkdir -p "$work/src/main/java/example"
+    cp "$JAVA_PROJECT" "$work"
+    echo 'package example; public class App { public static void main(String[] arguments) {} }' >"$work/src/main/java/example/App.java"
+    mvn --file "$work/pom.xml" --batch-mode --no-transfer-progress -Dmaven.repo.local="$1" compile exec:java
+    rm -r "$work"
 }
 
 make_node_versions() { # FOLDER
@@ -83,8 +105,11 @@ SCRIPT
     ln -s ansible-inventory "$1/bin/ansible-playbook"
 }
 
+# The options for Java reduce the time that Maven takes.
 print_languages() {
     cat <<ENVIRONMENT
+export PATH="\$PATH${JAVA_HOST:+:$JAVA_HOST}"
+export MAVEN_OPTS="-Dmaven.repo.local=$MAVEN -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 export LAB_NODES="$NODES"
 export LAB_ANSIBLE="$ANSIBLE"
 ENVIRONMENT

@@ -220,7 +220,7 @@ prepare_pulumi() {
         tool pulumi "the Pulumi CLI VERSION, because PATH has none (4 minutes)" github.com/pulumi/pulumi/pkg/v3 \
             "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=VERSION"
         TOOLS+=("$REPLY")
-        prepare_hosts
+        prepare_hosts language-host python go yaml
         TOOLS+=("$HOSTS")
     fi
     if [ -n "${LAB_REAL_COMMAND_PROVIDER-}" ]; then

@@ -62,6 +62,18 @@ export const languages = {
         host: 'Host: pulumi.String("192.0.2.11"),',
         hostKey: (key) => `HostKey: pulumi.String("${key}"),`,
     },
+    java: {
+        example: "java",
+        file: "src/main/java/example/App.java",
+        version: '.version("3.32.0")',
+        forTheLab: (url, sha256) =>
+            `.release(com.pulumi.katacontainers.inputs.ReleaseArgs.builder().url("${url}")
+                .sha256(com.pulumi.katacontainers.inputs.ChecksumsArgs.builder().amd64("${sha256}").build()).build())
+            .hostChecks(com.pulumi.katacontainers.enums.HostChecks.Warn)`,
+        host: '.host("192.0.2.11")',
+        hostKey: (key) => `.hostKey("${key}")`,
+        noHost: /Missing required property 'host'? when constructing 'ConnectionArgs'/,
+    },
 } satisfies { [name: string]: Language };
 
 export type LanguageName = keyof typeof languages;

@@ -2,7 +2,7 @@
 
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type EngineEvent, LocalWorkspace, type OutputMap, type Stack } from "@pulumi/pulumi/automation";
 import { errorOf, inventory, nodes } from "../support/lab";
 import { checkout, consumer, installed, run } from "./consumer";
@@ -38,6 +38,7 @@ export class Project {
             await project.linkModules();
         } else {
             await run(project.folder, "pulumi", ["package", "add", source ?? (await installed())], goEnvironment);
+            if (name === "java") await project.copySdk();
             if (name === "yaml") project.packages = /^packages:.*/ms.exec(project.read("Pulumi.yaml"))![0];
         }
         return project.withStack();
@@ -52,6 +53,11 @@ export class Project {
 
     private async linkModules(): Promise<void> {
         symlinkSync(join(await consumer(), "node_modules"), join(this.folder, "node_modules"));
+    }
+
+    /** Copies the sources of the SDK into the project, as examples/java/README.md says. */
+    private copySdk(): Promise<string> {
+        return run(this.folder, "sh", ["-c", "cp -r sdks/*/src ."]);
     }
 
     private async withStack(): Promise<this> {
@@ -91,7 +97,7 @@ export class Project {
 
     /** One of the programs in the folder `programs`. */
     program(name: string): string {
-        const file = this.language.file.replace("index.js", "index.ts");
+        const file = basename(this.language.file).replace("index.js", "index.ts");
         return readFileSync(join(__dirname, "programs", name, file), "utf8");
     }
 

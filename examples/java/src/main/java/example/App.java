@@ -1,7 +1,7 @@
 package example;
 
+import com.google.gson.Gson;
 import com.pulumi.Pulumi;
-import com.pulumi.core.Output;
 import com.pulumi.katacontainers.KataContainers;
 import com.pulumi.katacontainers.KataContainersArgs;
 import com.pulumi.katacontainers.inputs.ConnectionArgs;
@@ -16,23 +16,22 @@ public class App {
 
             var kata = new KataContainers("kata", KataContainersArgs.builder()
                 .nodes(Map.of(
-                    "worker-1", node("192.0.2.11", privateKey),
-                    "worker-2", node("192.0.2.12", privateKey)))
+                    "worker-1", NodeArgs.builder()
+                        .connection(ConnectionArgs.builder().host("192.0.2.11").privateKey(privateKey).build())
+                        .build(),
+                    "worker-2", NodeArgs.builder()
+                        .connection(ConnectionArgs.builder().host("192.0.2.12").privateKey(privateKey).build())
+                        .build()))
                 .version("3.32.0")
                 .runtimeClasses(Map.of(
                     "kata-qemu", RuntimeClassArgs.builder()
-                        .settings(Map.of("hypervisor.qemu.default_memory", Output.of(1024)))
+                        .settings(Map.of("hypervisor.qemu.default_memory", 1024))
                         .build()))
                 .build());
 
             ctx.export("runtimeClassNames", kata.runtimeClassNames());
-            ctx.export("nodeStatuses", kata.nodeStatuses());
+            // A stack cannot export a type of an SDK, so Gson converts it.
+            ctx.export("nodeStatuses", kata.nodeStatuses().applyValue(new Gson()::toJsonTree));
         });
-    }
-
-    private static NodeArgs node(String host, Output<String> privateKey) {
-        return NodeArgs.builder()
-            .connection(ConnectionArgs.builder().host(host).privateKey(privateKey).build())
-            .build();
     }
 }
