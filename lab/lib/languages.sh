@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Additional tools for programs in every language: current language hosts for the Pulumi CLI, several versions of Node.js,
-# Java, and Ansible.
+# Java, a generator and a parser for C#, and Ansible.
 
 # Command or file, and the Debian package that contains it.
 LANGUAGE_PACKAGES="
@@ -25,10 +25,11 @@ prepare_hosts() {
     HOSTS=$REPLY
 }
 
-# prepare_languages: sets NODES to the folder with the versions of Node.js, ANSIBLE to the folder of Ansible's programs, and MAVEN
-# to a repository of Maven. Most language hosts are tools of every lab; JAVA_HOST is the folder of the one for Java, unless the Pulumi CLI of the user has its own.
+# prepare_languages: sets NODES to the folder with the versions of Node.js, ANSIBLE to the folder of Ansible's programs, MAVEN to
+# a repository of Maven, and DOTNET and CSHARP to the folders of the generator and the parser for C#. Most language hosts are
+# tools of every lab; JAVA_HOST is the folder of the one for Java, unless the Pulumi CLI of the user has its own.
 prepare_languages() {
-    declare -g NODES ANSIBLE MAVEN JAVA_HOST=
+    declare -g NODES ANSIBLE MAVEN DOTNET CSHARP JAVA_HOST=
     install_packages "$LANGUAGE_PACKAGES"
     find_full_pulumi
     if [ -z "$FULL_PULUMI" ]; then
@@ -39,6 +40,10 @@ prepare_languages() {
     MAVEN=$REPLY
     cached node-versions "Node.js 20, 22 and 24" "$TOOLCHAIN/node" -- make_node_versions
     NODES=$REPLY/node_modules
+    tool pulumi-dotnet "the generator of SDKs for .NET (1 minute)" github.com/pulumi/pulumi/pkg/v3
+    DOTNET=$REPLY
+    cached csharp "a parser for C# (10 s)" "$TOOLCHAIN/csharp.txt" -- make_venv csharp
+    CSHARP=$REPLY/venv/bin
     prepare_ansible
 }
 
@@ -91,9 +96,14 @@ make_node_versions() { # FOLDER
     npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund
 }
 
+# make_venv NAME FOLDER: installs toolchain/NAME.txt with pip.
+make_venv() {
+    python3 -m venv "$2/venv"
+    "$2/venv/bin/pip" install --quiet --requirement "$TOOLCHAIN/$1.txt"
+}
+
 make_ansible() { # FOLDER
-    python3 -m venv "$1/venv"
-    "$1/venv/bin/pip" install --quiet --requirement "$TOOLCHAIN/ansible.txt"
+    make_venv ansible "$1"
     mkdir "$1/bin"
     # Not the scripts of pip, which contain the path of this folder: it is renamed later.
     cat >"$1/bin/ansible-inventory" <<'SCRIPT'
@@ -112,5 +122,7 @@ export PATH="\$PATH${JAVA_HOST:+:$JAVA_HOST}"
 export MAVEN_OPTS="-Dmaven.repo.local=$MAVEN -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 export LAB_NODES="$NODES"
 export LAB_ANSIBLE="$ANSIBLE"
+export LAB_DOTNET="$DOTNET"
+export LAB_CSHARP="$CSHARP"
 ENVIRONMENT
 }

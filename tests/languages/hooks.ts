@@ -14,7 +14,7 @@ export const mochaHooks = {
         up();
         const lab = join(__dirname, "../../lab/lab");
         const exports = execFileSync(lab, ["languages"], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
-        const names = ["PATH", "MAVEN_OPTS", "LAB_NODES", "LAB_ANSIBLE"];
+        const names = ["PATH", "MAVEN_OPTS", "LAB_NODES", "LAB_ANSIBLE", "LAB_DOTNET", "LAB_CSHARP"];
         const script = `${exports}\nprintf '%s\\0' ${names.map((name) => `"$${name}"`).join(" ")}`;
         const values = execFileSync("sh", ["-c", script], { encoding: "utf8" }).split("\0");
         names.forEach((name, index) => {

@@ -1,5 +1,5 @@
-// The schema in Pulumi's own tools, and the SDKs they generate from it. The SDK for Go is compiled with each Go program instead:
-// unlike `package add`, `gen-sdk` gives its folder a name that differs from its imports.
+// The schema in Pulumi's own tools, and the SDKs they generate from it. The SDKs for Go and Java are compiled with each program in
+// these languages instead: unlike `package add`, `gen-sdk` gives the folder of Go a name that differs from its imports.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -46,5 +46,24 @@ describe("the schema", function () {
         const sdk = await generate("python");
         expect(readdirSync(sdk)).to.include("pulumi_kata_containers");
         await run(sdk, "python3", ["-W", "error", "-m", "compileall", "-q", "pulumi_kata_containers"]);
+    });
+
+    it("the schema generates an SDK for .NET with every name that the C# example uses", async () => {
+        const sdk = join(folder, "dotnet");
+        await run(folder, join(process.env.LAB_DOTNET!, "gen-sdk"), [schema, sdk]);
+        const program = join(checkout, "examples/csharp/Program.cs");
+        const python = join(process.env.LAB_CSHARP!, "python3");
+        const names = await run(folder, python, [join(__dirname, "csharp.py"), program, sdk]);
+        expect(names.trim().split("\n")).to.deep.equal([
+            "ConnectionArgs.Host",
+            "ConnectionArgs.PrivateKey",
+            "KataContainers.NodeStatuses",
+            "KataContainers.RuntimeClassNames",
+            "KataContainersArgs.Nodes",
+            "KataContainersArgs.RuntimeClasses",
+            "KataContainersArgs.Version",
+            "NodeArgs.Connection",
+            "RuntimeClassArgs.Settings",
+        ]);
     });
 });
