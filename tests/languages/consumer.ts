@@ -20,17 +20,28 @@ export async function run(folder: string, command: string, args: string[], env: 
 }
 
 let folder: string | undefined;
+let tarball: string | undefined;
 
 /** The folder with the installed tarball; made once. */
 export async function consumer(): Promise<string> {
     if (folder) return folder;
     folder = mkdtempSync(join(tmpdir(), "kata-consumer-"));
     const printed = await run(checkout, "npm", ["pack", "--silent", "--pack-destination", folder]);
-    const tarball = printed.trim().split("\n").at(-1)!;
-    writeFileSync(join(folder, "package.json"), '{ "name": "consumer", "private": true }\n');
-    const quick = ["--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
-    await run(folder, "npm", ["install", join(folder, tarball), ...quick]);
+    tarball = join(folder, printed.trim().split("\n").at(-1)!);
+    await npmInstall(folder, tarball);
     return folder;
+}
+
+/** Installs the tarball into another empty folder, together with other packages. */
+export async function installInto(other: string, packages: string[]): Promise<void> {
+    await consumer();
+    await npmInstall(other, tarball!, ...packages);
+}
+
+async function npmInstall(into: string, ...packages: string[]): Promise<void> {
+    writeFileSync(join(into, "package.json"), '{ "name": "consumer", "private": true }\n');
+    const quick = ["--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"];
+    await run(into, "npm", ["install", ...packages, ...quick]);
 }
 
 /** The package inside that folder. */
