@@ -29,9 +29,13 @@ prepare_hosts() {
 # a repository of Maven, and DOTNET and CSHARP to the folders of the generator and the parser for C#. Most language hosts are
 # tools of every lab; JAVA_HOST is the folder of the one for Java, unless the Pulumi CLI of the user has its own.
 prepare_languages() {
-    declare -g NODES ANSIBLE MAVEN DOTNET CSHARP JAVA_HOST=
     install_packages "$LANGUAGE_PACKAGES"
     find_full_pulumi
+    planned prepare_language_tools
+}
+
+prepare_language_tools() {
+    declare -g NODES ANSIBLE MAVEN DOTNET CSHARP JAVA_HOST=
     if [ -z "$FULL_PULUMI" ]; then
         prepare_hosts language-host-java java
         JAVA_HOST=$HOSTS
