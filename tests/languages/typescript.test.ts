@@ -30,9 +30,10 @@ const runner = `
 for (const [release, wanted] of Object.entries(releases)) {
     describe(`TypeScript with the ${release} packages of Pulumi`, function () {
         this.timeout(5 * 60 * 1000);
-        const folder = mkdtempSync(join(tmpdir(), "kata-typescript-"));
+        let folder: string;
         const project = (type: string) => join(folder, type);
         before(async () => {
+            folder = mkdtempSync(join(tmpdir(), "kata-typescript-"));
             await installInto(folder, wanted);
             for (const type of Object.values(formats)) {
                 mkdirSync(project(type));
