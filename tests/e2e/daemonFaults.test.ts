@@ -16,7 +16,7 @@ import {
     traces,
 } from "../support/daemonSet";
 import { FaultyNode } from "../support/faults";
-import { bootNode, containerOf, killNode, kubectl, names, nodes, onNode, startPod, TestStack } from "../support/lab";
+import { bootNode, containerIdOf, killNode, kubectl, names, nodes, onNode, startPod, TestStack } from "../support/lab";
 import { programWith } from "../support/program";
 import { everything, faultPairs, randomFor, seed, spread } from "../support/sample";
 
@@ -176,7 +176,7 @@ describe(`the fault matrix of the DaemonSet (${sampled})`, function () {
         }
 
         const cell = async (action: Action, kind: Kind, failpoints: string[]) => {
-            const container = kind === "power" ? undefined : containerOf(run).replace(/^[\w-]+:\/\/(\w+).*/, "$1");
+            const container = kind === "power" ? undefined : containerIdOf(run);
             const problems: string[] = [];
             try {
                 problems.push(

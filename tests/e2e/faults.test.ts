@@ -3,7 +3,7 @@
 
 import { expect } from "chai";
 import { FaultyNode, type Kind, kinds } from "../support/faults";
-import { containerOf, kubectl, nodes, ready, startPod } from "../support/lab";
+import { containerIdOf, kubectl, nodes, ready, startPod } from "../support/lab";
 import { everything, faultPairs, seed } from "../support/sample";
 
 const sampled = everything ? "everything" : `KATA_TEST_SEED=${seed}`;
@@ -64,8 +64,7 @@ describe(`the fault matrix (${sampled})`, function () {
         const red: string[] = [];
         startPod(`faults-${name}`, name);
         // A changed driver makes the kubelet restart containers.
-        const containerOfPod = () =>
-            title.endsWith("driver") ? undefined : containerOf(`faults-${name}`).replace(/^[\w-]+:\/\/(\w+).*/, "$1");
+        const containerOfPod = () => (title.endsWith("driver") ? undefined : containerIdOf(`faults-${name}`));
         let container = containerOfPod();
         node.prepare();
         const bare = node.inspect().snapshot;

@@ -2,6 +2,7 @@
 // The package is installed from the tarball that npm would publish.
 
 import { expect } from "chai";
+import { inNamespace, object } from "../support/daemonSet";
 import {
     errorOf,
     every,
@@ -99,7 +100,6 @@ for (const name of Object.keys(languages) as LanguageName[]) {
 
         if (changing.includes(name)) {
             it(`installs Kata by the DaemonSet of a ${name} program on the node that it selects, and removes it`, async () => {
-                const object = "kata-containers-kata";
                 project.write(project.programForTheLab("daemon"));
                 const { did } = await project.up();
                 expect(did).to.include({ "kata-daemon-set": "create", "kata-kata-qemu": "create" });
@@ -110,9 +110,7 @@ for (const name of Object.keys(languages) as LanguageName[]) {
                     secret: false,
                 });
                 const pod = ["{.items[*].spec.nodeName}", '{.items[*].status.conditions[?(@.type=="Ready")].status}'];
-                expect(kubectl("-n", object, "get", "pods", "-o", `jsonpath=${pod.join(" ")}`)).to.equal(
-                    "worker-1 True",
-                );
+                expect(inNamespace("get", "pods", "-o", `jsonpath=${pod.join(" ")}`)).to.equal("worker-1 True");
                 expect(names().map(handlersOf)).to.deep.equal(
                     names().map((node) => (node === "worker-1" ? ["kata-qemu"] : [])),
                 );

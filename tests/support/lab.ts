@@ -181,6 +181,8 @@ export const containerOf = (pod: string) =>
         "-o",
         "jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}",
     );
+/** The id of that container, as in its cgroup. */
+export const containerIdOf = (pod: string) => containerOf(pod).replace(/^[\w-]+:\/\/(\w+).*/, "$1");
 
 /** Starts a runc pod on every node, and records its container and the files of the node. */
 export function startOnEveryNode(): { filesBefore: { [node: string]: string }; runc: { [node: string]: string } } {
