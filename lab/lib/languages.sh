@@ -3,10 +3,13 @@
 # Java, a generator and a parser for C#, and Ansible.
 
 # Command or file, and the Debian package that contains it.
-LANGUAGE_PACKAGES="
-    git git
+PYTHON_PACKAGES="
     python3 python3
     /usr/share/doc/python3-venv python3-venv
+"
+LANGUAGE_PACKAGES="
+    $PYTHON_PACKAGES
+    git git
     javac default-jdk-headless
     mvn maven
 "
@@ -53,7 +56,7 @@ prepare_language_tools() {
 
 # prepare_ansible: sets ANSIBLE to the folder of its programs.
 prepare_ansible() {
-    install_packages "$LANGUAGE_PACKAGES"
+    install_packages "$PYTHON_PACKAGES"
     cached ansible "Ansible (30 s)" "$TOOLCHAIN/ansible.txt" -- make_ansible
     ANSIBLE=$REPLY/bin
 }
