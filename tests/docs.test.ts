@@ -61,7 +61,7 @@ const code = (text: string) => [...text.matchAll(/`([^`]+)`/g)].map(([, word]) =
 
 const pages = [
     ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"],
-    ...["bench/README.md", "lab/README.md", "tests/README.md", ".github/pull_request_template.md"],
+    ...["bench/README.md", "bench/results.md", "lab/README.md", "tests/README.md", ".github/pull_request_template.md"],
     ...filesIn("docs", ".md"),
     ...filesIn("examples", ".md"),
 ];
