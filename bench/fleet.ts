@@ -3,7 +3,7 @@
 import { command, inventory, up } from "../tests/support/lab";
 import type { Bench } from "./bench";
 import { first, kataArguments, type Nodes, type Release, startSimulated } from "./nodes";
-import { Project, unsaved } from "./project";
+import { Project, programs, unsaved } from "./project";
 import type { Ran } from "./run";
 import { kilobytes, megabytes, Samples, seconds, spread, table } from "./statistics";
 
@@ -51,12 +51,6 @@ const columns = [
     "destroy",
     "state, kB per node",
 ];
-const programs = {
-    "engine (pulumi)": "pulumi",
-    "program (node)": "node",
-    "command provider": "pulumi-resource-command",
-    "kubernetes provider": "pulumi-resource-kubernetes",
-};
 
 async function thrice(project: Project): Promise<Ran[]> {
     const runs: Ran[] = [];

@@ -1,6 +1,6 @@
 // `make bench`: measures, prints tables and writes the results as JSON. It asserts nothing about time.
 //
-//   PARTS    the parts to run; default: node wire component drift fleet playbook
+//   PARTS    the parts to run; default: all of them
 //   ROUNDS   number of runs of short measurements; default: 5
 //   RESULTS  the JSON file; default: bench/results.json
 
@@ -11,6 +11,7 @@ import { resolve } from "node:path";
 import { down, inventory, up } from "../tests/support/lab";
 import { Bench } from "./bench";
 import { benchComponent } from "./component";
+import { benchDaemonSet } from "./daemonSet";
 import { benchDrift } from "./drift";
 import { benchFleet } from "./fleet";
 import { benchNode } from "./node";
@@ -26,6 +27,7 @@ const parts: { [name: string]: (bench: Bench) => Promise<void> } = {
     component: benchComponent,
     drift: benchDrift,
     fleet: benchFleet,
+    daemonSet: benchDaemonSet,
     playbook: benchPlaybook,
 };
 const wanted = process.env.PARTS?.split(/\s+/).filter(Boolean) ?? Object.keys(parts);

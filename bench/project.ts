@@ -30,6 +30,21 @@ export function folderWithModules(): string {
  */
 export const unsaved = { PULUMI_EXPERIMENTAL: "true", PULUMI_SKIP_CHECKPOINTS: "true" };
 
+interface Resource {
+    type: string;
+    inputs?: { [property: string]: unknown };
+    outputs?: { [property: string]: unknown };
+    dependencies?: string[];
+}
+
+/** What runs in a command of Pulumi, by the names of the programs in its measurements. */
+export const programs = {
+    "engine (pulumi)": "pulumi",
+    "program (node)": "node",
+    "command provider": "pulumi-resource-command",
+    "kubernetes provider": "pulumi-resource-kubernetes",
+};
+
 export class Project {
     private constructor(
         private readonly folder: string,
@@ -71,8 +86,8 @@ export class Project {
     /** The size of each property, summed over all resources of a type, largest first. */
     stateParts(): [what: string, bytes: number][] {
         const sizes: { [what: string]: number } = {};
-        for (const resource of JSON.parse(this.checkpoint()).checkpoint.latest.resources ?? []) {
-            for (const kind of ["inputs", "outputs"]) {
+        for (const resource of this.resources()) {
+            for (const kind of ["inputs", "outputs"] as const) {
                 for (const [property, value] of Object.entries(resource[kind] ?? {})) {
                     const what = `${resource.type}, ${kind}, ${property}`;
                     sizes[what] = (sizes[what] ?? 0) + JSON.stringify(value).length;
@@ -81,6 +96,11 @@ export class Project {
         }
         return Object.entries(sizes).sort(([, a], [, b]) => b - a);
     }
+
+    /** As they are in the state. */
+    resources = (): Resource[] => JSON.parse(this.checkpoint()).checkpoint.latest.resources ?? [];
+
+    outputs = () => this.resources().find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
 
     private checkpoint = () => readFileSync(join(this.folder, "state/.pulumi/stacks/bench/bench.json"), "utf8");
 

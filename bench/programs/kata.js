@@ -3,7 +3,7 @@
 const { readFileSync } = require("node:fs");
 const { KataContainers } = require("kata-containers");
 
-const { nodes, ...settings } = JSON.parse(readFileSync("arguments.json", "utf8"));
+const { nodes = {}, ...settings } = JSON.parse(readFileSync("arguments.json", "utf8"));
 const connection = ({ privateKeyFile, ...given }) => ({ ...given, privateKey: readFileSync(privateKeyFile, "utf8") });
 
 const kata = new KataContainers("kata", {
@@ -13,3 +13,4 @@ const kata = new KataContainers("kata", {
     ),
 });
 exports.nodeStatuses = kata.nodeStatuses;
+exports.daemonSetStatus = kata.daemonSetStatus;

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { expect } from "chai";
+import { kubeletCall } from "../../bench/nodeObjects";
 import { addPhases, type Phases } from "../../bench/phases";
 import { counter, noTraffic, Relay } from "../../bench/relay";
 import { spread, table } from "../../bench/statistics";
@@ -46,6 +47,24 @@ describe("the bench", () => {
         expect(relay.take()).to.deep.equal([noTraffic()]);
         await relay.close();
         echo.close();
+    });
+
+    it("answers for the kubelet of a pod: not before it is scheduled, once when it is, and at last when it is deleted", () => {
+        const metadata = { namespace: "ns", name: "pod" };
+        const spec = { nodeName: "bench-1", containers: [{ name: "keep", image: "busybox:lab" }] };
+        const ready = (status: string) => ({ conditions: [{ type: "Ready", status }] });
+        expect(kubeletCall({ metadata, spec: { ...spec, nodeName: undefined }, status: {} })).to.equal(undefined);
+        for (const status of [{}, ready("False")]) {
+            const call = kubeletCall({ metadata, spec, status });
+            expect(call).to.include({ method: "PATCH", path: "/api/v1/namespaces/ns/pods/pod/status" });
+            expect(JSON.stringify(call)).to.contain('{"type":"Ready","status":"True"}').and.contain('"name":"keep"');
+        }
+        expect(kubeletCall({ metadata, spec, status: ready("True") })).to.equal(undefined);
+        const deleted = { ...metadata, deletionTimestamp: "2026-11-27T12:00:00Z" };
+        expect(kubeletCall({ metadata: deleted, spec, status: ready("True") })).to.deep.equal({
+            method: "DELETE",
+            path: "/api/v1/namespaces/ns/pods/pod?gracePeriodSeconds=0",
+        });
     });
 
     it("adds up the phases of the node program from the marks in its output", () => {
