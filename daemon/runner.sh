@@ -301,11 +301,14 @@ error_of_run() {
 # give_up FINDING REMEDY: reports it everywhere, and ends the container. Without a turn, the failure does not stop other nodes:
 # if all of them fail to download, they would wait for each other.
 give_up() {
-    local text="$1; what to do: $2"
+    local text="$1; what to do: $2" length=300
     rm -f "$POD/run/kata-containers/ready"
     printf '%s: %s\n' "$NODE" "$text" | cut -c 1-2000 >"$POD/dev/termination-log"
     say "failed: $text"
-    write_rollout "{\"data\":{\"$NODE\":$(entry failed "$TURN" "$(printf %s "$text" | cut -c 1-300)")}}"
+    # A ConfigMap holds 1 MiB; Kubernetes supports 5,000 nodes, which may all fail.
+    count_nodes
+    if [ "$NODES" -gt 1000 ]; then length=100; fi
+    write_rollout "{\"data\":{\"$NODE\":$(entry failed "$TURN" "$(printf %s "$text" | cut -c "1-$length")")}}"
     warn KataContainersFailed "$text"
     exit 1
 }

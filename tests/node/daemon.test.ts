@@ -621,6 +621,24 @@ inEveryShell(
                 });
             }
 
+            for (const [number, length] of [
+                [1000, 300],
+                [5000, 100],
+            ] as const) {
+                it(`shares ${length} characters of the reason with ${number} nodes, which have 1 MiB together`, async () => {
+                    const status = { currentNumberScheduled: 8, desiredNumberScheduled: number, numberReady: 3 };
+                    answers("GET", "daemonSet", 200, { ...daemonSet(), status });
+                    const finding = "x".repeat(500);
+                    sandbox().write("work-stage", `step "disk"\nfail "${finding}" "free some"\n`);
+                    expect(await startRunner("keep").ended()).to.equal(1);
+                    const entry = entries().at(-1)!;
+                    expect(entry).to.match(/^failed - \S+ step "disk": x+$/);
+                    expect(entry.split(" ").slice(3).join(" ")).to.have.length(length);
+                    expect(entry.length * number).to.be.lessThan(2 ** 20);
+                    expect(read(termination)).to.contain(`${finding}; what to do: free some`);
+                });
+            }
+
             for (const [action, turn] of [
                 ["stage", "-"],
                 ["activate", revision],
