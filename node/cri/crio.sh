@@ -364,7 +364,7 @@ crio_boot_guest() {
         "$VERIFICATION" "$VERIFICATION" "$VERIFICATION" >"$WORK_DIR/sandbox.json"
     if ! crio_is NetworkReady; then
         reason="the network of CRI-O is not ready"
-    elif timeout 120 "$CTR" -t 115s -r "unix://$CONTAINERD_SOCKET" -i "unix://$CONTAINERD_SOCKET" runp --runtime "$1" "$WORK_DIR/sandbox.json" >/dev/null 2>"$WORK_DIR/ctr.err"; then
+    elif timeout 240 "$CTR" -t 235s -r "unix://$CONTAINERD_SOCKET" -i "unix://$CONTAINERD_SOCKET" runp --runtime "$1" "$WORK_DIR/sandbox.json" >/dev/null 2>"$WORK_DIR/ctr.err"; then
         return
     elif grep -qE 'failed to (create pod network sandbox|get network (status|JSON) for pod sandbox)' "$WORK_DIR/ctr.err"; then
         excerpt <"$WORK_DIR/ctr.err"

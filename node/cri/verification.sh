@@ -63,17 +63,17 @@ verify_handler() { # HANDLER IMAGE ROLLING_BACK
 }
 
 # boot_guest HANDLER IMAGE SNAPSHOTTER: $WORK_DIR/ctr.err gets the reason if it does not. With -d, ctr returns once the guest has
-# booted and has started the program of the image.
+# booted and has started the program of the image. It may take as long as the kubelet allows a sandbox by default: 240 s.
 boot_guest() {
     local status=0
     # shellcheck disable=SC2086
-    timeout 120 $CTR --address "$CONTAINERD_SOCKET" -n k8s.io run -d --null-io --snapshotter "$3" --cgroup "/$VERIFICATION" \
+    timeout 240 $CTR --address "$CONTAINERD_SOCKET" -n k8s.io run -d --null-io --snapshotter "$3" --cgroup "/$VERIFICATION" \
         --runtime "$(if finds_shims; then echo "io.containerd.$1.v2"; else shim_link "$1"; fi)" --runtime-config-path "$(config_of "$1")" "$2" "$VERIFICATION" \
         >/dev/null 2>"$WORK_DIR/ctr.err" || status=$?
     case $status in
         0) in_k8s tasks ls | grep -qE "^$VERIFICATION +[0-9]+ +RUNNING" && return
             echo "the test container has exited" >>"$WORK_DIR/ctr.err" ;;
-        124) echo "timed out after 120 s" >>"$WORK_DIR/ctr.err" ;;
+        124) echo "timed out after 240 s" >>"$WORK_DIR/ctr.err" ;;
     esac
     return 1
 }

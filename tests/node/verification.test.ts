@@ -133,7 +133,7 @@ inEveryShell("the verification of a node", (sandbox) => {
     it("fails without a rollback if no guest boots and nothing was changed", async () => {
         const { status, stderr } = await run("boot() { return 124; }; change_nothing");
         expect(status).to.equal(1);
-        expect(stderr).to.contain("timed out after 120 s").and.not.contain("rolling back");
+        expect(stderr).to.contain("timed out after 240 s").and.not.contain("rolling back");
     });
 
     it("fails if the program of the container has ended, or if the container cannot be removed", async () => {
