@@ -1,7 +1,7 @@
 // One real node, phase by phase, compared with the minimum: the same work without this package.
 
 import type { HostChecks } from "../src";
-import { activate, deactivate, stage, unstage } from "../src/node/commands";
+import { activate, deactivate, send, stage, unstage } from "../src/node/commands";
 import { makePlan } from "../src/plan";
 import type { Bench } from "./bench";
 import type { BenchNode, Release } from "./nodes";
@@ -25,6 +25,7 @@ async function oneSize(bench: Bench, name: string, size: "small" | "large", roun
     const claim = { owner: "bench/bench/bench/bench", node: name };
     const { release, about } = bench.archive(size);
     const program = timedProgram();
+    const sending: [text: string, input: Buffer] = [send(program), program.packed];
     const plan = (version: string, debug = false) =>
         makePlan({ version, release, debug, hostChecks: "warn" as HostChecks });
     const old = plan("3.31.0");
@@ -32,7 +33,7 @@ async function oneSize(bench: Bench, name: string, size: "small" | "large", roun
 
     const totals = new Samples();
     const each: { [action: string]: { [phase: string]: Samples } } = {};
-    const timed = async (action: string, ...commands: [text: string, input?: string][]) => {
+    const timed = async (action: string, ...commands: [text: string, input?: Buffer][]) => {
         const took: Phases = {};
         let all = 0;
         for (const [text, input] of commands) {
@@ -52,14 +53,10 @@ async function oneSize(bench: Bench, name: string, size: "small" | "large", roun
 
     for (let round = 0; round < rounds; round++) {
         await measureMinimum(node, totals, release);
-        await timed("first install: stage", [stage(old, claim, program), program.packed]);
+        await timed("first install: stage", sending, [stage(old, claim, program)]);
         await timed("first install: activate", [activate(old, claim, program)]);
-        await timed(
-            "unchanged, run anyway",
-            [stage(old, claim, program), program.packed],
-            [activate(old, claim, program)],
-        );
-        await timed("version change: stage", [stage(planned, claim, program), program.packed]);
+        await timed("unchanged, run anyway", sending, [stage(old, claim, program)], [activate(old, claim, program)]);
+        await timed("version change: stage", sending, [stage(planned, claim, program)]);
         await timed("version change: activate", [activate(planned, claim, program)]);
         await timed("debug toggle", [activate(debug, claim, program)]);
         await timed("destroy", [deactivate(debug, claim)], [unstage(claim)]);
@@ -133,7 +130,7 @@ async function measureMinimum(node: BenchNode, totals: Samples, release: Release
     totals.add(minimum.restart, restart!);
 }
 
-const ssh = ({ host, port, user, privateKeyFile }: BenchNode, command: string, input?: string) => {
+const ssh = ({ host, port, user, privateKeyFile }: BenchNode, command: string, input?: Buffer) => {
     const options = ["BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"];
     const where = ["-i", privateKeyFile, "-p", `${port}`, `${user}@${host}`];
     return run("ssh", [...options.flatMap((option) => ["-o", option]), ...where, command], { input });

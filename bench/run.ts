@@ -17,7 +17,7 @@ export interface Ran {
 export interface Options {
     cwd?: string;
     env?: NodeJS.ProcessEnv;
-    input?: string;
+    input?: string | Buffer;
     onLine?: (line: string) => void;
     /** Run also after `stop`, because it cleans up. */
     always?: boolean;

@@ -1,7 +1,7 @@
 // Probes one node: runs the action `probe` of the node program there and parses its answer.
 
 import type { Metadata } from "../cluster/drift";
-import type { Connections, Endpoint } from "./ssh";
+import type { Connections, Endpoint, Result } from "./ssh";
 
 export interface Answer {
     /** The component has installed this node, with this node program. */
@@ -23,11 +23,16 @@ export async function ask(
     endpoint: Endpoint,
     command: string,
     timeout: number,
-    stdin?: string,
+    stdin?: Buffer,
 ): Promise<Answer> {
-    const { stdout, stderr, code } = await within(timeout, connections.run(endpoint, command, stdin));
-    if (code !== 0) throw new Error(errorOf(stderr) ?? `the probe failed with ${words(code, stdout + stderr)}`);
-    return parse(stdout);
+    return parse(await outputOf(within(timeout, connections.run(endpoint, command, stdin))));
+}
+
+/** The output of a command; rejects if it failed, with the reason that the node gives. */
+export async function outputOf(command: Promise<Result>): Promise<string> {
+    const { stdout, stderr, code } = await command;
+    if (code !== 0) throw new Error(errorOf(stderr) ?? `the command failed with ${words(code, stdout + stderr)}`);
+    return stdout;
 }
 
 /** The error that the node program prints, with its remedy, on one line. */

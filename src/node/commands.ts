@@ -5,6 +5,7 @@ import type { ClassPlan, Plan } from "../plan";
 import type { Program } from "./program";
 
 const folder = "/var/lib/kata-containers-node";
+const runFolder = "/run/kata-containers-node";
 
 /**
  * One word for any shell: sh, bash, dash, zsh, fish, csh, tcsh. In single quotes only `'` and, for fish, `\` have a meaning, and
@@ -34,15 +35,24 @@ echo "error: on $(uname -n), $(id -un) is not root: log in as root, or allow sud
 exit 1`);
 
 /**
- * Runs the node program, which comes on standard input in one line, from a file. The program replaces an installed one by
- * itself, after it has checked the owner of the node. The connection may break, so verify the file first. The queries of the
- * URLs and the proxy follow on standard input.
+ * Keeps the node program, which comes on standard input, until the next boot. It changes nothing that is installed, and its name
+ * is that of its content, because several components may send theirs at once.
  */
-const store = (program: Program) => `
+const keep = `
+set -eu; umask 077; mkdir -p ${runFolder}; cd ${runFolder}
+gzip -dc >new.$$ || :
+[ "$(sha256sum <new.$$ | cut -c 1-12)" = "\${2#--program=}" ] || {
+    rm new.$$; echo "error: the node program arrived incomplete on $(uname -n): install gzip there if it is missing, then run pulumi up again" >&2; exit 1; }
+mv new.$$ program-"\${2#--program=}"`;
+
+/**
+ * Runs a copy of the node program that was sent. The program replaces an installed one by itself, after it has checked the owner
+ * of the node. The queries of the URLs and the proxy come on standard input.
+ */
+const runKept = `
 set -eu; umask 077; mkdir -p ${folder}; cd ${folder}
-IFS= read -r line || :; printf %s "$line" | base64 -d | gzip -dc >new.$$ || :
-[ "$(sha256sum <new.$$ | cut -c 1-12)" = ${program.id} ] || {
-    rm new.$$; echo "error: the node program arrived incomplete on $(uname -n): install base64 and gzip there if they are missing, then run pulumi up again" >&2; exit 1; }
+cp ${runFolder}/program-"\${2#--program=}" new.$$ || {
+    rm -f new.$$; echo "error: the node program could not be copied on $(uname -n) (see above): if the machine has just restarted, run pulumi up again; otherwise fix the cause first" >&2; exit 1; }
 IFS= read -r KATA_URL_QUERIES || :; IFS= read -r KATA_URL_PROXY || :
 export KATA_URL_QUERIES KATA_URL_PROXY
 exec sh ${folder}/new.$$ "$@"`;
@@ -70,7 +80,7 @@ cd ${folder} 2>/dev/null && [ "$(sha256sum <node.sh | cut -c 1-12)" = ${program.
  * Runs the node program, which comes on standard input, without a file. If the connection breaks, nothing runs: only the last
  * line of the program calls its functions.
  */
-const runSent = 'base64 -d | gzip -dc | sh -s -- "$@"';
+const runSent = 'gzip -dc | sh -s -- "$@"';
 
 /** The owner of the installation on a node. The node records it, and only the owner can remove the installation. */
 export interface Claim {
@@ -112,9 +122,14 @@ const handlers = ({ classes }: Plan): Flag => [
 const checksums = (archives: ClassPlan["archives"]): Flag[] =>
     archives.map(([architecture, { sha256 }]) => [`sha256-${architecture}`, sha256]);
 
-/** Installs the node program, which comes on standard input, and downloads and unpacks the releases. */
+/** Sends the node program, which comes on standard input, to a node before its `stage`. */
+export function send(program: Program): string {
+    return command(inShell(keep), "send", [["program", program.id]]);
+}
+
+/** Installs the node program that was sent, and downloads and unpacks the releases. */
 export function stage(plan: Plan, claim: Claim, program: Program): string {
-    return command(inShell(store(program)), "stage", stageFlags(plan, claim));
+    return command(inShell(runKept), "stage", [["program", program.id], ...stageFlags(plan, claim)]);
 }
 
 /** The arguments of `stage`. The DaemonSet leaves the claim to its pod on each node, here and below. */
@@ -145,10 +160,9 @@ export function downloadSecrets(plan: Plan): { queries: string; proxy: string } 
  * The standard input of `stage`. The queries of the URLs, which may be signatures, and the proxy, which may have a password,
  * are not in the text of the command, which errors of the command provider and the list of processes show.
  */
-export function stageInput(plan: Plan, program: Program): Output<string> {
+export function stageInput(plan: Plan): Output<string> {
     const { queries, proxy } = downloadSecrets(plan);
-    const lines = [queries, proxy];
-    return lines.some(Boolean) ? secret([program.packed, ...lines, ""].join("\n")) : output(program.packed);
+    return queries || proxy ? secret(`${queries}\n${proxy}\n`) : output("");
 }
 
 /** Undoes `stage`. The node ignores the revision. */

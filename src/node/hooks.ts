@@ -7,6 +7,7 @@ import {
     log,
     type Resource,
     ResourceHook,
+    type ResourceHookArgs,
     type ResourceHookBinding,
     runtime,
 } from "@pulumi/pulumi";
@@ -39,6 +40,13 @@ export function beforeCreate(name: string, check: () => void | Promise<void>): H
     if (!hasEngine()) return {};
     const hook = new ResourceHook(uniqueName(`${name}-create`), AsyncResource.bind(check));
     return { hooks: { beforeCreate: [withoutOwnError(hook)] } };
+}
+
+/** Calls `prepare` just before a resource is created or updated; if it fails, the resource is not changed. */
+export function beforeChange(name: string, prepare: (resource: ResourceHookArgs) => Promise<void>): Hooks {
+    if (!hasEngine()) return {};
+    const hook = withoutOwnError(new ResourceHook(uniqueName(name), AsyncResource.bind(prepare)));
+    return { hooks: { beforeCreate: [hook], beforeUpdate: [hook] } };
 }
 
 /** Explains the error of the command provider when a machine is lost during a command, because it does not name the machine. */

@@ -1,13 +1,9 @@
 // The node program: the shell files of `node`, as one text. Also the files of `daemon`, which run it in the pods of the DaemonSet.
 //
-// Pulumi stores the input of a command twice in the state, for each node, and rewrites the state with each step, so the program is
-// sent compressed. `fflate` compresses a text to the same bytes on every machine; the output of Node.js depends on its version of
-// zlib. The version of `fflate` is fixed, because other bytes would make Pulumi send the program to every node again.
-
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { gzipSync } from "fflate";
+import { gzipSync } from "node:zlib";
 
 // The same folders seen from `src` and from `bin`, where the compiler puts this file.
 const folder = join(__dirname, "..", "..", "node");
@@ -18,8 +14,8 @@ const numbers: { [folder: string]: string } = { distributions: "51", cri: "52" }
 
 export interface Program {
     text: string;
-    /** As it is sent: gzip, in base64. */
-    packed: string;
+    /** As it is sent over SSH: gzip. */
+    packed: Buffer;
     /** The first 12 digits of the text's sha256. */
     id: string;
 }
@@ -39,8 +35,7 @@ export function readProgram(files = programFiles()): Program {
 }
 
 export function programOf(text: string): Program {
-    const packed = Buffer.from(gzipSync(Buffer.from(text), { level: 9, mtime: 0 })).toString("base64");
-    return { text, packed, id: createHash("sha256").update(text).digest("hex").slice(0, 12) };
+    return { text, packed: gzipSync(text), id: createHash("sha256").update(text).digest("hex").slice(0, 12) };
 }
 
 /** The files of `daemon`, by their names. */

@@ -44,8 +44,8 @@ export const commandArgs = { addPreviousOutputInEnv: false };
 const isNew = (revision: string) => (revision ? {} : undefined);
 
 /**
- * Installs the node program, downloads and unpacks the releases. Changes nothing that is running. The text of `delete` holds the
- * revision, and changes only together with the node program, which counts as drift.
+ * Installs the node program, which a hook sends before, downloads and unpacks the releases. Changes nothing that is running. The
+ * text of `delete` holds the revision, and changes only together with the node program, which counts as drift.
  */
 export function stage(context: NodeContext): remote.Command {
     const { name, node, distribution, owner, releaseUrl, endpoint, planAndOwner, program, probe, options } = context;
@@ -58,11 +58,10 @@ export function stage(context: NodeContext): remote.Command {
             connection: endpoint,
             create: planned.apply(([plan, owner]) => commands.stage(plan, { owner, node, distribution }, program)),
             delete: all([owner, revision]).apply(([owner, revision]) => commands.unstage({ owner, node }, revision)),
-            stdin: planned.apply(([plan]) => commands.stageInput(plan, program)),
+            stdin: planned.apply(([plan]) => commands.stageInput(plan)),
         },
         {
             ...commandOptions,
-            hideDiffs: ["stdin"],
             ...ignoreUnlessDrifted(revision.then(isNew), ["delete"]),
             ...options,
         },

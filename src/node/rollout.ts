@@ -7,6 +7,7 @@ import { drainCommand, driverNote } from "./drain";
 import { beforeCreate, explainLostMachines } from "./hooks";
 import type { ProbeResults } from "./probe";
 import { activate, label, type NodeContext, stage } from "./resources";
+import { sendBefore } from "./send";
 import type { Endpoint } from "./ssh";
 import { parseNodeStatus } from "./status";
 
@@ -58,16 +59,17 @@ export function rollOut(
 ): { ready: Resource[]; statuses: { [node: string]: Output<NodeStatus> } } {
     const drain = rollout?.drain ?? undefined;
     const statuses: { [node: string]: Output<NodeStatus> } = {};
-    const hooks = explainLostMachines(shared.name, parent);
+    const { hooks } = explainLostMachines(shared.name, parent);
+    const sending = { hooks: { ...hooks, ...sendBefore(shared.name, endpoints, shared.program).hooks } };
     let ready = first;
     for (const [index, wave] of waves(Object.keys(nodes), rollout).entries()) {
         const dependsOn = wave.flatMap((node) => {
             const gone = nodes[node]!.gone ?? false;
             const probe = probed.then(({ nodes }) => nodes[node] ?? {});
-            const options = { parent, ...hooks, ...(gone && { ...leave(node), transforms: [] }) };
+            const options = { parent, hooks, ...(gone && { ...leave(node), transforms: [] }) };
             const distribution = nodes[node]!.distribution ?? undefined;
             const context = { ...shared, node, distribution, endpoint: endpoints[node]!, probe, options };
-            const before = [stage(context), ...ready];
+            const before = [stage({ ...context, options: { ...options, ...(!gone && sending) } }), ...ready];
             const drained = drain && drainCommand("drain", context, drain, environment, before);
             const activated = activate(context, drained ? [drained] : before);
             if (!gone) statuses[node] = activated.stdout.apply((stdout) => parseNodeStatus(node, stdout));

@@ -1,5 +1,5 @@
-// Runs one read-only command on a machine over SSH. Connections, ways to log in and host keys work as in the command provider,
-// which makes all changes.
+// Runs one command on a machine over SSH: a probe, or one that sends the node program. Connections, ways to log in and host keys
+// work as in the command provider, which makes all changes.
 
 import type { Unwrap } from "@pulumi/pulumi";
 import { Client, type ClientChannel, type ConnectConfig, type ServerHostKeyAlgorithm } from "ssh2";
@@ -10,10 +10,12 @@ import { readableKey } from "./privateKey";
 type Hop = Unwrap<ProxyConnection> & typeof connectionDefaults;
 export type Endpoint = Hop & { proxy?: Hop };
 
+/** There is no connection, so no command has run. */
+export class ConnectionError extends Error {}
 /** The machine presents a host key that differs from `hostKey`. */
-export class HostKeyError extends Error {}
+export class HostKeyError extends ConnectionError {}
 /** The machine does not answer; a retry may succeed. */
-export class UnreachableError extends Error {}
+export class UnreachableError extends ConnectionError {}
 
 export interface Result {
     stdout: string;
@@ -28,7 +30,7 @@ export class Connections {
     private readonly clients: Client[] = [];
 
     /** Runs a command over a separate connection. */
-    async run({ proxy, ...to }: Endpoint, command: string, stdin = ""): Promise<Result> {
+    async run({ proxy, ...to }: Endpoint, command: string, stdin: string | Buffer = ""): Promise<Result> {
         const client = await this.connect(to, proxy && (await this.through(proxy, to)));
         const channel = await new Promise<ClientChannel>((resolve, reject) =>
             client.on("error", reject).exec(command, (error, channel) => (error ? reject(error) : resolve(channel))),
@@ -62,7 +64,7 @@ export class Connections {
         const client = await bastion;
         return new Promise((resolve, reject) =>
             client.forwardOut("127.0.0.1", 0, to.host, to.port, (error, channel) =>
-                error ? reject(error) : resolve(channel),
+                error ? reject(new UnreachableError(error.message)) : resolve(channel),
             ),
         );
     }
@@ -107,7 +109,8 @@ export class Connections {
                 hasOtherKey ||= key !== undefined && error.message.includes("no matching host key format");
                 const mismatch = `${to.host} presents a host key that differs from hostKey; if the machine was reinstalled, update hostKey`;
                 if (hasOtherKey) reject(new HostKeyError(mismatch));
-                else reject(error.level === "client-authentication" ? error : new UnreachableError(error.message));
+                else if (error.level === "client-authentication") reject(new ConnectionError(error.message));
+                else reject(new UnreachableError(error.message));
             });
             client.on("close", () => reject(new UnreachableError("the connection was closed")));
             client.connect(config);

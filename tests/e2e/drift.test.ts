@@ -341,7 +341,7 @@ describe("drift", function () {
                 const unchanged = await stack.preview(given());
                 expect(changes(unchanged)).to.deep.equal({});
                 expect(said(unchanged)).to.match(
-                    /could not probe worker-2, so its drift is not repaired now: the probe failed with exit status 127: .*mktemp/,
+                    /could not probe worker-2, so its drift is not repaired now: the command failed with exit status 127: .*mktemp/,
                 );
                 expect(changes(await stack.up(given({ debug: true })))).to.deep.equal(updates("activate"));
                 expect(debugged()).to.not.include("0");

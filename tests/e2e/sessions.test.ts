@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { expect } from "chai";
-import { activate, deactivate, quote, stage, unstage } from "../../src/node/commands";
+import { activate, deactivate, quote, send, stage, unstage } from "../../src/node/commands";
 import { programFiles, readProgram } from "../../src/node/program";
 import { makePlan } from "../../src/plan";
 import { args, files, inventory, onNode, sshOptions } from "../support/lab";
@@ -20,7 +20,7 @@ describe("sessions", function () {
     let filesBefore: string;
 
     /** Runs a command in a session. `seen` resolves when it has printed these words. */
-    const start = (text: string, stdin = "") => {
+    const start = (text: string, stdin: string | Buffer = "") => {
         const { host, port, user } = inventory().nodes[node]!;
         const child = spawn("ssh", [...sshOptions(node), "-p", `${port}`, `${user}@${host}`, text]);
         let output = "";
@@ -41,7 +41,7 @@ describe("sessions", function () {
         };
         return { ended, seen };
     };
-    const run = (text: string, stdin?: string) => start(text, stdin).ended;
+    const run = (text: string, stdin?: Buffer) => start(text, stdin).ended;
     const units = () =>
         onNode(node, "systemctl list-units --all --plain --no-legend 'kata-containers-*-*' | cut -d ' ' -f 1");
 
@@ -58,7 +58,9 @@ describe("sessions", function () {
 
     before(async () => {
         filesBefore = files(node);
-        const { status, output } = await run(stage(plan(), claim, program), program.packed);
+        const sent = await run(send(program), program.packed);
+        expect(sent.status, sent.output).to.equal(0);
+        const { status, output } = await run(stage(plan(), claim, program));
         expect(status, output).to.equal(0);
     });
     after(async () => {

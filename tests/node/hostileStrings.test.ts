@@ -275,7 +275,7 @@ function wordsOf(action: Action, { plan, owner, revision, node, runtimeClass }: 
     const hostChecks = `--host-checks=${plan.hostChecks}`;
     const words = {
         stage: [
-            ...[...claim, handlers, hostChecks],
+            ...[`--program=${standIn.id}`, ...claim, handlers, hostChecks],
             ...plan.releases.flatMap(({ version, archives }) => [
                 `--release=${version}`,
                 ...archives.map(([architecture, { url }]) => `--url-${architecture}=${url}`),
@@ -363,6 +363,7 @@ class Machine {
         for (const name of ["bin", "home", "here"]) mkdirSync(join(this.folder, name));
         this.install("id", "echo 0");
         this.install("canary", `echo "$0 $*" >>'${join(this.folder, "canary")}'`);
+        this.run(commands.send(standIn), ["dash"], "C", standIn.packed);
     }
 
     private install(name: string, script: string) {
@@ -371,11 +372,17 @@ class Machine {
     }
 
     /** Runs a command as an SSH server does, and returns the words that the node program gets. */
-    run(command: string, shell: string[], locale: string, input = ""): string[] {
+    run(command: string, shell: string[], locale: string, input?: Buffer): string[] {
         const [name, ...options] = shell;
         const { stdout, stderr, error } = spawnSync(
             name!,
-            [...options, "-c", command.replaceAll("/var/lib/kata-containers-node", join(this.folder, "state"))],
+            [
+                ...options,
+                "-c",
+                command
+                    .replaceAll("/var/lib/kata-containers-node", join(this.folder, "state"))
+                    .replaceAll("/run/kata-containers-node", join(this.folder, "kept")),
+            ],
             {
                 cwd: join(this.folder, "here"),
                 env: {
@@ -396,7 +403,8 @@ class Machine {
         const files = (readdirSync(this.folder, { recursive: true }) as string[]).filter(
             (path) => !path.startsWith("home/"),
         );
-        expect(files.sort()).to.deep.equal(["bin", "bin/canary", "bin/id", "here", "home", "state", "state/node.sh"]);
+        const known = ["bin", "bin/canary", "bin/id", "here", "home", "kept", `kept/program-${standIn.id}`];
+        expect(files.sort()).to.deep.equal([...known, "state", "state/node.sh"]);
     }
 
     remove() {
@@ -493,9 +501,8 @@ describe("hostile texts in the login shell", () => {
                             for (const action of given) {
                                 const command = commandOf(action, callOf(each));
                                 const locale = i % 2 === 0 ? "C" : "C.UTF-8";
-                                const input = action === "stage" ? standIn.packed : "";
                                 showing({ command }, () => {
-                                    const words = machine.run(command, shell, locale, input);
+                                    const words = machine.run(command, shell, locale);
                                     expect(meant(words)).to.deep.equal(wordsOf(action, wantedCall(each)));
                                     machine.checkFiles();
                                 });
@@ -515,10 +522,9 @@ describe("hostile texts in the flags", () => {
         it(`every flag of every action reaches the node program unchanged under ${shell.join(" ")}`, () => {
             const machine = new Machine();
             try {
-                machine.run(commandOf("stage", callOf(harmless())), ["dash"], "C", standIn.packed);
+                machine.run(commandOf("stage", callOf(harmless())), ["dash"], "C");
                 const property = fc.property(fc.constantFrom(...actions), hostileCalls, (action, call) => {
-                    const input = action === "stage" ? standIn.packed : "";
-                    const words = machine.run(commandOf(action, call), shell, "C.UTF-8", input);
+                    const words = machine.run(commandOf(action, call), shell, "C.UTF-8");
                     expect(words).to.deep.equal(wordsOf(action, call));
                     machine.checkFiles();
                 });
@@ -607,7 +613,7 @@ inEveryShell("hostile texts in the node program", (sandbox) => {
                 for (const [i, { parts, text }] of cases.entries()) {
                     const each = caseOf(parts);
                     const activated = commandOf("activate", callOf(each));
-                    const words = machine.run(commandOf("stage", callOf(each)), ["dash"], "C", standIn.packed);
+                    const words = machine.run(commandOf("stage", callOf(each)), ["dash"], "C");
                     batch.file(`${i}.toml`, text);
                     batch.try(`variables-${i}`, "variables", ...words);
                     // The file has one owner per line; Pulumi's names have no newlines.

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import type { KataContainersArgs } from "../../src";
-import { activate, type Claim, deactivate, stage, unstage } from "../../src/node/commands";
+import { activate, type Claim, deactivate, send, stage, unstage } from "../../src/node/commands";
 import { makePlan } from "../../src/plan";
 import { args, bootNode, inventory, killNode, onNode, sshOptions } from "./lab";
 import { programWith } from "./program";
@@ -98,7 +98,7 @@ export class FaultyNode {
         return makePlan(settings as Parameters<typeof makePlan>[0]);
     }
 
-    private run(text: string, stdin = ""): Promise<Run> {
+    private run(text: string, stdin: string | Buffer = ""): Promise<Run> {
         const { host, port, user } = inventory().nodes[this.name]!;
         // A machine without power does not close its connections.
         const alive = ["-o", "ServerAliveInterval=10"];
@@ -113,7 +113,10 @@ export class FaultyNode {
         return new Promise((resolve) => child.on("close", (status) => resolve({ status, output })));
     }
 
-    stage = () => this.run(stage(this.plan(), this.claim, this.program), this.program.packed);
+    stage = async () => {
+        const sent = await this.run(send(this.program), this.program.packed);
+        return sent.status === 0 ? this.run(stage(this.plan(), this.claim, this.program)) : sent;
+    };
     activate = () => this.run(activate(this.plan(), this.claim, this.program));
     deactivate = () => this.run(deactivate(this.plan(), this.claim));
     unstage = () => this.run(unstage(this.claim));

@@ -16,6 +16,8 @@ export interface Answer {
 export class SshServer {
     /** The commands that were run. */
     readonly commands: string[] = [];
+    /** The standard input of each command that was answered. */
+    readonly inputs: Buffer[] = [];
     connections = 0;
     private readonly open = new Set<Connection>();
     private constructor(
@@ -54,20 +56,26 @@ export class SshServer {
                 this.commands.push(command);
                 const channel = accept();
                 if (!answer) return;
-                setTimeout(() => {
-                    channel.stderr.write(answer.stderr ?? "");
-                    channel.write(answer.stdout ?? "");
-                    channel.exit(answer.code ?? 0);
-                    channel.end();
-                }, answer.after ?? 0);
+                const input: Buffer[] = [];
+                channel.on("data", (data: Buffer) => input.push(data));
+                channel.once("end", () => {
+                    this.inputs.push(Buffer.concat(input));
+                    setTimeout(() => {
+                        channel.stderr.write(answer.stderr ?? "");
+                        channel.write(answer.stdout ?? "");
+                        channel.exit(answer.code ?? 0);
+                        channel.end();
+                    }, answer.after ?? 0);
+                });
             }),
         );
-        client.on("tcpip", (accept, _reject, { destIP, destPort }) => {
-            const socket = connect(destPort, destIP);
-            const channel = accept();
-            channel.pipe(socket).pipe(channel);
-            channel.on("error", () => {});
-            socket.on("error", () => {});
+        client.on("tcpip", (accept, reject, { destIP, destPort }) => {
+            const socket = connect(destPort, destIP, () => {
+                const channel = accept();
+                channel.pipe(socket).pipe(channel);
+                channel.on("error", () => {});
+            });
+            socket.on("error", () => socket.pending && reject());
         });
     }
 }

@@ -105,8 +105,9 @@ describe("KataContainers", () => {
         expect(activate).to.have.all.keys("addPreviousOutputInEnv", "connection", "create", "delete", "stdin");
         expect(activate.stdin).to.equal("");
         expect(stage.addPreviousOutputInEnv).to.equal(false);
-        expect(stage.stdin).to.equal(readProgram().packed);
-        expect(opts).to.deep.include({ deleteBeforeReplace: true, hideDiffs: ["stdin"] });
+        expect(stage.stdin).to.equal("");
+        expect(stage.create).to.contain(`--program=${readProgram().id} `);
+        expect(opts).to.deep.include({ deleteBeforeReplace: true });
         expect(stage.create)
             .to.match(/^sh -c '/)
             .and.contain("--owner=acme/shop/prod/kata");
@@ -369,8 +370,8 @@ describe("KataContainers", () => {
             const { inputs, children } = await deploy({ nodes: oneNode, version: "3.32.0", release: { url: given } });
             const stage = children["kata-worker-1-stage"]!.inputs;
             expect(secretValue(inputs.release).url).to.equal(url);
-            expect(secretValue(stage.stdin)).to.contain(
-                "\namd64-1=?X-Amz-Signature=0123 arm64-1=?X-Amz-Signature=0123\n",
+            expect(secretValue(stage.stdin)).to.equal(
+                "amd64-1=?X-Amz-Signature=0123 arm64-1=?X-Amz-Signature=0123\n\n",
             );
             expect(secretValue(stage.create) ?? stage.create).to.contain(
                 "--url-amd64=https://bucket.example.com/kata-static",

@@ -323,7 +323,10 @@ describe("KataContainers with a DaemonSet", () => {
             deployment.children[`kata-worker-1-${step}`]!.inputs[property].split(" \\\n").filter(
                 (word: string) => word.startsWith("--") && !claim.includes(word),
             );
-        expect(stage.split("\n")).to.deep.equal([...overSsh("stage", "create"), ""]);
+        // The pod has the program itself.
+        const [sent, ...staged] = overSsh("stage", "create");
+        expect(sent).to.equal(`--program=${readProgram().id}`);
+        expect(stage.split("\n")).to.deep.equal([...staged, ""]);
         expect(activate.split("\n")).to.deep.equal([...overSsh("activate", "create"), ""]);
         expect(deactivate.split("\n")).to.deep.equal([...overSsh("activate", "delete"), ""]);
         expect(deactivate).to.equal("--change-under-running-pods=true\n--force=true\n");

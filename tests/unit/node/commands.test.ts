@@ -13,11 +13,12 @@ import {
     probe,
     probeWithProgram,
     quote,
+    send,
     stage,
     stageInput,
     unstage,
 } from "../../../src/node/commands";
-import { programOf } from "../../../src/node/program";
+import { type Program, programOf } from "../../../src/node/program";
 import { type ClassPlan, makePlan } from "../../../src/plan";
 import { hostile } from "../../support/arguments";
 import { resolved } from "../../support/mocks";
@@ -37,10 +38,12 @@ const claim = { owner: "acme/shop/prod/kata", node: "worker-1" };
 describe("the commands for a node", () => {
     let machine: string;
     let folder: string;
+    let kept: string;
 
     beforeEach(() => {
         machine = mkdtempSync(join(tmpdir(), "kata-commands-"));
         folder = join(machine, "state");
+        kept = join(machine, "kept");
     });
 
     afterEach(() => rmSync(machine, { recursive: true }));
@@ -60,15 +63,24 @@ describe("the commands for a node", () => {
     };
 
     /** Runs a command as an SSH server does, with a folder of this machine instead of that of the node. */
-    function run(command: string, { shell = ["sh"], stdin = "" } = {}) {
+    function run(command: string, { shell = ["sh"], stdin = "" as string | Buffer } = {}) {
         const PATH = join(machine, "bin") + delimiter + process.env.PATH;
-        const onMachine = command.replaceAll("/var/lib/kata-containers-node", folder);
+        const onMachine = command
+            .replaceAll("/var/lib/kata-containers-node", folder)
+            .replaceAll("/run/kata-containers-node", kept);
         const [name, ...options] = shell;
         return spawnSync(name!, [...options, "-c", onMachine], {
             env: { ...process.env, PATH, HOME: machine },
             input: stdin,
             encoding: "utf8",
         });
+    }
+
+    /** Runs `stage` with a program that was sent before. */
+    function staged(command: string, program: Program, { shell = ["sh"], stdin = "" } = {}) {
+        const sent = run(send(program), { shell, stdin: program.packed });
+        expect([sent.status, sent.stdout + sent.stderr]).to.deep.equal([0, ""]);
+        return run(command, { shell, stdin });
     }
 
     const received = (stdout: string) => stdout.split("\0").slice(0, -1);
@@ -96,13 +108,14 @@ describe("the commands for a node", () => {
         it(`passes every argument unchanged, under ${shell.join(" ")}`, () => {
             becomeRoot();
             const claim = { owner: `acme/shop/prod/${texts.join("")}`, node: "worker-1" };
-            const staged = run(stage(plan, claim, program), { shell, stdin: program.packed });
-            expect(staged.stderr).to.equal("");
+            const { stdout, stderr } = staged(stage(plan, claim, program), program, { shell });
+            expect(stderr).to.equal("");
             const [main, next] = plan.classes as [ClassPlan, ClassPlan];
             const [[, amd64], [, arm64]] = main.archives as [(typeof main.archives)[0], (typeof main.archives)[0]];
             const [[, { url, sha256 }]] = next.archives as [(typeof main.archives)[0]];
-            expect(received(staged.stdout)).to.deep.equal([
+            expect(received(stdout)).to.deep.equal([
                 "stage",
+                `--program=${program.id}`,
                 `--owner=${claim.owner}`,
                 "--node=worker-1",
                 "--handlers=kata-next,kata-qemu",
@@ -190,9 +203,9 @@ describe("the commands for a node", () => {
 
     it("becomes root with sudo and keeps every argument and standard input", () => {
         becomeUser('shift; exec env SUDO=yes "$@"');
-        const { stdout, stderr } = run(stage(plan, claim, program), { stdin: program.packed });
+        const { stdout, stderr } = staged(stage(plan, claim, program), program);
         expect(stderr).to.equal("");
-        expect(received(stdout)).to.have.length(14);
+        expect(received(stdout)).to.have.length(15);
         expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
     });
 
@@ -203,18 +216,17 @@ describe("the commands for a node", () => {
         const signed = makePlan({ version: "4.1.0", release: { url }, runtimeClasses });
         const asking = programOf(`${installNode}echo "$KATA_URL_QUERIES $*"\n`);
         const command = stage(signed, claim, asking);
-        const input = stageInput(signed, asking);
+        const input = stageInput(signed);
         expect(command).to.contain("--url-amd64=https://bucket.example.com/kata-static-4.1.0-amd64.tar.zst");
         expect(command).to.not.contain("Signature");
         expect(await isSecret(input)).to.equal(true);
         const stdin = await resolved(input);
-        const { stdout, stderr } = run(command, { stdin });
+        const { stdout, stderr } = staged(command, asking, { stdin });
         expect(stderr).to.equal("");
         expect(stdout).to.match(
             /^amd64-1=\?X-Amz-Signature=0123-amd64 amd64-2=\?X-Amz-Signature=0123-amd64 arm64-2=\?X-Amz-Signature=0123-arm64 stage/,
         );
-        // Without queries, nothing but the program is sent.
-        expect(await resolved(stageInput(plan, program))).to.equal(program.packed);
+        expect(await resolved(stageInput(plan))).to.equal("");
     });
 
     it("proxy and sudo: passes the proxy on standard input, through sudo, where no list of processes shows it", async () => {
@@ -224,43 +236,60 @@ describe("the commands for a node", () => {
         const asking = programOf(`${installNode}echo "$KATA_URL_QUERIES $KATA_URL_PROXY $*"\n`);
         const command = stage(planned, claim, asking);
         expect(command).to.not.contain("proxy");
-        const stdin = await resolved(stageInput(planned, asking));
-        const { stdout, stderr } = run(command, { stdin });
+        const stdin = await resolved(stageInput(planned));
+        const { stdout, stderr } = staged(command, asking, { stdin });
         expect(stderr).to.equal("");
-        expect(stdout).to.match(/^ http:\/\/kata:p%40ss@proxy:3128 stage --owner/);
+        expect(stdout).to.match(/^ http:\/\/kata:p%40ss@proxy:3128 stage --program/);
     });
 
     it("explains what to do if sudo asks for a password", () => {
         becomeUser('echo "sudo: a password is required" >&2; exit 1');
-        const { status, stderr } = run(stage(plan, claim, program), { stdin: program.packed });
-        expect(status).to.equal(1);
-        expect(stderr).to.match(
-            /^sudo: a password is required\nerror: on .*, kata is not root: log in as root, or allow sudo/,
-        );
-        expect(existsSync(folder)).to.equal(false);
+        for (const command of [send(program), stage(plan, claim, program)]) {
+            const { status, stderr } = run(command, { stdin: program.packed });
+            expect(status).to.equal(1);
+            expect(stderr).to.match(
+                /^sudo: a password is required\nerror: on .*, kata is not root: log in as root, or allow sudo/,
+            );
+        }
+        expect([existsSync(folder), existsSync(kept)]).to.deep.equal([false, false]);
     });
 
     it("makes the node program readable for root only", () => {
         becomeRoot();
-        run(stage(plan, claim, program), { stdin: program.packed });
-        expect(statSync(folder).mode & 0o777).to.equal(0o700);
-        expect(statSync(join(folder, "node.sh")).mode & 0o777).to.equal(0o600);
+        staged(stage(plan, claim, program), program);
+        const modes = [folder, join(folder, "node.sh"), kept, join(kept, `program-${program.id}`)].map(
+            (path) => statSync(path).mode & 0o777,
+        );
+        expect(modes).to.deep.equal([0o700, 0o600, 0o700, 0o600]);
     });
 
-    it("keeps the installed node program if a new one arrives incomplete", () => {
+    it("keeps the node programs that were sent and installed if a new one arrives incomplete or is missing", () => {
         becomeRoot();
-        run(stage(plan, claim, program), { stdin: program.packed });
-        const { status, stderr } = run(stage(plan, claim, program), { stdin: program.packed.slice(0, 40) });
+        staged(stage(plan, claim, program), program);
+        const next = programOf(`${text}# of another version`);
+        const { status, stderr } = run(send(next), { stdin: next.packed.subarray(0, -20) });
         expect(status).to.equal(1);
         expect(stderr).to.match(/arrived incomplete on /);
+        const missing = run(stage(plan, claim, next));
+        expect(missing.status).to.equal(1);
+        expect(missing.stderr).to.match(
+            /error: the node program could not be copied on .*: if the machine has just restarted/,
+        );
         expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
-        expect(run(`ls ${folder}`).stdout).to.equal("node.sh\n");
+        expect(run(`ls ${folder} ${kept}`).stdout).to.equal(`${kept}:\nprogram-${program.id}\n\n${folder}:\nnode.sh\n`);
+    });
+
+    it("stages again with a program that was sent once, as if Pulumi had retried the command", () => {
+        becomeRoot();
+        for (const { status } of [staged(stage(plan, claim, program), program), run(stage(plan, claim, program))]) {
+            expect(status).to.equal(0);
+        }
     });
 
     it("fails with the exit status and output of the node program", () => {
         becomeRoot();
         const failing = programOf(`${installNode}echo no >&2; exit 7\n`);
-        const { status, stderr } = run(stage(plan, claim, failing), { stdin: failing.packed });
+        const { status, stderr } = staged(stage(plan, claim, failing), failing);
         expect([status, stderr]).to.deep.equal([7, "no\n"]);
         expect(run(activate(plan, claim, program)).status).to.equal(7);
     });
@@ -292,12 +321,12 @@ describe("the commands for a node", () => {
         expect(revision()).to.equal(missing);
 
         const other = programOf(`${text}# of another version`);
-        run(stage(plan, claim, other), { stdin: other.packed });
+        staged(stage(plan, claim, other), other);
         expect(revision())
             .to.match(/^[0-9a-f]{12}$/)
             .and.not.equal(missing);
 
-        run(stage(plan, claim, program), { stdin: program.packed });
+        staged(stage(plan, claim, program), program);
         expect(received(revision())).to.deep.equal([
             "probe",
             `--owner=${claim.owner}`,
@@ -317,7 +346,7 @@ describe("the commands for a node", () => {
         }
         const long = programOf(`f() {\n${"echo a line\n".repeat(10000)}}\nprintf ran\n`);
         expect(run(command, { stdin: long.packed }).stdout).to.equal("ran");
-        expect(run(command, { stdin: long.packed.slice(0, -20) }).stdout).to.equal("");
+        expect(run(command, { stdin: long.packed.subarray(0, -20) }).stdout).to.equal("");
     });
 
     it("shows each changed argument on a line of its own", () => {

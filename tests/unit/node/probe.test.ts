@@ -259,7 +259,7 @@ describe("a probe", function () {
         const refusing = await start({ stdout, code: 142 });
         const { warnings } = await deployNodes({ a: refusing.connection });
         expect(warnings.join()).to.contain(
-            'could not probe a, so its drift is not repaired now: the probe failed with exit status 142: Please login as the user "ubuntu" rather than the user "root".',
+            'could not probe a, so its drift is not repaired now: the command failed with exit status 142: Please login as the user "ubuntu" rather than the user "root".',
         );
     });
 
