@@ -18,6 +18,7 @@ export function ignoreUnlessDrifted(drifted: Promise<Drifted>, paths: string[]):
         if (found.replace) {
             return { props, opts: { ...opts, replaceOnChanges: [...(opts.replaceOnChanges ?? []), ...paths] } };
         }
+        // Pulumi forgets `hideDiffs` if a transform sets options. The node program, which is hidden, changes only on drift.
         return undefined;
     };
     return { transforms: [transform] };

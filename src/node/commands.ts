@@ -47,14 +47,16 @@ mv new.$$ program-"\${2#--program=}"`;
 
 /**
  * Runs a copy of the node program that was sent. The program replaces an installed one by itself, after it has checked the owner
- * of the node. The queries of the URLs and the proxy come on standard input.
+ * of the node. On standard input: the queries of the URLs, the proxy, and the program if it was not sent.
  */
 const runKept = `
 set -eu; umask 077; mkdir -p ${folder}; cd ${folder}
-cp ${runFolder}/program-"\${2#--program=}" new.$$ || {
-    rm -f new.$$; echo "error: the node program could not be copied on $(uname -n) (see above): if the machine has just restarted, run pulumi up again; otherwise fix the cause first" >&2; exit 1; }
 IFS= read -r KATA_URL_QUERIES || :; IFS= read -r KATA_URL_PROXY || :
 export KATA_URL_QUERIES KATA_URL_PROXY
+kept=${runFolder}/program-"\${2#--program=}"
+if [ -e "$kept" ]; then cp "$kept" new.$$; else base64 -d | gzip -dc >new.$$; fi || :
+[ "$(sha256sum <new.$$ | cut -c 1-12)" = "\${2#--program=}" ] || {
+    rm -f new.$$; echo "error: the node program is not on $(uname -n): if the machine has just restarted, run pulumi up again; otherwise fix the cause, which may be printed above" >&2; exit 1; }
 exec sh ${folder}/new.$$ "$@"`;
 
 /** Runs the node program that `stage` installed. */
@@ -127,7 +129,7 @@ export function send(program: Program): string {
     return command(inShell(keep), "send", [["program", program.id]]);
 }
 
-/** Installs the node program that was sent, and downloads and unpacks the releases. */
+/** Installs the node program, and downloads and unpacks the releases. */
 export function stage(plan: Plan, claim: Claim, program: Program): string {
     return command(inShell(runKept), "stage", [["program", program.id], ...stageFlags(plan, claim)]);
 }
@@ -158,11 +160,15 @@ export function downloadSecrets(plan: Plan): { queries: string; proxy: string } 
 
 /**
  * The standard input of `stage`. The queries of the URLs, which may be signatures, and the proxy, which may have a password,
- * are not in the text of the command, which errors of the command provider and the list of processes show.
+ * are not in the text of the command, which errors of the command provider and the list of processes show. `program`: if it is
+ * not sent before.
  */
-export function stageInput(plan: Plan): Output<string> {
+export function stageInput(plan: Plan, program?: Program): Output<string> {
     const { queries, proxy } = downloadSecrets(plan);
-    return queries || proxy ? secret(`${queries}\n${proxy}\n`) : output("");
+    const isSecret = Boolean(queries || proxy);
+    if (!isSecret && !program) return output("");
+    const input = [queries, proxy, program?.packed.toString("base64") ?? ""].join("\n");
+    return isSecret ? secret(input) : output(input);
 }
 
 /** Undoes `stage`. The node ignores the revision. */

@@ -1,9 +1,12 @@
 // The node program: the shell files of `node`, as one text. Also the files of `daemon`, which run it in the pods of the DaemonSet.
 //
+// `fflate` compresses a text to the same bytes on every machine; the output of Node.js depends on its version of zlib. The version
+// of `fflate` is fixed, because some nodes get the program as an input of a command, so other bytes would be a change.
+
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { gzipSync } from "fflate";
 
 // The same folders seen from `src` and from `bin`, where the compiler puts this file.
 const folder = join(__dirname, "..", "..", "node");
@@ -14,7 +17,7 @@ const numbers: { [folder: string]: string } = { distributions: "51", cri: "52" }
 
 export interface Program {
     text: string;
-    /** As it is sent over SSH: gzip. */
+    /** As it is sent: gzip. */
     packed: Buffer;
     /** The first 12 digits of the text's sha256. */
     id: string;
@@ -35,7 +38,8 @@ export function readProgram(files = programFiles()): Program {
 }
 
 export function programOf(text: string): Program {
-    return { text, packed: gzipSync(text), id: createHash("sha256").update(text).digest("hex").slice(0, 12) };
+    const packed = Buffer.from(gzipSync(Buffer.from(text), { level: 9, mtime: 0 }));
+    return { text, packed, id: createHash("sha256").update(text).digest("hex").slice(0, 12) };
 }
 
 /** The files of `daemon`, by their names. */

@@ -1,13 +1,21 @@
 // The resources of one node: its stage command, its activate command and its label.
 
 import { remote } from "@pulumi/command";
-import { all, type CustomResource, type CustomResourceOptions, type Output, type Resource } from "@pulumi/pulumi";
+import {
+    all,
+    type CustomResource,
+    type CustomResourceOptions,
+    type Output,
+    type Resource,
+    unsecret,
+} from "@pulumi/pulumi";
 import { force, NodePatch, nodeLabels, repair } from "../cluster/kubernetes";
 import { ignoreUnlessDrifted } from "../options";
 import type { Plan } from "../plan";
 import * as commands from "./commands";
 import { knownValue, type ProbeResult } from "./probe";
 import type { Program } from "./program";
+import { canSend } from "./send";
 import type { Endpoint } from "./ssh";
 import { parseNodeStatus } from "./status";
 
@@ -44,12 +52,13 @@ export const commandArgs = { addPreviousOutputInEnv: false };
 const isNew = (revision: string) => (revision ? {} : undefined);
 
 /**
- * Installs the node program, which a hook sends before, downloads and unpacks the releases. Changes nothing that is running. The
- * text of `delete` holds the revision, and changes only together with the node program, which counts as drift.
+ * Installs the node program, downloads and unpacks the releases. Changes nothing that is running. The text of `delete` holds the
+ * revision, and changes only together with the node program, which counts as drift.
  */
 export function stage(context: NodeContext): remote.Command {
     const { name, node, distribution, owner, releaseUrl, endpoint, planAndOwner, program, probe, options } = context;
     const planned = all([planAndOwner, releaseUrl]).apply(([planAndOwner]) => planAndOwner);
+    const isSent = unsecret(endpoint.apply(canSend));
     const revision = probe.then(({ stage }) => stage ?? "");
     return new remote.Command(
         `${name}-${node}-stage`,
@@ -58,10 +67,13 @@ export function stage(context: NodeContext): remote.Command {
             connection: endpoint,
             create: planned.apply(([plan, owner]) => commands.stage(plan, { owner, node, distribution }, program)),
             delete: all([owner, revision]).apply(([owner, revision]) => commands.unstage({ owner, node }, revision)),
-            stdin: planned.apply(([plan]) => commands.stageInput(plan)),
+            stdin: all([planned, isSent]).apply(([[plan], isSent]) =>
+                commands.stageInput(plan, isSent ? undefined : program),
+            ),
         },
         {
             ...commandOptions,
+            hideDiffs: ["stdin"],
             ...ignoreUnlessDrifted(revision.then(isNew), ["delete"]),
             ...options,
         },

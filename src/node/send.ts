@@ -1,5 +1,5 @@
 // Sends the node program to a node, in a hook that the engine calls just before it runs the stage command there. As an input of
-// that command, Pulumi would store it twice in the state, for each node.
+// that command, Pulumi stores it twice in the state, for each node.
 
 import { setTimeout as wait } from "node:timers/promises";
 import type { Output } from "@pulumi/pulumi";
@@ -18,8 +18,13 @@ const longestPause = 5_000;
 export const sendBefore = (name: string, endpoints: { [node: string]: Output<Endpoint> }, program: Program): Hooks =>
     beforeChange(`${name}-send`, async (resource) => {
         const node = resource.name.slice(`${name}-`.length, -"-stage".length);
-        await sendProgram(node, (await knownValue(endpoints[node]!))!, program);
+        const endpoint = (await knownValue(endpoints[node]!))!;
+        if (canSend(endpoint)) await sendProgram(node, endpoint, program);
     });
+
+/** Not with an agent: it may have certificates, which only the command provider can use. */
+export const canSend = ({ proxy, ...to }: Endpoint): boolean =>
+    [to, proxy ?? to].every(({ privateKey, password }) => Boolean(privateKey || password));
 
 /** Connects as often as the command provider would. */
 export async function sendProgram(node: string, endpoint: Endpoint, program: Program): Promise<void> {

@@ -107,7 +107,7 @@ describe("KataContainers", () => {
         expect(stage.addPreviousOutputInEnv).to.equal(false);
         expect(stage.stdin).to.equal("");
         expect(stage.create).to.contain(`--program=${readProgram().id} `);
-        expect(opts).to.deep.include({ deleteBeforeReplace: true });
+        expect(opts).to.deep.include({ deleteBeforeReplace: true, hideDiffs: ["stdin"] });
         expect(stage.create)
             .to.match(/^sh -c '/)
             .and.contain("--owner=acme/shop/prod/kata");
@@ -119,6 +119,25 @@ describe("KataContainers", () => {
             .to.match(/activate \\$/m)
             .and.contain(`--program=${readProgram().id}`);
         expect(activate.delete).to.match(/deactivate \\\n--owner=acme\/shop\/prod\/kata \\\n--node=worker-1$/);
+    });
+
+    it("keeps the node program in the state only of nodes whose SSH agent may have certificates", async () => {
+        const [key, word, agent] = [{ privateKey }, { password: "p" }, { agentSocketPath: "/run/agent" }];
+        let number = 0;
+        const to = (login: object, proxy?: object) => ({
+            connection: {
+                host: `192.0.2.${++number}`,
+                hostKey,
+                ...login,
+                proxy: proxy && { host: "bastion", ...proxy },
+            },
+        });
+        const sent = { a: to(key), b: to(word), c: to({ ...key, ...agent }), d: to(key, word) };
+        const { children } = await deploy({ nodes: { ...sent, e: to(agent), f: to(key, agent), g: to(agent, key) } });
+        for (const node of "abcdefg") {
+            const wanted = node in sent ? "" : `\n\n${readProgram().packed.toString("base64")}`;
+            expect(children[`kata-${node}-stage`]!.inputs.stdin, node).to.equal(wanted);
+        }
     });
 
     it("applies the defaults of a connection to a node and to its bastion", async () => {

@@ -272,11 +272,25 @@ describe("the commands for a node", () => {
         expect(stderr).to.match(/arrived incomplete on /);
         const missing = run(stage(plan, claim, next));
         expect(missing.status).to.equal(1);
-        expect(missing.stderr).to.match(
-            /error: the node program could not be copied on .*: if the machine has just restarted/,
-        );
+        expect(missing.stderr).to.match(/error: the node program is not on .*: if the machine has just restarted/);
         expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(text);
         expect(run(`ls ${folder} ${kept}`).stdout).to.equal(`${kept}:\nprogram-${program.id}\n\n${folder}:\nnode.sh\n`);
+    });
+
+    it("installs a program that comes on standard input, because it could not be sent before, after the secrets", async () => {
+        becomeRoot();
+        const asking = programOf(`${installNode}echo "$KATA_URL_PROXY"; cat\n`);
+        for (const proxy of ["", "http://kata:word@proxy:3128"]) {
+            const planned = makePlan({ version: "3.32.0", release: { proxy } });
+            const input = stageInput(planned, asking);
+            expect(await isSecret(input)).to.equal(proxy !== "");
+            const stdin = await resolved(input);
+            const { stdout, stderr } = run(stage(planned, claim, asking), { stdin });
+            expect([stdout, stderr]).to.deep.equal([`${proxy}\n`, ""]);
+            expect(readFileSync(join(folder, "node.sh"), "utf8")).to.equal(asking.text);
+            const incomplete = run(stage(plan, claim, asking), { stdin: stdin.slice(0, -20) });
+            expect([incomplete.status, incomplete.stdout]).to.deep.equal([1, ""]);
+        }
     });
 
     it("stages again with a program that was sent once, as if Pulumi had retried the command", () => {
