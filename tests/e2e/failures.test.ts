@@ -352,7 +352,11 @@ END
                 execFileSync("ssh-add", ["-q", nodes()[node]!.privateKeyFile], {
                     env: { ...process.env, SSH_AUTH_SOCK: socket },
                 });
+                const sent = "/run/kata-containers-node/program-*";
+                onNode(node, `rm ${sent}`);
                 await through({ agentSocketPath: socket });
+                // The program came as an input of the command: an agent may have certificates.
+                expect(onNode(node, `ls ${sent} 2>&1 || :`)).to.contain("No such file");
             } finally {
                 process.kill(Number(pid));
             }
