@@ -66,6 +66,7 @@ import { everything } from "../support/sample";
         expect(verified["kata-qemu"]).to.match(/^Kata 3\.32\.0 booted a guest at /);
         expect(status).to.deep.equal({
             kataVersions: { "kata-qemu": "3.32.0" },
+            distribution: "kubeadm",
             containerRuntimeVersion: "containerd://1.6.20",
             cgroupDriver: "cgroupfs",
             kvm: false,
