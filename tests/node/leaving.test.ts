@@ -8,7 +8,7 @@ inEveryShell("a node that has left the cluster", (sandbox) => {
     /** What `change_node` says and restarts, while these services run; the gates of services that do not run would fail. */
     const change = async (running: { containerd: boolean; kubelet: boolean }, given = "") => {
         const { stdout, stderr } = await sandbox().run(
-            `ACTION=deactivate REQUESTED=kata-qemu FORCE=false VERIFY=false CONTAINERD_UNIT=containerd.service KUBELET_UNIT=kubelet.service
+            `ACTION=deactivate OWNER=acme/shop/prod/kata NODE=worker-1 REQUESTED=kata-qemu FORCE=false VERIFY=false CONTAINERD_UNIT=containerd.service KUBELET_UNIT=kubelet.service
             CONTAINERD_CONFIG=/c KUBELET_CONFIG=/k CONTAINERD_SOCKET=/s CHANGE_UNDER_RUNNING_PODS=false
             CONTAINERD_PID=${running.containerd ? 40 : ""} KUBELET_PID=${running.kubelet ? 30 : ""}
             empty_plan; : >"$WORK_DIR/dump"; : >"$WORK_DIR/dump.now"; plan file /c x; plan file /k x
