@@ -134,8 +134,8 @@ export interface ProxyConnection {
      */
     hostKey?: Input<string>;
     /**
-     * How many times to retry a failed connection; `-1` retries forever. Defaults to `20`, which is about a minute and
-     * enough for a machine that is starting.
+     * How many times to retry a failed connection; `-1` retries forever. Defaults to `20`, which is enough for a machine
+     * that is starting: about a minute if it refuses connections, several if it does not answer.
      *
      * A rejected login is retried too. Use a lower number if failed logins lock the account.
      */

@@ -82,7 +82,7 @@ export async function probeNodes(request: ProbeRequest, timeouts: Timeouts = def
     const hasHostKeyError = Object.values(errors).some((error) => error instanceof HostKeyError);
     if (failed.length > 0) throw probeError(name, failed, !hasHostKeyError);
     if (notInstalled.length > 0) {
-        const message = `not installed, or installed by a different package version: ${notInstalled.join(", ")}`;
+        const message = `not installed yet, or by another version of this package: ${notInstalled.join(", ")}`;
         pulumi.log.info(message, component);
     }
     const drifted = Object.entries(runtimeClasses).map(async ([name, { adopt, hasOverhead }]) => {

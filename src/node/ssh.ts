@@ -109,7 +109,12 @@ export class Connections {
                 hasOtherKey ||= key !== undefined && error.message.includes("no matching host key format");
                 const mismatch = `${to.host} presents a host key that differs from hostKey; if the machine was reinstalled, update hostKey`;
                 if (hasOtherKey) reject(new HostKeyError(mismatch));
-                else if (error.level === "client-authentication") reject(new ConnectionError(error.message));
+                else if (error.level === "client-authentication")
+                    reject(
+                        new ConnectionError(
+                            `${to.host} does not let ${to.user} log in (${error.message}): check user, privateKey, password or the agent, also with ssh`,
+                        ),
+                    );
                 else reject(new UnreachableError(error.message));
             });
             client.on("close", () => reject(new UnreachableError("the connection was closed")));

@@ -205,7 +205,7 @@ describe("drift", function () {
         onNode(second, "rm -r /var/lib/kata-containers-node");
         await repaired(
             { ...updates("stage", [second]), ...updates("activate", [second]) },
-            "not installed, or installed by a different package version: worker-2",
+            "not installed yet, or by another version of this package: worker-2",
         );
     });
 

@@ -60,7 +60,7 @@ describe("sending the node program", () => {
     it("retries a refused login dialErrorLimit times, because a machine that is starting may not know the user yet", async () => {
         const node = await start({});
         expect(await failure(endpoint(node, { password: "wrong", dialErrorLimit: 2 }))).to.equal(
-            "could not send the node program to worker-1: All configured authentication methods failed",
+            "could not send the node program to worker-1: 127.0.0.1 does not let root log in (All configured authentication methods failed): check user, privateKey, password or the agent, also with ssh",
         );
         expect(node.connections).to.equal(3);
     });
