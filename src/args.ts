@@ -450,7 +450,7 @@ export interface Rollout {
      * image, without a network and outside Kubernetes, or with CRI-O a sandbox with a network. It is removed at once. Defaults to `true`, or `false` with
      * `hostChecks: "warn"`.
      *
-     * If one of them does not boot within two minutes, the node is rolled back, and the error has the last log lines of the shim and
+     * If one of them does not boot within four minutes, the node is rolled back, and the error has the last log lines of the shim and
      * the hypervisor. A node without a pause image is not verified, nor one whose CRI-O gets no network for the test, and its
      * status says so. The shims of confidential containers and `remote` are not verified, because their guests do not run an image of
      * the node.
