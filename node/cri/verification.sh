@@ -51,7 +51,7 @@ verify_handler() { # HANDLER IMAGE ROLLING_BACK
         fail "Kata Containers $version could not boot a guest with the handler $1: $words" \
             "fix the cause that the lines above name, then run pulumi again; or set rollout.verify to false to install without this check"
     fi
-    end_guest || fail "the guest of the container $VERIFICATION boots but does not end within 30 s$3" \
+    end_guest || fail "the guest of the container $VERIFICATION boots but does not end within 120 s$3" \
         "$(cri guest_remedy); then run pulumi again"
     if [ -e "$WORK_DIR/unverified" ]; then return; fi
     {
@@ -81,13 +81,16 @@ boot_guest() {
 # end_guest: removes the container, or any part of it that exists, in any state.
 end_guest() {
     [ -e "$STATE_DIR/verification" ] || return 0
-    within 30 cri guest_is_gone || return 1
+    within 120 cri guest_is_gone || return 1
     rm -f "$STATE_DIR/verification"
 }
 guest_remedy() { echo "kill its shim and hypervisor on this node (pkill -9 -f $VERIFICATION)"; }
+# On a slow machine, a task may take longer to end than ctr may take, and without its container nobody could delete it.
 guest_is_gone() {
-    local containers
+    local tasks containers
     in_k8s tasks delete -f "$VERIFICATION" >/dev/null || :
+    tasks=$(in_k8s tasks ls -q) || return 1
+    ! printf '%s\n' "$tasks" | grep -qxF -e "$VERIFICATION" || return 1
     in_k8s containers delete "$VERIFICATION" >/dev/null || :
     in_k8s snapshots --snapshotter "$(cat "$STATE_DIR/verification")" rm "$VERIFICATION" >/dev/null || :
     containers=$(in_k8s containers ls -q) || return 1
