@@ -159,27 +159,27 @@ unprivileged() {
     if $drop true 2>/dev/null; then $drop "$@"; else "$@"; fi
 }
 
-# source_stream URL QUERY: prints the archive. The query of the URL may be a signature and the proxy have a password, so they are
-# in no argument and no output.
+# source_stream URL QUERY: prints the archive. The query may be a signature and the proxy have a password, so they are in no
+# argument and no output. curl resumes a broken download each time that it has got 1 MiB more.
 source_stream() {
-    local redirections="=http,https" query="$2"
+    local redirections="=http,https" offset=0 size=1048576 status=1
     if [ -n "${KATA_URL_PROXY:-}" ]; then
         unset HTTPS_PROXY ALL_PROXY all_proxy NO_PROXY no_proxy
         export "http_proxy=$KATA_URL_PROXY" "https_proxy=$KATA_URL_PROXY"
     fi
-    case $1 in
-        /*) cat "$1" ;;
-        *) if have curl; then
-            # A download over TLS must not be redirected to plain HTTP.
-            case $1 in https:*) redirections="=https" ;; esac
-            printf 'url = "%s"\n' "$1$query" |
-                curl -fsSL --proto-redir "$redirections" --connect-timeout 30 --speed-limit 1000 --speed-time 60 -D "$WORK_DIR/headers" -K -
-        elif [ -n "$query" ]; then
-            printf '%s\n' "$1$query" | wget -q -T 60 -t 1 -O - -i -
-        else
-            wget -q -T 60 -t 1 -O - "$1"
-        fi ;;
-    esac
+    # A download over TLS must not be redirected to plain HTTP.
+    case $1 in /*) cat "$1"; return ;; https:*) redirections="=https" ;; esac
+    if ! have curl; then
+        if [ -n "$2" ]; then printf '%s\n' "$1$2" | wget -q -T 60 -t 1 -O - -i -; else wget -q -T 60 -t 1 -O - "$1"; fi
+        return
+    fi
+    while [ "$status" != 0 ] && [ "$size" -ge 1048576 ]; do
+        printf 'url = "%s"\n' "$1$2" | keep_status curl curl -fsSL --proto-redir "$redirections" --connect-timeout 30 --speed-limit 1000 \
+            --speed-time 60 -C "$offset" -D "$WORK_DIR/headers-$offset" -o /dev/fd/3 -w '%{size_download}' -K - 3>&1 >"$WORK_DIR/curl.size"
+        cat "$WORK_DIR/curl.err" >&2
+        status=$(cat "$WORK_DIR/curl.status") size=$(cat "$WORK_DIR/curl.size") offset=$((offset + size))
+    done
+    return "$status"
 }
 
 keep_status() { # NAME COMMAND...
@@ -277,7 +277,7 @@ report_progress() {
     # The sleep outlives this function and must not hold anyone's output open.
     while sleep 5 >/dev/null 2>&1; do
         { now=$(sed -n 's/^rchar: //p' "/proc/$1/io" 2>/dev/null) && [ -n "$now" ]; } || return 0
-        size=$(sed -n 's/^[Cc]ontent-[Ll]ength: *\([0-9]*\).*/\1/p' "$WORK_DIR/headers" 2>/dev/null | tail -n 1) || size=""
+        size=$(sed -n 's/^[Cc]ontent-[Ll]ength: *\([0-9]*\).*/\1/p' "$WORK_DIR/headers-0" 2>/dev/null | tail -n 1) || size=""
         speed=$(((now - last) / 5120))
         if [ "$speed" -lt 1024 ]; then speed="$speed KiB/s"; else speed="$((speed / 1024)) MiB/s"; fi
         say "downloading: $((now / 1048576))${size:+ of $((size / 1048576))} MiB, $speed"

@@ -31,18 +31,43 @@ inEveryShell("downloading a release", (sandbox) => {
     let server: Server | undefined;
     afterEach(() => server?.close());
     const serve = async (
-        handle: (respond: { send(data: Buffer): void; cut(data: Buffer): void; refuse(): void }) => void,
+        handle: (respond: {
+            range: string | undefined;
+            send(data: Buffer): void;
+            cut(data: Buffer, bytes?: number): void;
+            continue(data: Buffer, bytes: number): void;
+            refuse(): void;
+        }) => void,
     ) => {
-        server = createServer((_, response) =>
+        server = createServer(({ url, headers: { range } }, response) => {
+            if (url!.startsWith("/moved")) {
+                response
+                    .writeHead(302, { location: url!.slice("/moved".length) })
+                    .end("It is elsewhere.\n".repeat(1000));
+                return;
+            }
             handle({
+                range,
                 send: (data) => response.end(data),
-                cut: (data) => {
+                cut: (data, bytes = data.length / 2) => {
                     response.writeHead(200, { "content-length": data.length });
-                    response.write(data.subarray(0, data.length / 2), () => response.destroy());
+                    response.write(data.subarray(0, bytes), () => response.destroy());
+                },
+                continue: (data, bytes) => {
+                    const [first, size] = [Number(/^bytes=(\d+)-$/.exec(range!)![1]), data.length];
+                    const headers = {
+                        "content-range": `bytes ${first}-${size - 1}/${size}`,
+                        "content-length": size - first,
+                    };
+                    response.writeHead(206, headers);
+                    response.write(data.subarray(first, first + bytes), () => {
+                        if (first + bytes < size) response.destroy();
+                        else response.end();
+                    });
                 },
                 refuse: () => response.writeHead(404).end(),
-            }),
-        ).listen(0, "127.0.0.1");
+            });
+        }).listen(0, "127.0.0.1");
         await new Promise((resolve) => server!.once("listening", resolve));
         return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     };
@@ -315,6 +340,35 @@ inEveryShell("downloading a release", (sandbox) => {
         const url = await serve(({ cut, send }) => (requests++ === 0 ? cut(data) : send(data)));
         const result = await download(sandbox(), `${url}/kata.tar.zst`, sha256(data));
         expect(result.status, result.stderr).to.equal(0);
+        expect(result.stdout).to.contain("retrying");
+    });
+
+    const large = (sandbox: Sandbox) =>
+        archive(sandbox, "kata.tar.zst", `${release}; head -c 5000000 /dev/urandom >opt/kata/image`);
+    it("resumes a download whose connection breaks, instead of beginning again", async () => {
+        const data = large(sandbox());
+        const ranges: (string | undefined)[] = [];
+        const url = await serve((respond) => {
+            ranges.push(respond.range);
+            if (respond.range) respond.continue(data, 2_000_000);
+            else respond.cut(data, 2_000_000);
+        });
+        const result = await download(sandbox(), `${url}/moved/kata.tar.zst`, sha256(data));
+        expect(result.status, result.stderr).to.equal(0);
+        expect(ranges).to.deep.equal([undefined, "bytes=2000000-", "bytes=4000000-"]);
+        expect(result.stdout).to.not.contain("retrying");
+    });
+    it("begins again if the server cannot resume a download", async () => {
+        const data = large(sandbox());
+        const ranges: (string | undefined)[] = [];
+        const url = await serve(({ range, send, cut }) => {
+            ranges.push(range);
+            if (ranges.length < 3) cut(data, 2_000_000);
+            else send(data);
+        });
+        const result = await download(sandbox(), `${url}/kata.tar.zst`, sha256(data));
+        expect(result.status, result.stderr).to.equal(0);
+        expect(ranges).to.deep.equal([undefined, "bytes=2000000-", undefined]);
         expect(result.stdout).to.contain("retrying");
     });
 });
