@@ -1317,5 +1317,5 @@ pod_names() {
         pod=$(printf '%s\n' "$info" | container_label io.kubernetes.pod.name)
         if [ -n "$pod" ]; then pod=$(printf '%s\n' "$info" | container_label io.kubernetes.pod.namespace)/$pod; fi
         printf '%s\n' "${pod:-$id}"
-    done | sort -u | tr '\n' ' ' | excerpt
+    done | sort -u | paste -s -d ' ' - | excerpt
 }

@@ -297,7 +297,7 @@ END
         expect(stdout).to.equal(`a1 io.containerd.kata-qemu.v2
 b2 io.containerd..v2
 a1
-default/pod 
+default/pod
 a1 - RUNNING
 b2 - RUNNING
 c3 - RUNNING
