@@ -100,10 +100,11 @@ entries_of_rollout() {
         }
     }' "$WORK_DIR/answer"
 }
-# blocking PROVEN: the other entries that count. Nodes that failed stop the rollout of this revision until some node has proved
-# it; after that, a failure is one of that node. An entry that this node has seen unchanged for STALE_AFTER seconds does not count.
+# blocking STATE PROVEN: the other entries that count for it, which are those with the same state. Nodes that failed stop the changes of
+# this revision until some node has proved it; after that, a failure is one of that node. An entry that this node has seen unchanged
+# for STALE_AFTER seconds does not count.
 blocking() {
-    entries_of_rollout | E_NODE=$NODE E_REVISION=$REVISION E_PROVEN=$1 awk -F '\t' -v now="$(uptime)" -v limit="$STALE_AFTER" -v seen="$WORK_DIR/seen" '
+    entries_of_rollout | E_NODE=$NODE E_REVISION=$REVISION E_STATE=$1 E_PROVEN=$2 awk -F '\t' -v now="$(uptime)" -v limit="$STALE_AFTER" -v seen="$WORK_DIR/seen" '
         BEGIN {
             while ((getline line < seen) > 0) since[substr(line, index(line, " ") + 1)] = line + 0
             close(seen)
@@ -111,15 +112,15 @@ blocking() {
         }
         $1 == ENVIRON["E_NODE"] { next }
         { split($2, word, " ") }
-        word[1] == "changing" || (word[1] == "failed" && word[2] == ENVIRON["E_REVISION"] && word[2] != ENVIRON["E_PROVEN"]) {
+        word[1] == ENVIRON["E_STATE"] || (ENVIRON["E_STATE"] == "changing" && word[1] == "failed" && word[2] == ENVIRON["E_REVISION"] && word[2] != ENVIRON["E_PROVEN"]) {
             if (!($0 in since)) since[$0] = now
             print since[$0], $0 > seen
             if (now - since[$0] < limit) print
         }'
 }
-# turns: how many nodes may change at a time.
+# turns SETTING: how many nodes may have one at a time.
 turns() {
-    awk -v limit="$(setting MAX_UNAVAILABLE)" -v nodes="$NODES" '
+    awk -v limit="$(setting "$1")" -v nodes="$NODES" '
         BEGIN { number = limit < 1 ? int(limit * nodes) : limit; print (number < 1 ? 1 : number) }'
 }
 # count_nodes: they may become more meanwhile.
@@ -131,20 +132,21 @@ count_nodes() {
 }
 # write_rollout JSON: merges it into the ConfigMap.
 write_rollout() { api PATCH "$ROLLOUT" application/merge-patch+json "$1"; }
+end_turn() { write_rollout "{\"data\":{\"$NODE\":null}}"; }
 # entry STATE REVISION [REASON]
 entry() { json_string "$1 $2 $(now)${3:+ $3}"; }
 
-# take_turn: waits for it. It fails if the API server refuses.
+# take_turn STATE SETTING: waits for it. It fails if the API server refuses.
 take_turn() {
     local others other refusals=0
     while :; do
         count_nodes
         api GET "$ROLLOUT"
         if [ "$CODE" = 200 ]; then
-            others=$(blocking "$(answer_entry kata-containers/proven)")
-            if [ "$(printf '%s\n' "$others" | grep -c .)" -lt "$(turns)" ]; then
-                write_rollout "{\"metadata\":{\"resourceVersion\":\"$(answer_entry resourceVersion)\"},\"data\":{\"$NODE\":$(entry changing "$REVISION")}}"
-                if [ "$CODE" = 200 ]; then TURN=$REVISION && return; fi
+            others=$(blocking "$1" "$(answer_entry kata-containers/proven)")
+            if [ "$(printf '%s\n' "$others" | grep -c .)" -lt "$(turns "$2")" ]; then
+                write_rollout "{\"metadata\":{\"resourceVersion\":\"$(answer_entry resourceVersion)\"},\"data\":{\"$NODE\":$(entry "$1" "$REVISION")}}"
+                if [ "$CODE" = 200 ]; then return; fi
             else
                 wait_for "waiting for other nodes: $(printf '%s\n' "$others" | sed "s/$TAB/ is /" | head -n 3 | paste -s -d ';' - | excerpt)"
                 # A Node that was deleted does not remove its entry.
@@ -244,13 +246,17 @@ keep() {
     done
 }
 change() {
-    local new="$STATE_DIR/new.$$"
+    local new="$STATE_DIR/new.$$" limit
     (umask 077 && mkdir -p "$STATE_DIR" && cat "$FILES/node.sh" >"$new") || {
         rm -f "$new"
         give_up "$new cannot be written" "free some disk space on this node"
     }
+    limit=$(setting MAX_PARALLEL_DOWNLOADS)
+    if [ -n "$limit" ]; then take_turn downloading MAX_PARALLEL_DOWNLOADS || refused; fi
     run "$new" stage || failed
-    take_turn || refused
+    if [ -n "$limit" ]; then until_done end_turn || refused; fi
+    take_turn changing MAX_UNAVAILABLE || refused
+    TURN=$REVISION
     # An interrupted run leaves no status.
     rm -f "$(record_of status)"
     run "$STATE_DIR/node.sh" activate || failed
@@ -353,7 +359,7 @@ remove() {
     # `keep` has ended, but its last run may be in progress, and claim the node.
     flock -w 1800 "$RUN_DIR/lock" true || :
     if [ -e "$STATE_DIR/node.sh" ] && is_claimed; then remove_kata; fi
-    until_done write_rollout "{\"data\":{\"$NODE\":null}}" || :
+    until_done end_turn || :
 }
 remove_kata() {
     local error
@@ -365,11 +371,11 @@ remove_kata() {
     # After the claim is released, another component may remove the node program.
     while is_claimed; do
         until_free || return 0
-        if [ -z "$(claims same)" ]; then take_turn || :; fi
+        if [ -z "$(claims same)" ] && take_turn changing MAX_UNAVAILABLE; then TURN=$REVISION; fi
         if run "$STATE_DIR/node.sh" deactivate && run "$STATE_DIR/node.sh" unstage; then return; fi
         error=$(error_of_run)
         if [ "$error" != "$WAITED_FOR" ]; then warn KataContainersNotRemoved "$error"; fi
-        write_rollout "{\"data\":{\"$NODE\":null}}"
+        end_turn
         WAITED_FOR=$error
         pause 30
     done

@@ -80,6 +80,7 @@ export const everyArgument: Required<KataContainersArgs> = {
     kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true },
     rollout: {
         maxUnavailable: 2,
+        maxParallelDownloads: 10,
         canary: "worker-1",
         drain: { kubeconfig: "apiVersion: v1\nkind: Config\n…\n", timeout: 600 },
         verify: true,

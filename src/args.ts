@@ -435,6 +435,12 @@ export interface Rollout {
      * server, the API server does not answer meanwhile.
      */
     maxUnavailable?: number;
+    /**
+     * How many nodes to download releases to at once, a whole number of at least 1, so that a mirror or its network is not
+     * overloaded. Defaults to no limit: over SSH Pulumi starts `--parallel` downloads, and the DaemonSet starts all. The nodes of
+     * the DaemonSet are counted separately; there, a download of more than 20 minutes no longer counts.
+     */
+    maxParallelDownloads?: number;
     /** The name of one of `nodes` to change first, alone. Defaults to no canary. */
     canary?: string;
     /**

@@ -550,6 +550,7 @@ const rollout = (environment: Environment) =>
                 }),
             ),
         ),
+        maxParallelDownloads: optional(immediate(wholeNumber(1))),
         canary: optional(immediate(leaf("the name of a node", isText))),
         drain: optional(
             object({

@@ -43,6 +43,7 @@ export function createDaemonSet(
     const { object, namespace, cluster } = names;
     const labels = labelsOf(names);
     const limit = rollout?.maxUnavailable ?? 1;
+    const maxParallelDownloads = rollout?.maxParallelDownloads ?? undefined;
     // So that the objects without an input from the plan fail with it too.
     const checked = before.slice(0, 1).map((first) => knownValue(planAndOwner).then(() => first));
     const after = (resources: Resource[]) => ({ parent, dependsOn: [...checked, ...resources] });
@@ -85,7 +86,7 @@ export function createDaemonSet(
 
     const interval = output(given.interval).apply((seconds) => seconds ?? defaultInterval);
     const files = all([planAndOwner, interval]).apply(([[plan, owner], interval]) =>
-        filesOf(plan, program, { owner, names, maxUnavailable: limit, interval }),
+        filesOf(plan, program, { owner, names, maxUnavailable: limit, maxParallelDownloads, interval }),
     );
     const revision = files.apply(({ revision }) => revision);
     const data = all([files, releaseUrl]).apply(([{ data }]) => data);

@@ -11,6 +11,7 @@ export interface Settings {
     names: Names;
     /** A whole number, or a fraction of the nodes. */
     maxUnavailable: number;
+    maxParallelDownloads?: number;
     /** In seconds. */
     interval: number;
 }
@@ -34,7 +35,8 @@ const linesOf = (flags: Flag[]) =>
         .map((word) => `${word}\n`)
         .join("");
 
-export function filesOf(plan: Plan, program: Program, { owner, names, maxUnavailable, interval }: Settings): Files {
+export function filesOf(plan: Plan, program: Program, given: Settings): Files {
+    const { owner, names, maxUnavailable, maxParallelDownloads, interval } = given;
     const files = {
         ...daemonScripts(),
         "node.sh": program.text,
@@ -49,6 +51,7 @@ export function filesOf(plan: Plan, program: Program, { owner, names, maxUnavail
             `NAMESPACE=${names.namespace}`,
             `REVISION=${revision}`,
             `MAX_UNAVAILABLE=${maxUnavailable}`,
+            ...(maxParallelDownloads ? [`MAX_PARALLEL_DOWNLOADS=${maxParallelDownloads}`] : []),
             `INTERVAL=${interval}`,
             "",
         ].join("\n");

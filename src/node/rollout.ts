@@ -49,9 +49,9 @@ const leave = (node: string) => ({
 });
 
 /**
- * Stages all nodes at once, and activates them wave by wave after `first`. A barrier follows each wave: dependencies of the next
- * wave on all of its nodes would be quadratic, and a replaced resource of a node would replace those that use the outputs of
- * the component. Returns the last barrier.
+ * Stages all nodes at once, or as many as may download at a time, and activates them wave by wave after `first`. A barrier follows
+ * each wave: dependencies of the next wave on all of its nodes would be quadratic, and a replaced resource of a node would replace
+ * those that use the outputs of the component. Returns the last barrier.
  */
 export function rollOut(
     { nodes, endpoints, probed, rollout, environment, parent, ...shared }: RolloutContext,
@@ -61,6 +61,8 @@ export function rollOut(
     const statuses: { [node: string]: Output<NodeStatus> } = {};
     const { hooks } = explainLostMachines(shared.name, parent);
     const sending = { hooks: { ...hooks, ...sendBefore(shared.name, endpoints, shared.program).hooks } };
+    const maxDownloads = rollout?.maxParallelDownloads ?? Number.POSITIVE_INFINITY;
+    const stages: Resource[] = [];
     let ready = first;
     for (const [index, wave] of waves(Object.keys(nodes), rollout).entries()) {
         const dependsOn = wave.flatMap((node) => {
@@ -69,7 +71,11 @@ export function rollOut(
             const options = { parent, hooks, ...(gone && { ...leave(node), transforms: [] }) };
             const distribution = nodes[node]!.distribution ?? undefined;
             const context = { ...shared, node, distribution, endpoint: endpoints[node]!, probe, options };
-            const before = [stage({ ...context, options: { ...options, ...(!gone && sending) } }), ...ready];
+            const earlier = stages.at(-maxDownloads);
+            const stageOptions = { ...options, ...(earlier && { dependsOn: [earlier] }), ...(!gone && sending) };
+            const staged = stage({ ...context, options: stageOptions });
+            stages.push(staged);
+            const before = [staged, ...ready];
             const drained = drain && drainCommand("drain", context, drain, environment, before);
             const activated = activate(context, drained ? [drained] : before);
             if (!gone) statuses[node] = activated.stdout.apply((stdout) => parseNodeStatus(node, stdout));

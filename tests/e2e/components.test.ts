@@ -125,9 +125,7 @@ describe("two components on the same nodes", function () {
     });
 
     it("removes the first component while pods of the other one run, refuses it while its own do, and moves /opt/kata", async () => {
-        expect(await stack.failDestroy()).to.match(
-            /sandboxes still run on Kata Containers: default\/one-worker-[12];/,
-        );
+        expect(await stack.failDestroy()).to.match(/sandboxes still run on Kata Containers: default\/one-worker-[12];/);
         kubectl("delete", "pods", ...names().map((node) => `one-${node}`), "--wait=true", "--timeout=180s");
         await stack.destroy();
         expect(kubectl("get", "runtimeclass", "-o", "name")).to.equal("runtimeclass.node.k8s.io/kata-next");

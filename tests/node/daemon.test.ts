@@ -765,6 +765,39 @@ inEveryShell(
                 }
             });
 
+            it("waits for a turn to download, if their number is limited, and changes while others download", async () => {
+                settings({ MAX_PARALLEL_DOWNLOADS: 2 });
+                const downloading = (others: object) =>
+                    answers(
+                        "GET",
+                        "rollout",
+                        200,
+                        rollout({ ...others, c: `failed ${revision} T reason` }, "1111111111"),
+                    );
+                downloading({ a: "downloading 1 T", b: "downloading 1 T" });
+                const run = startRunner("keep");
+                await run.logged("waiting for other nodes: a is downloading 1 T");
+                await sleep(300);
+                expect(changes()).to.deep.equal([]);
+                downloading({ a: "downloading 1 T", b: "changing 1 T" });
+                await run.logged("waiting for other nodes: b is changing 1 T");
+                const downloaded = ["entry: downloading", "run stage", "entry: none"];
+                expect(changes()).to.deep.equal(downloaded);
+                answers("GET", "rollout", 200, rollout({ a: "downloading 1 T", b: "downloading 1 T" }));
+                await untilReady(run);
+                expect(changes()).to.deep.equal([...downloaded, ...installation.slice(1)]);
+            });
+
+            it("stops nobody if it fails to download in its turn", async () => {
+                settings({ MAX_PARALLEL_DOWNLOADS: 1 });
+                sandbox().write("work-stage", 'step "release"\nfail "could not download it" "check the mirror"\n');
+                expect(await startRunner("keep").ended()).to.equal(1);
+                expect(entries().map((entry) => entry?.split(" ").slice(0, 2))).to.deep.equal([
+                    ["downloading", revision],
+                    ["failed", "-"],
+                ]);
+            });
+
             const withNodes = (number: number) => {
                 const status = { currentNumberScheduled: 3, desiredNumberScheduled: number, numberReady: 3 };
                 answers("GET", "daemonSet", 200, { ...daemonSet(), status });

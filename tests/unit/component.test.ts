@@ -97,6 +97,23 @@ describe("KataContainers", () => {
         expect(await sources(component.runtimeClassNames)).to.deep.equal(["kata-wave-4"]);
     });
 
+    it("downloads on as many nodes at once as rollout.maxParallelDownloads allows, in the order of the waves", async () => {
+        const nodes = Object.fromEntries(
+            [..."abcde"].map((node, i) => [node, { connection: { host: `192.0.2.${i}`, privateKey, hostKey } }]),
+        );
+        const stages = async (rollout: object) => {
+            const { children } = await deploy({ nodes, rollout: { canary: "d", maxUnavailable: 2, ...rollout } });
+            const edges = [..."dabce"].map((node) => children[`kata-${node}-stage`]!.edges);
+            return edges.map((names) => names.filter((name) => name.endsWith("-stage")).join());
+        };
+        expect(await stages({})).to.deep.equal(["", "", "", "", ""]);
+        expect(await stages({ maxParallelDownloads: 5 })).to.deep.equal(["", "", "", "", ""]);
+        const two = ["", "", "kata-d-stage", "kata-a-stage", "kata-b-stage"];
+        expect(await stages({ maxParallelDownloads: 2 })).to.deep.equal(two);
+        const one = ["", "kata-d-stage", "kata-a-stage", "kata-b-stage", "kata-c-stage"];
+        expect(await stages({ maxParallelDownloads: 1 })).to.deep.equal(one);
+    });
+
     it("sets only those properties of the commands that are safe with the command provider", async () => {
         const { children } = await deploy({ nodes: oneNode });
         const { inputs: stage, opts } = children["kata-worker-1-stage"]!;

@@ -399,6 +399,12 @@ const invalid: [title: string, args: object, path: string, reason: RegExp][] = [
     ["an unknown value of hostChecks", { hostChecks: "off" }, "hostChecks", /"enforce" or "warn"/],
     ["an unknown value of drift", { drift: "on" }, "drift", /"enforce" or "warn" or "off"/],
     ["maxUnavailable 0", { rollout: { maxUnavailable: 0 } }, "rollout.maxUnavailable", /whole number, at least 1/],
+    [
+        "maxParallelDownloads 0",
+        { rollout: { maxParallelDownloads: 0 } },
+        "rollout.maxParallelDownloads",
+        /whole number, at least 1/,
+    ],
     ["maxUnavailable 1.5", { rollout: { maxUnavailable: 1.5 } }, "rollout.maxUnavailable", /whole number/],
     ["maxUnavailable in percent", { rollout: { maxUnavailable: "20%" } }, "rollout.maxUnavailable", /whole number/],
     ["a negative maxUnavailable", { rollout: { maxUnavailable: -0.5 } }, "rollout.maxUnavailable", /a fraction/],

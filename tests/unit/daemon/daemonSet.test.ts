@@ -292,6 +292,12 @@ describe("KataContainers with a DaemonSet", () => {
         );
     });
 
+    it("tells its pods how many nodes may download at once, if that is limited", async () => {
+        const limit = async (rollout?: object) =>
+            settingsOf(await deploy({ daemonSet: {}, rollout })).MAX_PARALLEL_DOWNLOADS;
+        expect([await limit(), await limit({ maxParallelDownloads: 3 })]).to.deep.equal([undefined, "3"]);
+    });
+
     it("limits how many nodes change at once, by a number or a percentage", async () => {
         const limits = async (rollout?: object) => {
             const deployment = await deploy({ daemonSet: {}, rollout });
