@@ -59,6 +59,12 @@ const kindsLeft = () =>
         .split("\n")
         .filter((name) => name.includes("kata-containers"));
 
+/** When the pod of a node first printed these lines. */
+const timesOf = (node: string, ...lines: RegExp[]) => {
+    const log = inNamespace("logs", pods()[node]!, "-c", "keep", "--timestamps").split("\n");
+    return lines.map((text) => log.find((line) => text.test(line))?.split(" ")[0] ?? "");
+};
+
 describe("the DaemonSet on real nodes", function () {
     this.timeout(15 * 60 * 1000);
     let stack: TestStack;
@@ -92,11 +98,7 @@ describe("the DaemonSet on real nodes", function () {
     });
 
     it("changes one node at a time, also when all pods start together", () => {
-        const changed = names().map((node) => {
-            const log = inNamespace("logs", pods()[node]!, "-c", "keep", "--timestamps").split("\n");
-            const at = (text: RegExp) => log.find((line) => text.test(line))?.split(" ")[0] ?? "";
-            return [at(/activating Kata Containers/), at(/this node is as requested/)];
-        });
+        const changed = names().map((node) => timesOf(node, /activating Kata Containers/, /this node is as requested/));
         const [first, second] = changed.sort();
         expect(second![0]! > first![1]! || first![1]! > first![0]!).to.equal(true);
         expect(second![0]! >= first![1]!, JSON.stringify(changed)).to.equal(true);
@@ -119,11 +121,18 @@ describe("the DaemonSet on real nodes", function () {
         }
     });
 
-    it("changes the version under running sandboxes, with new pods of the DaemonSet", async () => {
+    it("changes the version under running sandboxes, with new pods of the DaemonSet, and downloads on one node at a time", async () => {
         const { outputs } = await stack.up(
-            given("4.1.0", { runtimeClasses: { "kata-qemu": { shim: "qemu-runtime-rs" } } }),
+            given("4.1.0", {
+                runtimeClasses: { "kata-qemu": { shim: "qemu-runtime-rs" } },
+                rollout: { maxUnavailable: 2, maxParallelDownloads: 1 },
+            }),
         );
         expect(outputs.daemonSetStatus).to.deep.include({ ready: 2, failed: 0 });
+        const downloads = names().map((node) => timesOf(node, /staging Kata Containers/, /unpacked Kata Containers/));
+        expect(downloads.flat()).to.not.include("");
+        const [first, second] = downloads.sort() as [string[], string[]];
+        expect(second[0]! >= first[1]!, JSON.stringify(downloads)).to.equal(true);
         for (const node of names()) {
             expect(status(node).kataVersions).to.deep.equal({ "kata-qemu": "4.1.0" });
             expect(status(node).sandboxes).to.deep.equal({ "kata-qemu": { "3.32.0": 1 } });
