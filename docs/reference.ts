@@ -166,7 +166,7 @@ export function markdown(schema: Schema): string {
         "The names are those of TypeScript, JavaScript, YAML and Java. Python uses underscores (`private_key`); Go and C# use " +
             "a capital letter (`PrivateKey`). Keys that you choose, such as the names of nodes, are the same in all languages. In " +
             'Go, every number outside `settings`, also a whole one, is `pulumi.Float64(22)` and a string is `pulumi.String("…")`; `gone`, `adopt`, ' +
-            "`rollout.maxUnavailable` and `rollout.canary` take `pulumi.BoolRef(true)`, `pulumi.Float64Ref(2)` and " +
+            "`rollout.maxUnavailable`, `rollout.maxParallelDownloads` and `rollout.canary` take `pulumi.BoolRef(true)`, `pulumi.Float64Ref(2)` and " +
             '`pulumi.StringRef("…")`.',
         "In the paths, `NAME` stands for a key that you choose, and `[]` for each item of a list. An argument that is " +
             "not marked as required is optional.",
