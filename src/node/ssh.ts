@@ -108,13 +108,9 @@ export class Connections {
                 // A machine that has no key of the type of hostKey.
                 hasOtherKey ||= key !== undefined && error.message.includes("no matching host key format");
                 const mismatch = `${to.host} presents a host key that differs from hostKey; if the machine was reinstalled, update hostKey`;
+                const refusal = `${to.host} does not let ${to.user} log in (${error.message}): check user, privateKey, password or the agent, also with ssh`;
                 if (hasOtherKey) reject(new HostKeyError(mismatch));
-                else if (error.level === "client-authentication")
-                    reject(
-                        new ConnectionError(
-                            `${to.host} does not let ${to.user} log in (${error.message}): check user, privateKey, password or the agent, also with ssh`,
-                        ),
-                    );
+                else if (error.level === "client-authentication") reject(new ConnectionError(refusal));
                 else reject(new UnreachableError(error.message));
             });
             client.on("close", () => reject(new UnreachableError("the connection was closed")));

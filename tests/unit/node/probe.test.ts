@@ -188,7 +188,9 @@ describe("a probe", function () {
             /^KataContainers "kata" could not probe all nodes; nothing was changed:\n {2}- [ac]: /,
         );
         expect(message).to.contain("- a: connect ECONNREFUSED");
-        expect(message).to.contain(" log in (All configured authentication methods failed): check user,");
+        expect(message).to.contain(
+            "- c: 127.0.0.1 does not let root log in (All configured authentication methods failed): check user,",
+        );
         expect(message).to.contain("set drift to").and.not.contain("hunter");
         expect(registered).to.have.members(["kata", "kata-owner"]);
     });
