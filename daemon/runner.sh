@@ -118,9 +118,9 @@ blocking() {
             if (now - since[$0] < limit) print
         }'
 }
-# turns SETTING: how many nodes may have one at a time.
+# turns LIMIT: how many nodes may have one at a time.
 turns() {
-    awk -v limit="$(setting "$1")" -v nodes="$NODES" '
+    awk -v limit="$1" -v nodes="$NODES" '
         BEGIN { number = limit < 1 ? int(limit * nodes) : limit; print (number < 1 ? 1 : number) }'
 }
 # count_nodes: they may become more meanwhile.
@@ -136,7 +136,7 @@ end_turn() { write_rollout "{\"data\":{\"$NODE\":null}}"; }
 # entry STATE REVISION [REASON]
 entry() { json_string "$1 $2 $(now)${3:+ $3}"; }
 
-# take_turn STATE SETTING: waits for it. It fails if the API server refuses.
+# take_turn STATE LIMIT: waits for it. It fails if the API server refuses.
 take_turn() {
     local others other refusals=0
     while :; do
@@ -252,10 +252,10 @@ change() {
         give_up "$new cannot be written" "free some disk space on this node"
     }
     limit=$(setting MAX_PARALLEL_DOWNLOADS)
-    if [ -n "$limit" ]; then take_turn downloading MAX_PARALLEL_DOWNLOADS || refused; fi
+    if [ -n "$limit" ]; then take_turn downloading "$limit" || refused; fi
     run "$new" stage || failed
     if [ -n "$limit" ]; then until_done end_turn || refused; fi
-    take_turn changing MAX_UNAVAILABLE || refused
+    take_turn changing "$(setting MAX_UNAVAILABLE)" || refused
     TURN=$REVISION
     # An interrupted run leaves no status.
     rm -f "$(record_of status)"
@@ -371,7 +371,7 @@ remove_kata() {
     # After the claim is released, another component may remove the node program.
     while is_claimed; do
         until_free || return 0
-        if [ -z "$(claims same)" ] && take_turn changing MAX_UNAVAILABLE; then TURN=$REVISION; fi
+        if [ -z "$(claims same)" ] && take_turn changing "$(setting MAX_UNAVAILABLE)"; then TURN=$REVISION; fi
         if run "$STATE_DIR/node.sh" deactivate && run "$STATE_DIR/node.sh" unstage; then return; fi
         error=$(error_of_run)
         if [ "$error" != "$WAITED_FOR" ]; then warn KataContainersNotRemoved "$error"; fi
