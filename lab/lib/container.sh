@@ -82,8 +82,9 @@ container_boot() { # NODE
 container_kill() {
     local pids
     pids=$(node_processes "$1" && pid_of "node-$1") || true
+    # Stopped first: in a power failure, no process sees another one end and reports it over a connection.
     # shellcheck disable=SC2086
-    [ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
+    [ -z "$pids" ] || { kill -STOP $pids; kill -KILL $pids; } 2>/dev/null || true
     wait_until 20 is_gone "node-$1" || fail "node $1 does not stop" "$LAB_DIR/log/node-$1.log"
     wait_until 20 remove_node_cgroups "$1" || fail "processes of node $1 do not stop"
     # A killed systemd-nspawn leaves these files behind.
