@@ -72,10 +72,9 @@ async function oneSize(size: number, release: Release, empty: Project, rounds: n
                 samples.add("unchanged up of an empty program, s", (await empty.up()).seconds);
             }
             requireReady(project, size);
-            const resources = project.resources();
             samples.add("state, kB", project.state() / 1000);
-            samples.add("resources", resources.length);
-            samples.add("dependencies between them", resources.flatMap(({ dependencies = [] }) => dependencies).length);
+            samples.add("resources", project.resources().length);
+            samples.add("dependencies between them", project.dependencies());
             samples.add("destroy, s", (await project.destroy()).seconds);
             return samples;
         } finally {

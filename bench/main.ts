@@ -17,6 +17,7 @@ import { benchFleet } from "./fleet";
 import { benchNode } from "./node";
 import { stopSimulated } from "./nodes";
 import { benchPlaybook } from "./playbook";
+import { benchProgram } from "./program";
 import { checkout, tool } from "./project";
 import { stop } from "./run";
 import { benchWire } from "./wire";
@@ -25,6 +26,7 @@ const parts: { [name: string]: (bench: Bench) => Promise<void> } = {
     node: benchNode,
     wire: benchWire,
     component: benchComponent,
+    program: benchProgram,
     drift: benchDrift,
     fleet: benchFleet,
     daemonSet: benchDaemonSet,

@@ -18,7 +18,7 @@ const fleets = [
     { count: 50, size: "miniature", installs: 1, unchanged: 1 },
 ] as const;
 const targets = [
-    ["10 nodes, first install", 3],
+    ["10 nodes, first install", 3.5],
     ["10 nodes, unchanged", 5],
     ["50 nodes, unchanged", 10],
 ] as const;

@@ -100,6 +100,9 @@ export class Project {
     /** As they are in the state. */
     resources = (): Resource[] => JSON.parse(this.checkpoint()).checkpoint.latest.resources ?? [];
 
+    /** How many dependencies the resources have together. */
+    dependencies = () => this.resources().flatMap(({ dependencies = [] }) => dependencies).length;
+
     outputs = () => this.resources().find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
 
     private checkpoint = () => readFileSync(join(this.folder, "state/.pulumi/stacks/bench/bench.json"), "utf8");
