@@ -356,11 +356,13 @@ is_selected() {
 }
 
 remove() {
-    # `keep` has ended, but its last run may be in progress, and claim the node.
+    # `keep` has ended, but its last run may be starting or in progress, and claim the node.
+    within 1800 no_unit_runs || :
     flock -w 1800 "$RUN_DIR/lock" true || :
     if [ -e "$STATE_DIR/node.sh" ] && is_claimed; then remove_kata; fi
     until_done end_turn || :
 }
+no_unit_runs() { ! any_runs "kata-containers-stage-*" "kata-containers-activate-*"; }
 remove_kata() {
     local error
     say "removing Kata Containers from this node"

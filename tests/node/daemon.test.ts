@@ -78,6 +78,7 @@ STATE_DIR=${folder}/state RUN_DIR=${folder}/run WORK_DIR=${folder}/work
 flush() { :; }
 kubelet_pid() { echo 1; }
 kubelet_kubeconfig() { echo ${folder}/kubeconfig; }
+systemctl() { [ "$*" != "is-active kata-containers-stage-* kata-containers-activate-*" ] || cat ${folder}/units 2>/dev/null; }
 find_distribution() { if [ -e ${folder}/slow ]; then touch ${folder}/starting; sleep 0.5; fi; }
 find_containerd() { [ "$ACTION" = deactivate ]; if [ -e ${folder}/silent ]; then fail "containerd does not answer" "start it"; fi; }
 # A power failure.
@@ -1250,6 +1251,19 @@ inEveryShell(
                 await ended();
                 isRemoved();
                 holder.kill();
+            });
+
+            it("waits for a run of keep that systemd is starting", async () => {
+                deleted();
+                rmSync(sandbox().path("state/owners"));
+                sandbox().write("units", "inactive\nactivating\n");
+                const run = await startEnding();
+                await sleep(1000);
+                expect([run.status, changes()]).to.deep.equal([undefined, []]);
+                sandbox().write("state/owners", `${owner}\t${node}\tkata-clh,kata-qemu\n`);
+                sandbox().write("units", "inactive\n");
+                expect(await run.ended()).to.equal(0);
+                isRemoved();
             });
 
             it("waits for nodes that change, but not for nodes that failed", async () => {
