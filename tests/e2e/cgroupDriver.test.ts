@@ -14,8 +14,9 @@ import {
     TestStack,
     times,
 } from "../support/lab";
+import { describeRare } from "../support/sample";
 
-describe("the cgroup driver", function () {
+describeRare("cgroupDriver")("the cgroup driver", function () {
     this.timeout(10 * 60 * 1000);
     let stack: TestStack;
     let filesBefore: { [node: string]: string };

@@ -19,12 +19,13 @@ import {
     startPod,
     TestStack,
 } from "../support/lab";
+import { describeRare } from "../support/sample";
 
 const [older, newer] = ["worker-1", "worker-2"] as const;
 const config = "/etc/containerd/config.toml";
 const kubeletConfig = "/var/lib/kubelet/config.yaml";
 
-describe("nodes in the field", function () {
+describeRare("field")("nodes in the field", function () {
     this.timeout(10 * 60 * 1000);
     let stack: TestStack;
 

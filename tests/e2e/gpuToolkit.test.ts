@@ -15,8 +15,9 @@ import {
     startPod,
     TestStack,
 } from "../support/lab";
+import { describeRare } from "../support/sample";
 
-describe("NVIDIA's toolkit", function () {
+describeRare("gpuToolkit")("NVIDIA's toolkit", function () {
     this.timeout(10 * 60 * 1000);
     const given = () => args("3.32.0", { kubelet: { cgroupDriver: "systemd", changeUnderRunningPods: true } });
     let stack: TestStack;

@@ -19,8 +19,9 @@ import {
     startPod,
     TestStack,
 } from "../support/lab";
+import { describeRare } from "../support/sample";
 
-describe("a changed handler on real nodes", function () {
+describeRare("handler")("a changed handler on real nodes", function () {
     this.timeout(10 * 60 * 1000);
     const given = (handler?: string, more: object = {}) =>
         args("3.32.0", { ...more, runtimeClasses: { "kata-qemu": { handler } } });

@@ -3,6 +3,7 @@
 import { expect } from "chai";
 import type { KataContainersArgs } from "../../src";
 import { args, files, kubectl, names, onNode, removePods, startPod, TestStack } from "../support/lab";
+import { describeRare } from "../support/sample";
 
 interface Leaving {
     /** What happens on each node. */
@@ -14,7 +15,7 @@ interface Leaving {
     more?: Partial<KataContainersArgs>;
 }
 
-describe("nodes that have left the cluster", function () {
+describeRare("leaving")("nodes that have left the cluster", function () {
     this.timeout(10 * 60 * 1000);
     const more = { kubelet: { cgroupDriver: "systemd" } } as const;
     const reset = "systemctl stop kubelet; rm /var/lib/kubelet/config.yaml /etc/kubernetes/kubelet.conf";

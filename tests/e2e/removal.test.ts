@@ -2,8 +2,9 @@
 
 import { expect } from "chai";
 import { args, changes, containerOf, expectAlive, files, kubectl, onNode, startPod, TestStack } from "../support/lab";
+import { describeRare } from "../support/sample";
 
-describe("removal while sandboxes run", function () {
+describeRare("removal")("removal while sandboxes run", function () {
     this.timeout(10 * 60 * 1000);
     for (const node of ["worker-1", "worker-2"]) {
         it(`refuses to remove Kata from ${node} while sandboxes run, names their pods, and removes it with forceRemoval`, async () => {

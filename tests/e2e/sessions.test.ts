@@ -6,9 +6,9 @@ import { activate, deactivate, quote, send, stage, unstage } from "../../src/nod
 import { programFiles, readProgram } from "../../src/node/program";
 import { makePlan } from "../../src/plan";
 import { args, files, inventory, onNode, sshOptions } from "../support/lab";
-import { everything } from "../support/sample";
+import { describeRare, everything } from "../support/sample";
 
-describe("sessions", function () {
+describeRare("sessions")("sessions", function () {
     this.timeout(10 * 60 * 1000);
     const node = "worker-2";
     const claim = { owner: "organization/e2e/sessions/kata", node };

@@ -16,8 +16,9 @@ import {
     TestStack,
     times,
 } from "../support/lab";
+import { describeRare } from "../support/sample";
 
-describe("a snapshotter for one RuntimeClass on real nodes", function () {
+describeRare("snapshotter")("a snapshotter for one RuntimeClass on real nodes", function () {
     this.timeout(10 * 60 * 1000);
     const second = "worker-2";
     const given = (snapshotter: string | undefined, on = [second] as string[]) =>

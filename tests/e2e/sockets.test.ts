@@ -2,8 +2,9 @@
 
 import { expect } from "chai";
 import { args, files, kubectl, names, nodes, onNode, ready, removePods, startPod, TestStack } from "../support/lab";
+import { describeRare } from "../support/sample";
 
-describe("containerd with a non-default socket", function () {
+describeRare("sockets")("containerd with a non-default socket", function () {
     this.timeout(5 * 60 * 1000);
     const socket = "/data/run/containerd/containerd.sock";
     const link = "/data/link/containerd.sock";

@@ -14,6 +14,7 @@ import {
     startPod,
     TestStack,
 } from "../support/lab";
+import { describeRare } from "../support/sample";
 
 const shim = (node: string) => shimRecord(node).executable;
 const theirs = /^\/opt\/kata\/bin\/containerd-shim-kata-v2$/;
@@ -63,7 +64,7 @@ ConfigPath = "/opt/kata/share/defaults/kata-containers/configuration-qemu.toml"
     .join("")}
 END`;
 
-describe("an existing installation", function () {
+describeRare("takeover")("an existing installation", function () {
     this.timeout(10 * 60 * 1000);
     let stack: TestStack;
 

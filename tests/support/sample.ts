@@ -30,6 +30,18 @@ export function spread<T>(items: readonly T[], count: number, random: Random): T
     return Array.from({ length: count }, (_, i) => random.pick(items.slice(border(i), border(i + 1))));
 }
 
+/** Files of end-to-end tests for what is rare on a node. One of each two neighbours runs. */
+const rare = [
+    ...["cgroupDriver", "field"],
+    ...["gpuToolkit", "takeover"],
+    ...["sessions", "sockets"],
+    ...["handler", "snapshotter"],
+    ...["leaving", "removal"],
+] as const;
+const chosen = spread(rare, rare.length / 2, randomFor(seed, "rare"));
+export const describeRare = (file: (typeof rare)[number]) =>
+    everything || chosen.includes(file) ? describe : describe.skip;
+
 /** A fault before a failpoint of `activate`, then one before a failpoint of `deactivate`. */
 export interface FaultPair<Kind> {
     kind: Kind;
