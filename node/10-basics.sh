@@ -35,7 +35,7 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # All global variables. Everything else is a parameter or `local`. An assignment never precedes a function call
 # (NAME=value function): in bash before 5.1 run as sh, the variable keeps that value after the call.
 #
-# constants                TAB NEWLINE SIGNATURE TEMPLATE_SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT DISTRIBUTIONS
+# constants                TAB NEWLINE MACHINE SIGNATURE TEMPLATE_SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT DISTRIBUTIONS
 #                          TOML_AWK MARKS_AWK ORIGINALS_AWK CONTAINERD_AWK IMAGE_PLATFORMS VERIFICATION USUAL_DISTRIBUTION
 # this run                 WORK_DIR STEP EXPLAINED PROBING
 # parse                    ACTION OWNER NODE DISTRIBUTION PROGRAM CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE VERIFY;

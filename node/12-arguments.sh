@@ -36,10 +36,16 @@ parse() {
 }
 
 groups() { printf %s "$GROUPED" | cut -f 1 | unique; }
-# given GROUP NAME: the values of that argument of a class or a release.
-given() { printf %s "$GROUPED" | sed -n "s/^$1$TAB$2$TAB//p"; }
+# given GROUP NAME: the values of that argument of a class or a release, or with "*" of all. Called too often to start programs.
+given() {
+    local line IFS="$NEWLINE"
+    set -f
+    # shellcheck disable=SC2254 # "*" is a pattern
+    for line in $GROUPED; do case $line in $1"$TAB$2$TAB"*) printf '%s\n' "${line#*"$TAB$2$TAB"}" ;; esac; done
+    set +f
+}
 # all_given NAME: its values in all groups.
-all_given() { given "[^$TAB]*" "$1" | unique; }
+all_given() { given "*" "$1" | unique; }
 
 # settings_of HANDLER: table, tab, key, tab, literal. The last dot before the value of --set separates the table from the key.
 settings_of() {

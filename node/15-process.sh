@@ -36,8 +36,7 @@ program_of() {
 # unit_of PID: the service that a process belongs to. The kubelet may have left its service's cgroup (kubeletCgroups).
 unit_of() {
     local unit
-    unit=$(grep -v ':/user\.slice' "/proc/$1/cgroup" |
-        sed -nE 's,^[0-9]+:(name=systemd)?:/(.*/)?([^/]+\.service)(/.*)?$,\3,p' | head -n 1)
+    unit=$(sed -nE '/:\/user\.slice/d; s,^[0-9]+:(name=systemd)?:/(.*/)?([^/]+\.service)(/.*)?$,\3,p' "/proc/$1/cgroup" | head -n 1)
     [ -n "$unit" ] || unit=$(systemctl show -p Id -p MainPID '*.service' 2>/dev/null | awk -v pid="$1" '
         BEGIN { RS = ""; FS = "\n" }
         $1 == "MainPID=" pid { print substr($2, 4) }

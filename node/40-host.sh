@@ -1,13 +1,8 @@
 # The machine: its architecture, and whether it meets Kata's requirements. The checks load kernel modules.
 
+MACHINE=$(uname -m)
 # architecture: as Kata's release archives name it.
-architecture() {
-    case $(uname -m) in
-        x86_64) echo amd64 ;;
-        aarch64) echo arm64 ;;
-        *) uname -m ;;
-    esac
-}
+architecture() { case $MACHINE in x86_64) echo amd64 ;; aarch64) echo arm64 ;; *) echo "$MACHINE" ;; esac; }
 
 # has_device NAME: the kernel knows it. A file in /dev alone proves nothing: udev makes one for a module that can be loaded.
 has_device() { [ -c "/dev/$1" ] && [ -e "/sys/class/misc/$1" ]; }

@@ -16,7 +16,7 @@ require_archives() {
     step "release"
     case $(architecture) in
         amd64 | arm64) ;;
-        *) fail "this package does not support the architecture $(uname -m)" "remove this node from \`nodes\`" ;;
+        *) fail "this package does not support the architecture $MACHINE" "remove this node from \`nodes\`" ;;
     esac
     for group in $(groups); do
         [ -n "$(given "$group" "sha256-$(architecture)")" ] ||

@@ -41,18 +41,25 @@ kubeadm_debug_place() { :; }
 # Whether a machine of the distribution is a node.
 kubeadm_is_node() { :; } # PID
 
-# Any user can run a process of that name, and a node of another distribution can have the kubelet.service of an earlier one.
+# kubelet_pid: the process that was found before, if it still runs, which systemd need not be asked for.
 kubelet_pid() {
-    local pid unit
+    local pid
+    if has_kubelet_name "${KUBELET_PID:-}" && is_kubelet "$KUBELET_PID"; then
+        printf '%s' "$KUBELET_PID"
+        return
+    fi
     for pid in $(kubelet_candidates); do
-        if ! is_system_process "$pid"; then continue; fi
-        unit=$(fact kubelet_unit "$pid")
-        case $unit:${DISTRIBUTION:-$USUAL_DISTRIBUTION} in
-            "kubelet.service:$USUAL_DISTRIBUTION") ;;
-            :* | kubelet.service:*) continue ;;
-        esac
-        printf '%s' "$pid" && return
+        if is_kubelet "$pid"; then printf '%s' "$pid" && return; fi
     done
+}
+has_kubelet_name() { grep -qxE "$(fact kubelet_names)" "/proc/${1:-0}/comm" 2>/dev/null; } # PID
+# Any user can run a process of that name, and a node of another distribution can have the kubelet.service of an earlier one.
+is_kubelet() { # PID
+    is_system_process "$1" || return 1
+    case $(fact kubelet_unit "$1"):${DISTRIBUTION:-$USUAL_DISTRIBUTION} in
+        "kubelet.service:$USUAL_DISTRIBUTION") ;;
+        :* | kubelet.service:*) return 1 ;;
+    esac
 }
 kubelet_candidates() {
     kubelet_main_pid

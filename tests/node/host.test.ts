@@ -13,7 +13,7 @@ inEveryShell("host checks", (sandbox) => {
         sandbox().ownProc = true;
         sandbox().write("proc/cpuinfo", `processor : 0\nflags\t\t: ${flags}\n`);
         return `${parsed("activate", ...classArguments("kata-qemu"))}
-            uname() { echo x86_64; }
+            MACHINE=x86_64
             has_device() { case " ${devices.join(" ")} $(cat loaded 2>/dev/null | tr '\\n' ' ') " in *" $1 "*) ;; *) return 1 ;; esac; }
             modprobe() {
                 case "$*" in
