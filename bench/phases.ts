@@ -15,6 +15,7 @@ export const phases = [
     "configure",
     "restart",
     "health gate",
+    "wait",
     "remove releases",
     "status",
     "report",

@@ -49,8 +49,22 @@ timeout() {
     esac
 }
 
-# The last command of the pipeline that downloads, so it takes as long as all of it.
-tar() { timed "download, checksum, unpack" tar "$@"; }
+# tar is the last command of the pipeline that downloads, so it takes as long as all of it.
+unprivileged() {
+    set -- setpriv --reuid 65500 --regid 65500 --clear-groups --no-new-privs "$@"
+    case $* in
+        *" tar "*) timed "download, checksum, unpack" "$@" ;;
+        *) "$@" ;;
+    esac
+}
+
+# For the kubelet's next report, or for a service.
+sleep() {
+    case $1 in
+        0.1 | 1 | 2) timed wait sleep "$@" ;;
+        *) command sleep "$@" ;;
+    esac
+}
 
 sync() { timed sync sync "$@"; }
 
