@@ -96,8 +96,10 @@ describe("the bench", () => {
             step owner
             step "containerd configuration"
             step "health before"
-            { tar -cf - timings.sh; } | cat >/dev/null
-            tar -xf missing 2>/dev/null || echo "tar failed"
+            { unprivileged tar --version; } 2>/dev/null | cat >/dev/null
+            unprivileged tar -xf missing 2>/dev/null || echo "tar failed"
+            unprivileged true 2>/dev/null
+            sleep 0.1
             timeout 5 sh -c 'exit 3' systemctl restart x || echo "restart: $?"
             timeout 5 true systemctl restart x
             say "containerd is healthy"
@@ -117,6 +119,8 @@ describe("the bench", () => {
                 "@ 1 begin download, checksum, unpack",
                 "@ 1 end",
                 "tar failed",
+                "@ 1 begin wait",
+                "@ 1 end",
                 "@ 1 begin restart",
                 "@ 1 end",
                 "restart: 3",
