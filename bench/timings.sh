@@ -51,6 +51,7 @@ timeout() {
 
 # tar is the last command of the pipeline that downloads, so it takes as long as all of it.
 unprivileged() {
+    shift
     set -- setpriv --reuid 65500 --regid 65500 --clear-groups --no-new-privs "$@"
     case $* in
         *" tar "*) timed "download, checksum, unpack" "$@" ;;

@@ -1,7 +1,7 @@
 # The release trees in /opt/kata-releases, one folder each: download, unpack, fingerprint, prune.
 
 # tree_of GROUP: the folder of its release for this machine's architecture.
-tree_of() { printf '%s-%.12s\n' "$(given "$1" version)" "$(given "$1" "sha256-$(architecture)")"; }
+tree_of() { printf '%s-%.12s\n' "$(given "$1" version)" "$(given "$1" "sha256-$ARCHITECTURE")"; }
 # trees: those of all groups, each once.
 trees() {
     local group
@@ -14,15 +14,15 @@ main_tree() { tree_of "$(groups | head -n 1)"; }
 require_archives() {
     local group
     step "release"
-    case $(architecture) in
+    case $ARCHITECTURE in
         amd64 | arm64) ;;
         *) fail "this package does not support the architecture $MACHINE" "remove this node from \`nodes\`" ;;
     esac
     for group in $(groups); do
-        [ -n "$(given "$group" "sha256-$(architecture)")" ] ||
-            fail "Kata Containers $(given "$group" version) cannot be installed on $(architecture): the shim does not support it, or has no checksum" \
-                "choose a shim and a version for $(architecture) (docs/shims.md), set release.sha256.$(architecture) or\
- runtimeClasses.NAME.sha256.$(architecture) if only the checksum is missing, or remove this node from \`nodes\`"
+        [ -n "$(given "$group" "sha256-$ARCHITECTURE")" ] ||
+            fail "Kata Containers $(given "$group" version) cannot be installed on $ARCHITECTURE: the shim does not support it, or has no checksum" \
+                "choose a shim and a version for $ARCHITECTURE (docs/shims.md), set release.sha256.$ARCHITECTURE or\
+ runtimeClasses.NAME.sha256.$ARCHITECTURE if only the checksum is missing, or remove this node from \`nodes\`"
     done
 }
 
@@ -102,11 +102,11 @@ require_tools() { # URL
 
 # unpack_stream URL STAGING QUERY: downloads, hashes and unpacks in one pass. The checksum is known only at the end, so the amount is
 # bounded, and the parts that read the content are unprivileged. Each part leaves its exit status and its errors in a
-# file, because a pipeline returns the status of its last part only.
+# file, because a pipeline returns the status of its last part only. Each further copy of the content would take seconds.
 unpack_stream() {
-    local url="$1" content="$2/content" decompress summer reporter reserve
+    local url="$1" content="$2/content" decompress summer watcher reserve
     decompress=$(decompressor "$url")
-    rm -rf "$2" "$WORK_DIR/pipe" "$WORK_DIR"/*.larger
+    rm -rf "$2" "$WORK_DIR/pipe" "$WORK_DIR"/*.larger "$WORK_DIR/tar.pid"
     mkdir -m 0700 "$2" "$content"
     chown 65500:65500 "$content"
     mkfifo "$WORK_DIR/pipe"
@@ -115,14 +115,15 @@ unpack_stream() {
     # openssl uses the processor's instructions for sha256, which sha256sum often does not.
     { if have openssl; then exec openssl dgst -sha256 -r; else exec sha256sum; fi; } <"$WORK_DIR/pipe" >"$WORK_DIR/sum" &
     summer=$!
-    report_progress "$summer" 9>&- &
-    reporter=$!
-    keep_status source source_stream "$url" "$3" | bounded archive 4 0 | tee "$WORK_DIR/pipe" |
-        { keep_status decompress unprivileged "$decompress" -dc; cat >/dev/null; } | bounded content 16 "$reserve" |
-        (cd "$content" && keep_status tar unprivileged tar -xof - --no-same-permissions; cat >/dev/null)
+    watch_stream "$summer" "$content" "$reserve" 9>&- &
+    watcher=$!
+    keep_status source source_stream "$url" "$3" | bounded 4 | tee "$WORK_DIR/pipe" |
+        { keep_status decompress unprivileged decompress "$decompress" -dc; cat >/dev/null; } |
+        (cd "$content" && keep_status tar unprivileged tar env TAR_OPTIONS=--blocking-factor=512 tar -xof - --no-same-permissions; [ -e "$WORK_DIR/content.larger" ] || cat >/dev/null)
     wait "$summer" || :
-    kill "$reporter" 2>/dev/null || :
-    wait "$reporter" 2>/dev/null || :
+    kill "$watcher" 2>/dev/null || :
+    wait "$watcher" 2>/dev/null || :
+    check_size "$content" "$reserve"
 }
 
 # reserved_space PATH: the KiB that an archive must leave free. The kubelet evicts pods when less than a tenth of the disk
@@ -134,29 +135,34 @@ reserved_space() {
     if [ "$rest" -lt "$tenth" ]; then echo "$rest"; else echo "$tenth"; fi
 }
 
-# bounded NAME GIB RESERVE: passes on its input, unless it is larger than GIB or leaves less than RESERVE KiB free. That is
-# checked every 64 MiB; small files take more space than their bytes.
+# bounded GIB: passes on an archive, unless it is larger. That is checked every 64 MiB.
 bounded() {
-    local name="$1" limit="$(($2 * 1024))" reserve="$3" size=0 larger
-    while dd "bs=1M" "count=64" "iflag=fullblock" 2>"$WORK_DIR/$name.dd" && grep -q '^64+0' "$WORK_DIR/$name.dd"; do
+    local size=0
+    while dd "bs=1M" "count=64" "iflag=fullblock" 2>"$WORK_DIR/dd" && grep -q '^64+0' "$WORK_DIR/dd"; do
         size=$((size + 64))
-        if [ "$size" -ge "$limit" ]; then
-            larger="$((limit / 1024)) GiB"
-        elif [ "$(free_space "$RELEASES_DIR")" -lt "$reserve" ]; then
-            larger="$size MiB, and more would leave less than $((reserve / 1024)) MiB free on the disk"
-        else
-            continue
-        fi
-        echo "$larger" >"$WORK_DIR/$name.larger"
-        return
+        if [ "$size" -ge $(($1 * 1024)) ]; then echo "$1 GiB" >"$WORK_DIR/archive.larger" && return; fi
     done
 }
 
-# unprivileged COMMAND...: runs it as a user that has no other processes, if this node has setpriv. `nobody` may have some,
-# such as exporters, and those that see all processes could change the files through /proc.
+# check_size FOLDER RESERVE: notes that the content of an archive is larger than 16 GiB or leaves less than RESERVE KiB free.
+check_size() {
+    local size
+    size=$(du -sk "$1" | cut -f 1)
+    if [ "$size" -ge 16777216 ]; then
+        echo "16 GiB" >"$WORK_DIR/content.larger"
+    elif [ "$(free_space "$1")" -lt "$2" ]; then
+        echo "$((size / 1024)) MiB, and more would leave less than $(($2 / 1024)) MiB free on the disk" >"$WORK_DIR/content.larger"
+    fi
+}
+
+# unprivileged NAME COMMAND...: runs it as a user that has no other processes, if this node has setpriv. `nobody` may have some,
+# such as exporters, and those that see all processes could change the files through /proc. $WORK_DIR/NAME.pid gets its process id.
 unprivileged() {
-    local drop="setpriv --reuid 65500 --regid 65500 --clear-groups --no-new-privs"
-    if $drop true 2>/dev/null; then $drop "$@"; else "$@"; fi
+    local pid="$WORK_DIR/$1.pid" drop="setpriv --reuid 65500 --regid 65500 --clear-groups --no-new-privs"
+    shift
+    $drop true 2>/dev/null || drop=""
+    # shellcheck disable=SC2016,SC2086 # a command
+    sh -c 'echo $$ >"$0" && exec "$@"' "$pid" $drop "$@"
 }
 
 # source_stream URL QUERY: prints the archive. The query may be a signature and the proxy have a password, so they are in no
@@ -271,12 +277,17 @@ label() {
 # selinux_mode: 1 is enforcing, 0 is permissive; empty without SELinux.
 selinux_mode() { cat /sys/fs/selinux/enforce 2>/dev/null || :; }
 
-# report_progress PID: every few seconds, a line that says how much the process has read.
-report_progress() {
-    local last=0 now size speed
+# watch_stream PID FOLDER RESERVE: ends tar when FOLDER is too large (check_size), and prints every 5 seconds how much the process PID
+# has read.
+watch_stream() {
+    local count=0 last=0 now size speed
     # The sleep outlives this function and must not hold anyone's output open.
-    while sleep 5 >/dev/null 2>&1; do
-        { now=$(sed -n 's/^rchar: //p' "/proc/$1/io" 2>/dev/null) && [ -n "$now" ]; } || return 0
+    while sleep 0.5 >/dev/null 2>&1 && [ -e "/proc/$$" ]; do
+        check_size "$2" "$3"
+        if [ -e "$WORK_DIR/content.larger" ] && kill "$(cat "$WORK_DIR/tar.pid")" 2>/dev/null; then return; fi
+        count=$((count + 1))
+        [ $((count % 10)) = 0 ] || continue
+        now=$(sed -n 's/^rchar: //p' "/proc/$1/io" 2>/dev/null) || continue
         size=$(sed -n 's/^[Cc]ontent-[Ll]ength: *\([0-9]*\).*/\1/p' "$WORK_DIR/headers-0" 2>/dev/null | tail -n 1) || size=""
         speed=$(((now - last) / 5120))
         if [ "$speed" -lt 1024 ]; then speed="$speed KiB/s"; else speed="$((speed / 1024)) MiB/s"; fi
@@ -344,7 +355,7 @@ prune() {
     sweep
 }
 # is_staged TREE: a component has it in the arguments of its last stage.
-is_staged() { grep -qs -e "^--sha256-$(architecture)=${1##*-}" "$STATE_DIR"/stage-*; }
+is_staged() { grep -qs -e "^--sha256-$ARCHITECTURE=${1##*-}" "$STATE_DIR"/stage-*; }
 # sweep: removes the renamed trees.
 sweep() {
     local tree

@@ -171,7 +171,11 @@ inEveryShell("downloading a release", (sandbox) => {
         expect((await run()).stdout).to.contain("has been modified; downloading it again");
     });
 
-    it("unpacks as root where setpriv cannot change the user", async () => {
+    /** busybox has a tar of its own, and runs it instead of one of the sandbox. */
+    const skipWithOwnTar = (test: Mocha.Context) => sandbox().environment.name === "busybox" && test.skip();
+
+    it("unpacks as root where setpriv cannot change the user", async function () {
+        skipWithOwnTar(this);
         const data = archive(sandbox(), "kata.tar.zst", release);
         program(sandbox(), "setpriv", 'exec busybox setpriv "$@"');
         program(sandbox(), "tar", `id -u >>${sandbox().path("seen")}; exec /usr/bin/tar "$@"`);
@@ -207,27 +211,31 @@ inEveryShell("downloading a release", (sandbox) => {
         expect(readdirSync(sandbox().path("releases"))).to.deep.equal([]);
     });
 
-    it("stops unpacking an archive that leaves too little free space", async () => {
+    it("stops unpacking an archive that leaves too little free space", async function () {
+        skipWithOwnTar(this);
         const data = archive(sandbox(), "kata.tar.zst", `${release}; head -c 80M /dev/zero >opt/kata/image`);
-        const seen = sandbox().path("seen");
-        program(sandbox(), "tar", `/usr/bin/tar "$@"; rc=$?; stat -c %s opt/kata/image >${seen}; exit $rc`);
         const full = "reserved_space() { echo 999999999999; }";
-        const { status, stderr } = await download(sandbox(), sandbox().path("kata.tar.zst"), sha256(data), full);
-        expect(status).to.equal(1);
-        expect(stderr).to.match(
-            /unpacks to more than 64 MiB, and more would leave less than \d+ MiB free on the disk.*\n {2}what to do: free space on/,
-        );
-        expect(Number(readFileSync(seen, "utf8")))
-            .to.be.greaterThan(0)
-            .and.lessThan(65 << 20);
-        expect(readdirSync(sandbox().path("releases"))).to.deep.equal([]);
+        const refused = async (size: string) => {
+            const { status, stderr } = await download(sandbox(), sandbox().path("kata.tar.zst"), sha256(data), full);
+            expect(status).to.equal(1);
+            expect(stderr).to.match(
+                new RegExp(
+                    `unpacks to more than ${size} MiB, and more would leave less than \\d+ MiB free on the disk.*\n {2}what to do: free space on`,
+                ),
+            );
+            expect(readdirSync(sandbox().path("releases"))).to.deep.equal([]);
+        };
+        await refused("(\\d|80)");
+        // A tar that would never end.
+        program(sandbox(), "tar", "head -c 5M >part; exec sleep 600");
+        await refused("5");
     });
 
     it("passes on a stream up to a limit", async () => {
         smallBlocks();
         const run = (mib: number) =>
             sandbox().run(
-                `${preferred(sandbox())}; head -c ${mib << 20} /dev/zero | bounded x 1 0 | wc -c; cat "$WORK_DIR/x.larger" 2>/dev/null || echo no`,
+                `${preferred(sandbox())}; head -c ${mib << 20} /dev/zero | bounded 1 | wc -c; cat "$WORK_DIR/archive.larger" 2>/dev/null || echo no`,
             );
         expect((await run(3)).stdout).to.equal(`${3 << 20}\nno\n`);
         expect((await run(9)).stdout).to.equal(`${4 << 20}\n1 GiB\n`);

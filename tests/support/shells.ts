@@ -31,7 +31,7 @@ export class Sandbox {
     /** The program reads the folder `proc` of the sandbox instead of /proc. */
     ownProc = false;
 
-    constructor(private readonly environment: Environment) {
+    constructor(readonly environment: Environment) {
         mkdirSync(join(this.folder, "path"));
         symlinkSync(environment.awk, join(this.folder, "path/awk"));
     }

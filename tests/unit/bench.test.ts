@@ -96,9 +96,9 @@ describe("the bench", () => {
             step owner
             step "containerd configuration"
             step "health before"
-            { unprivileged tar --version; } 2>/dev/null | cat >/dev/null
-            unprivileged tar -xf missing 2>/dev/null || echo "tar failed"
-            unprivileged true 2>/dev/null
+            { unprivileged tar tar --version; } 2>/dev/null | cat >/dev/null
+            unprivileged tar tar -xf missing 2>/dev/null || echo "tar failed"
+            unprivileged x true 2>/dev/null
             sleep 0.1
             timeout 5 sh -c 'exit 3' systemctl restart x || echo "restart: $?"
             timeout 5 true systemctl restart x
