@@ -35,9 +35,9 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 # All global variables. Everything else is a parameter or `local`. An assignment never precedes a function call
 # (NAME=value function): in bash before 5.1 run as sh, the variable keeps that value after the call.
 #
-# constants                TAB NEWLINE MACHINE SIGNATURE TEMPLATE_SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT DISTRIBUTIONS
+# constants                TAB NEWLINE MACHINE ARCHITECTURE SIGNATURE TEMPLATE_SIGNATURE STATE_DIR JOURNAL RELEASES_DIR KATA_LINK RUN_DIR BOOT_UNIT DISTRIBUTIONS
 #                          TOML_AWK MARKS_AWK ORIGINALS_AWK CONTAINERD_AWK IMAGE_PLATFORMS VERIFICATION USUAL_DISTRIBUTION
-# this run                 WORK_DIR STEP EXPLAINED PROBING
+# this run                 WORK_DIR STEP EXPLAINED PROBING; DRIVER_IN_FORCE, the cgroup driver of the kubelet, if it was asked for already
 # parse                    ACTION OWNER NODE DISTRIBUTION PROGRAM CGROUP_DRIVER CHANGE_UNDER_RUNNING_PODS HOST_CHECKS FORCE VERIFY;
 #                          REQUESTED, the handlers of the requested classes, the main one first; GROUPED, the arguments of
 #                          classes and releases

@@ -35,7 +35,7 @@ parse() {
     done
 }
 
-groups() { printf %s "$GROUPED" | cut -f 1 | unique; }
+groups() { printf %s "$GROUPED" | awk -F '\t' '!seen[$1]++ { print $1 }'; }
 # given GROUP NAME: the values of that argument of a class or a release, or with "*" of all. Called too often to start programs.
 given() {
     local line IFS="$NEWLINE"

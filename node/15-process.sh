@@ -18,7 +18,9 @@ any_runs() { systemctl is-active "$@" 2>/dev/null | grep -qE '^(active|activatin
 # runs_as_root PID: with all its user ids, in the user and process namespaces of the machine.
 # shellcheck disable=SC3013 # every shell has -ef
 runs_as_root() {
-    [ "$(sed -n 's/^Uid://p' "/proc/$1/status" 2>/dev/null)" = "${TAB}0${TAB}0${TAB}0${TAB}0" ] &&
+    local name ids=""
+    { while read -r name ids && [ "$name" != Uid: ]; do :; done <"/proc/$1/status"; } 2>/dev/null
+    [ "$ids" = "0${TAB}0${TAB}0${TAB}0" ] &&
         [ "/proc/$1/ns/user" -ef /proc/1/ns/user ] && [ "/proc/$1/ns/pid" -ef /proc/1/ns/pid ]
 }
 
@@ -36,7 +38,7 @@ program_of() {
 # unit_of PID: the service that a process belongs to. The kubelet may have left its service's cgroup (kubeletCgroups).
 unit_of() {
     local unit
-    unit=$(sed -nE '/:\/user\.slice/d; s,^[0-9]+:(name=systemd)?:/(.*/)?([^/]+\.service)(/.*)?$,\3,p' "/proc/$1/cgroup" | head -n 1)
+    unit=$(sed -nE '/:\/user\.slice/d; /^[0-9]+:(name=systemd)?:\/(.*\/)?[^/]+\.service(\/.*)?$/{s,^[0-9]+:(name=systemd)?:/(.*/)?([^/]+\.service)(/.*)?$,\3,p; q; }' "/proc/$1/cgroup")
     [ -n "$unit" ] || unit=$(systemctl show -p Id -p MainPID '*.service' 2>/dev/null | awk -v pid="$1" '
         BEGIN { RS = ""; FS = "\n" }
         $1 == "MainPID=" pid { print substr($2, 4) }
@@ -46,14 +48,14 @@ unit_of() {
 
 # flag PID NAME...: the value of a command-line flag, `--name value` or `--name=value`. The last one counts.
 flag() {
-    local pid="$1" word name
+    local pid="$1" word name value=""
     shift
-    tr '\000' '\n' <"/proc/$pid/cmdline" | while IFS= read -r word && [ "$word" != -- ]; do
-        for name; do
-            case $word in
-                "$name") IFS= read -r word && printf '%s\n' "$word" && break ;;
-                "$name="*) printf '%s\n' "${word#*=}" && break ;;
-            esac
+    tr '\000' '\n' <"/proc/$pid/cmdline" | {
+        while IFS= read -r word && [ "$word" != -- ]; do
+            for name; do
+                case $word in "$name") IFS= read -r value && break ;; "$name="*) value=${word#*=} && break ;; esac
+            done
         done
-    done | tail -n 1
+        printf '%s\n' "$value"
+    }
 }

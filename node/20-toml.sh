@@ -13,18 +13,17 @@ BEGIN { SEP = "\037"; BASIC = "\"\"\"" }
 
 # Parses a key path at the start of s into KEY; the text after it is left in REST.
 function parse_key(s,    c, n, part) {
+    # Most are one word.
+    if (match(s, /^[A-Za-z0-9_-]+ =/)) { KEY = SEP substr(s, 1, RLENGTH - 2); REST = substr(s, RLENGTH); return 1 }
     KEY = ""
     for (;;) {
         sub(/^[ \t]+/, "", s)
         c = substr(s, 1, 1)
         part = ""
         if (c == "\"") {
-            for (n = 2; (c = substr(s, n, 1)) != "\""; n++) {
-                if (c == "") return 0
-                if (c == "\\") part = part substr(s, n++, 1)
-                part = part substr(s, n, 1)
-            }
-            s = substr(s, n + 1)
+            if (!match(s, /^"([^"\\]|\\.)*"/)) return 0
+            part = substr(s, 2, RLENGTH - 2)
+            s = substr(s, RLENGTH + 1)
         } else if (c == "\047") {
             n = index(substr(s, 2), "\047")
             if (!n) return 0
@@ -54,6 +53,7 @@ function shown(path,    n, i, part, out) {
 # Scans s for strings and brackets and returns it without a comment; OPEN is the delimiter of an open string, DEPTH the
 # open brackets.
 function scan(s,    i, c) {
+    if (OPEN == "" && s !~ /[][{}#"\047]/) return s
     for (i = 1; i <= length(s); i++) {
         c = substr(s, i, 1)
         if (OPEN != "") {

@@ -11,10 +11,12 @@ planned() { cut -f 2 "$WORK_DIR/plan" | grep -qxF -e "$1"; }
 
 # is_managed PATH: managed files carry the signature in their first line, managed links lead to a release.
 is_managed() {
+    local line=""
     if [ -L "$1" ]; then
         case $(readlink "$1") in kata-releases/* | /opt/kata/* | "$RELEASES_DIR"/*) return 0 ;; *) return 1 ;; esac
     fi
-    [ -f "$1" ] && head -n 1 "$1" | grep -qxF -e "$SIGNATURE" -e "$TEMPLATE_SIGNATURE"
+    if [ -f "$1" ]; then IFS= read -r line <"$1" || :; fi
+    [ "$line" = "$SIGNATURE" ] || [ "$line" = "$TEMPLATE_SIGNATURE" ]
 }
 
 # displaced_of PATH: the path of a displaced file until deactivate restores it.

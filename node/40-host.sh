@@ -1,8 +1,8 @@
 # The machine: its architecture, and whether it meets Kata's requirements. The checks load kernel modules.
 
 MACHINE=$(uname -m)
-# architecture: as Kata's release archives name it.
-architecture() { case $MACHINE in x86_64) echo amd64 ;; aarch64) echo arm64 ;; *) echo "$MACHINE" ;; esac; }
+# As Kata's release archives name it.
+case $MACHINE in x86_64) ARCHITECTURE=amd64 ;; aarch64) ARCHITECTURE=arm64 ;; *) ARCHITECTURE=$MACHINE ;; esac
 
 # has_device NAME: the kernel knows it. A file in /dev alone proves nothing: udev makes one for a module that can be loaded.
 has_device() { [ -c "/dev/$1" ] && [ -e "/sys/class/misc/$1" ]; }
@@ -13,10 +13,11 @@ needs() { all_given needs | tr , '\n' | sort -u; }
 module_available() { [ -d "/sys/module/$1" ] || modprobe -n -q "$1" 2>/dev/null; }
 # wanted_modules: those of the devices, for KVM that of this processor, one per line.
 wanted_modules() {
-    local kvm
-    needs | grep '^vhost_' || :
-    kvm=$(sed -nE 's/^flags.* vmx( .*)?$/kvm_intel/p; s/^flags.* svm( .*)?$/kvm_amd/p' /proc/cpuinfo | head -n 1)
-    if needs | grep -qx kvm && [ -n "$kvm" ] && module_available "$kvm"; then echo "$kvm"; fi
+    local needs kvm
+    kvm=$(sed -nE '/^flags/{s/.* vmx( .*)?$/kvm_intel/p; s/.* svm( .*)?$/kvm_amd/p; q; }' /proc/cpuinfo)
+    needs=$(needs)
+    printf '%s\n' "$needs" | grep '^vhost_' || :
+    case $NEWLINE$needs$NEWLINE in *"${NEWLINE}kvm$NEWLINE"*) [ -z "$kvm" ] || ! module_available "$kvm" || echo "$kvm" ;; esac
 }
 
 check_host() {
@@ -48,7 +49,7 @@ host_findings() {
 unmet() { # NEED
     case $1 in
         kvm)
-            [ "$(architecture)" != amd64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo ||
+            [ "$ARCHITECTURE" != amd64 ] || grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo ||
                 finding "the processor shows no virtualization (vmx or svm)" \
                     "enable it in the firmware, or nested virtualization in the hypervisor"
             has_device kvm || finding "/dev/kvm does not exist$(load_failure kvm)" \

@@ -12,9 +12,9 @@ do_stage() {
     require_archives
     check_host
     for release in $(groups); do
-        query=$(printf '%s\n' "${KATA_URL_QUERIES:-}" | tr ' ' '\n' | sed -n "s/^$(architecture)-$release=//p")
-        download_release "$(tree_of "$release")" "$(given "$release" "url-$(architecture)")" \
-            "$(given "$release" "sha256-$(architecture)")" "$query"
+        query=$(printf '%s\n' "${KATA_URL_QUERIES:-}" | tr ' ' '\n' | sed -n "s/^$ARCHITECTURE-$release=//p")
+        download_release "$(tree_of "$release")" "$(given "$release" "url-$ARCHITECTURE")" \
+            "$(given "$release" "sha256-$ARCHITECTURE")" "$query"
     done
     # Claim last: Pulumi forgets a resource whose first create failed, and its claim would never be released.
     claim
@@ -40,6 +40,7 @@ do_activate() {
 
     before=$(recorded_trees)
     find_handlers
+    take_fingerprint "$STATE_DIR/managed"
     plan_activation
     cri explain_debug
     check_removed_runtimes
@@ -61,7 +62,7 @@ do_activate() {
     print_status
 }
 
-# plan_activation: plans everything that differs from the request. `probe` uses it as well, so it changes nothing.
+# plan_activation: plans what differs from the request, by $WORK_DIR/dump.now. `probe` uses it as well, so it changes nothing.
 plan_activation() {
     local handler
     # shellcheck disable=SC2153 # not `handlers`
@@ -92,6 +93,7 @@ do_deactivate() {
     if release_claim; then hand_over "$heir"; return; fi
     find_containerd
     find_handlers
+    cri dump_now
     step "sandboxes"
     # Kubernetes forgets a pod a moment before its sandbox ends.
     if [ "$FORCE" != true ] && ! within 30 no_sandboxes; then
@@ -145,7 +147,7 @@ do_unstage() {
 print_status() {
     step "status"
     printf '{"kataVersions":%s,"distribution":"%s","containerRuntimeVersion":%s,"cgroupDriver":%s,"kvm":%s,"sandboxes":%s,"verified":%s}\n' \
-        "$(by_handler version_json)" "$DISTRIBUTION" "$(json_string "$(cri runtime_name)://$CONTAINERD_VERSION")" "$(json_string "$(cgroup_driver)")" \
+        "$(by_handler version_json)" "$DISTRIBUTION" "$(json_string "$(cri runtime_name)://$CONTAINERD_VERSION")" "$(json_string "${DRIVER_IN_FORCE:-$(cgroup_driver)}")" \
         "$(if has_device kvm; then echo true; else echo false; fi)" "$(by_handler sandboxes_of)" "$(by_handler verified_json)"
 }
 version_json() { json_string "$(given "$1" version)"; }
@@ -204,8 +206,11 @@ change_node() {
 # prove PLANNER: nothing is left to change, and the services that run now do as requested. A restart may have rewritten a
 # file: some units generate their configuration.
 prove() {
-    local path unit="$CONTAINERD_UNIT" by="another program" driver
-    find_containerd
+    local path unit="$CONTAINERD_UNIT" by="another program"
+    has_same_services || find_containerd
+    cri dump_now
+    mv "$WORK_DIR/managed" "$WORK_DIR/managed.wanted"
+    take_fingerprint "$WORK_DIR/managed.wanted"
     empty_plan
     "$1"
     step "check after the change"
@@ -216,9 +221,9 @@ prove() {
         "disable the command that writes it, or change its template (systemctl cat $unit shows the unit's commands), then run pulumi again"
     [ "$ACTION" = activate ] || return 0
     cri prove_runtime
-    driver=$(cgroup_driver)
-    [ "${CGROUP_DRIVER:-$driver}" = "$driver" ] ||
-        fail "the kubelet runs with the cgroup driver $driver, not $CGROUP_DRIVER; rolling back" \
+    DRIVER_IN_FORCE=$(cgroup_driver)
+    [ "${CGROUP_DRIVER:-$DRIVER_IN_FORCE}" = "$DRIVER_IN_FORCE" ] ||
+        fail "the kubelet runs with the cgroup driver $DRIVER_IN_FORCE, not $CGROUP_DRIVER; rolling back" \
             "remove what overrides cgroupDriver in its flags (systemctl cat $KUBELET_UNIT), then run pulumi again"
     require_reported_handlers
 }

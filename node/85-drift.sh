@@ -68,30 +68,11 @@ drift_of_activate() {
     find_containerd
     find_handlers
     cri dump_now
-    if [ -s "$WORK_DIR/dump.now" ] && [ "$(fingerprint)" = "$(cat "$STATE_DIR/fingerprint" 2>/dev/null)" ]; then return; fi
+    if [ -s "$WORK_DIR/dump.now" ] && [ "$(fingerprint "$STATE_DIR/managed")" = "$(cat "$STATE_DIR/fingerprint" 2>/dev/null)" ]; then return; fi
     plan_activation
     while IFS="$TAB" read -r kind path argument; do
         is_of_others "$path" || describe_drift "$kind" "$path" "$argument"
     done <"$WORK_DIR/plan"
-}
-
-# fingerprint: a hash over the requested and the recorded classes, the configuration as containerd understands it, the
-# kubelet's command line, and the state of the managed files, of the main files of containerd and the kubelet, and of the
-# kubelet's --config-dir. If it is the one that was recorded, nothing has drifted and no plan is needed.
-fingerprint() {
-    local pid folder path
-    # The kubelet may have been restarted since it was found.
-    pid=$(kubelet_pid)
-    folder=$(kubelet_config_folder "$pid")
-    set -- "${CONTAINERD_TEMPLATES:-$CONTAINERD_CONFIG}" ${KUBELET_CONFIG:+"$KUBELET_CONFIG"} ${folder:+"$folder"}
-    while IFS= read -r path; do set -- "$@" "$path"; done <"$STATE_DIR/managed"
-    {
-        grep -v '^imports' "$WORK_DIR/dump.now" # they are in any order
-        cat "$STATE_DIR/managed" "$STATE_DIR/classes" "/proc/$pid/cmdline"
-        set_elsewhere "$pid"
-        printf '%s\n' "$GROUPED" | grep -v "${TAB}owner$TAB"
-        find "$@" -exec stat -c '%n %f %u %g %s %y %z' {} +
-    } 2>/dev/null | sha256sum
 }
 
 # describe_drift KIND PATH ARGUMENT: the drift that a line of the plan stands for.

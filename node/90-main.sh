@@ -71,12 +71,7 @@ record() {
         printf '%s\n' "$@" >"$WORK_DIR/arguments"
         mv "$WORK_DIR/arguments" "$(record_of "$ACTION")"
     fi
-    if [ -z "$HANDLERS" ]; then return; fi
-    # The node is as requested, so a failure here is no failure of the action. A change since is a drift.
-    rm -f "$STATE_DIR/fingerprint"
-    fingerprint >"$WORK_DIR/fingerprint" 2>/dev/null || return 0
-    empty_plan
-    if (plan_activation) >/dev/null 2>&1 && [ ! -s "$WORK_DIR/plan" ]; then mv "$WORK_DIR/fingerprint" "$STATE_DIR/fingerprint"; fi
+    if [ -n "$HANDLERS" ] && [ -f "$WORK_DIR/fingerprint" ]; then mv "$WORK_DIR/fingerprint" "$STATE_DIR/fingerprint"; fi
 }
 
 # copy_log LOG PID: copies the lines of LOG until the process PID has ended and all of it is copied.

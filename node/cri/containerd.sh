@@ -38,7 +38,7 @@ listeners() { # SOCKET
     listening=$(awk -v name="/${socket##*/}" '
         $4 == "00010000" && substr($8, length($8) - length(name) + 1) == name { print $7, $8 }' /proc/net/unix |
         while read -r inode path; do
-            [ "$(readlink -f "$path")" != "$socket" ] || echo "socket:[$inode]"
+            if [ "$path" = "$socket" ] || [ "$(readlink -f "$path")" = "$socket" ]; then echo "socket:[$inode]"; fi
         done)
     [ -n "$listening" ] || return 0
     # shellcheck disable=SC2012 # the names are numbers
@@ -121,6 +121,8 @@ inspect_runtime() { # PID
 }
 containerd_settled() { containerd_listens || at_rest "$(recorded CONTAINERD_UNIT)"; }
 containerd_listens() { [ -n "$(listener "$CONTAINERD_SOCKET")" ]; }
+# has_same_services: both are still the processes that were found.
+has_same_services() { [ -n "$CONTAINERD_PID" ] && [ "$(kubelet_pid)" = "$KUBELET_PID" ] && [ "$(listener "$CONTAINERD_SOCKET")" = "$CONTAINERD_PID" ]; }
 
 # record_services: records the paths and units of containerd and the kubelet, which may no longer run when Kata is removed.
 record_services() {
@@ -150,6 +152,29 @@ dump_command() {
 }
 dump_remedy() { echo "correct $(editable_config)$(and_render) until this succeeds: $(dump_command)"; }
 dump_now() { dump >"$WORK_DIR/dump.now" 2>/dev/null || :; }
+
+# fingerprint MANAGED: a hash over the requested and the recorded classes, the configuration as containerd understands it, the
+# kubelet's command line, and the state of the files that MANAGED lists, of the main files of containerd and the kubelet, and of
+# the kubelet's --config-dir. A node that has the one that was recorded has not drifted, and no plan is needed.
+fingerprint() {
+    local managed="$1" pid folder path
+    # The kubelet may have been restarted since it was found.
+    pid=$(kubelet_pid)
+    folder=$(kubelet_config_folder "$pid")
+    set -- "${CONTAINERD_TEMPLATES:-$CONTAINERD_CONFIG}" ${KUBELET_CONFIG:+"$KUBELET_CONFIG"} ${folder:+"$folder"}
+    while IFS= read -r path; do set -- "$@" "$path"; done <"$managed"
+    {
+        grep -v '^imports' "$WORK_DIR/dump.now" # they are in any order
+        cat "$managed" "$STATE_DIR/classes" "/proc/$pid/cmdline"
+        set_elsewhere "$pid"
+        printf '%s\n' "$GROUPED" | grep -v "${TAB}owner$TAB"
+        # A backup beside a file is gone after the change, which also changes the time of its folder.
+        find "$@" ! -type d ! -name '.*.kata-containers-*' -exec stat -c '%n %f %u %g %s %y %z' {} +
+    } 2>/dev/null | sha256sum
+}
+# take_fingerprint MANAGED: before a plan. If that is empty, it is the one to record: it stands for what was proven, and a change
+# since is a drift.
+take_fingerprint() { if [ -f "$1" ]; then fingerprint "$1" >"$WORK_DIR/fingerprint" 2>/dev/null || :; fi; }
 
 # crictl_command: the crictl of the same installation, if there are several.
 crictl_command() {
@@ -343,8 +368,10 @@ imports_of() {
 }
 # The folder for links to shims: that of an earlier run, or the usual one, or that of images with a read-only /usr.
 shim_folder() {
-    sed -n 's,/containerd-shim-[^/]*$,,p' "$STATE_DIR/managed" 2>/dev/null | head -n 1 | grep . ||
-        if is_writable /usr/local/bin; then echo /usr/local/bin; else echo /opt/bin; fi
+    local folder
+    folder=$(sed -n '/\/containerd-shim-[^/]*$/{s,,,p; q; }' "$STATE_DIR/managed" 2>/dev/null) || :
+    [ -n "$folder" ] || if is_writable /usr/local/bin; then folder=/usr/local/bin; else folder=/opt/bin; fi
+    printf '%s\n' "$folder"
 }
 shim_link() { echo "$(shim_folder)/containerd-shim-$1-v2"; } # HANDLER
 # finds_shims: containerd finds them there by its PATH. Otherwise it needs a runtime_path, which some releases ignore.
@@ -714,7 +741,6 @@ check_containerd() {
     cp -r "$WORK_DIR/imported" "$WORK_DIR/folder"
     if [ -n "$DROP_IN" ] && [ -f "$WORK_DIR/drop-in" ]; then cp "$WORK_DIR/drop-in" "$WORK_DIR/folder/${DROP_IN##*/}"; fi
     understand "$WORK_DIR/main" "$WORK_DIR/folder" "$WORK_DIR/dump"
-    dump_now
     if journal_open; then require_expected; else others_in "$WORK_DIR/dump" >"$WORK_DIR/expected"; fi
 }
 # others_in DUMP: the runtimes of others, and the default one.
@@ -981,7 +1007,6 @@ require_removed() {
 # kubelet takes it from containerd 2.x; otherwise the kubelet reports it, or its flag or file sets it.
 cgroup_driver() {
     local pid driver gate
-    cri dump_now
     # The kubelet may have been restarted since it was found.
     pid=$(kubelet_pid)
     gate=$(kubelet_feature_gate "$pid" KubeletCgroupDriverFromCRI)
@@ -1019,7 +1044,6 @@ prepare_removal() {
     else
         # Without containerd's program the driver is unknown, so it counts as changed.
         { echo "# prepared"; cat "$WORK_DIR/main" "$WORK_DIR"/imported/*; } >"$WORK_DIR/dump" 2>/dev/null || :
-        : >"$WORK_DIR/dump.now"
     fi
     require_removed
 }

@@ -152,7 +152,6 @@ crio_understand() {
     crio_dump "$WORK_DIR/folder" >"$WORK_DIR/dump" ||
         fail "CRI-O rejects the new configuration: $(tail -n 1 "$WORK_DIR/dump.err" | sed "s,$WORK_DIR/folder,$CONTAINERD_CONFIG,g" | excerpt)" \
             "$(crio_dump_remedy); then run pulumi again; if it succeeds already, report this as a bug"
-    crio_dump_now
 }
 
 crio_prepare_runtime() {
@@ -238,7 +237,6 @@ crio_prepare_removal() {
     if [ ! -x "$CONTAINERD" ]; then
         # Without CRI-O's program the driver is unknown, so it counts as changed.
         echo "# prepared" >"$WORK_DIR/dump"
-        : >"$WORK_DIR/dump.now"
         return
     fi
     crio_understand
@@ -305,6 +303,7 @@ crio_describe_runtime_drift() {
 crio_require_healthy_runtime() {
     crio_gate_runtime || fail "CRI-O does not answer; nothing was changed" \
         "repair $CONTAINERD_UNIT (its log: journalctl -u $CONTAINERD_UNIT), then run pulumi again"
+    crio_dump_now
 }
 crio_gate_runtime() {
     if [ -z "$CONTAINERD_PID" ]; then return 0; fi
@@ -331,7 +330,6 @@ crio_require_lasting_shims() {
 # crio_prove_runtime: CRI-O drops a runtime whose program or configuration it does not accept, and says so only in its log.
 crio_prove_runtime() {
     local lost
-    crio_dump_now
     [ -s "$WORK_DIR/crio.running" ] || fail "CRI-O does not tell its configuration (crio status config)" "repair $CONTAINERD_UNIT, then run pulumi again"
     crio_require_runtimes "$WORK_DIR/crio.running" "in the running CRI-O"
     # shellcheck disable=SC2086 # a list

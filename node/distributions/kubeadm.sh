@@ -180,7 +180,7 @@ kubelet_status_interval() { # PID
 kubelet_kubeconfig() { fact kubelet_flag "$1" --kubeconfig; }
 # kubeconfig_entry FILE NAME: its value. The kubelet's kubeconfig has one cluster and one user.
 kubeconfig_entry() {
-    sed -n "s/^[-[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"'[:space:]]*\).*/\1/p" "$1" | head -n 1
+    sed -n "/^[-[:space:]]*$2:/{s/^[-[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"'[:space:]]*\).*/\1/p; q; }" "$1"
 }
 # credential FILE NAME: the path of a file with the credential, whether the kubeconfig names one or contains the data.
 credential() {
@@ -196,12 +196,11 @@ credential() {
 # kubelet_node_name: the node as which the kubelet registers this machine: the one in its client certificate, else its
 # flag, else the name of the machine in lower case, which are its own rules.
 kubelet_node_name() {
-    local pid kubeconfig name
-    pid=$(kubelet_pid)
-    kubeconfig=$(kubelet_kubeconfig "$pid")
+    local kubeconfig name
+    kubeconfig=$(kubelet_kubeconfig "$KUBELET_PID")
     name=$(kubelet_certificate "$kubeconfig" | openssl x509 -noout -subject -nameopt RFC2253 2>/dev/null |
         sed -n 's/.*CN *= *system:node:\([^,]*\).*/\1/p')
-    [ -n "$name" ] || name=$(fact kubelet_flag "$pid" --hostname-override)
+    [ -n "$name" ] || name=$(fact kubelet_flag "$KUBELET_PID" --hostname-override)
     printf '%s\n' "${name:-$(uname -n)}" | tr '[:upper:]' '[:lower:]'
 }
 kubelet_certificate() { # KUBECONFIG

@@ -4,23 +4,34 @@
 # $WORK_DIR/node and $WORK_DIR/runtime-classes, or the whole objects if FORM is empty. It reads them with the kubelet's
 # credentials; null and {} if those come from a plugin, for instance of a cloud, or if the API server does not answer.
 ask_cluster() {
-    local kubeconfig server name form="${1-;as=PartialObjectMetadata;g=meta.k8s.io;v=v1}"
+    local server name form="${1-;as=PartialObjectMetadata;g=meta.k8s.io;v=v1}"
     printf null >"$WORK_DIR/node"
     printf '{}' >"$WORK_DIR/runtime-classes"
-    kubeconfig=$(kubelet_kubeconfig "$(kubelet_pid)" 2>/dev/null) || kubeconfig=""
-    if [ -z "$NODE" ] || [ ! -r "$kubeconfig" ] || ! have curl; then return; fi
-    server=$(kubeconfig_entry "$kubeconfig" server)
+    if [ -z "$NODE" ] || ! have curl; then return; fi
+    [ -f "$WORK_DIR/server" ] || find_server
+    server=$(cat "$WORK_DIR/server")
+    [ -n "$server" ] || return 0
     set -- -o "$WORK_DIR/answer" "$server/api/v1/nodes/$NODE"
     for name in $(given "" runtime-class); do
         set -- "$@" -o "$WORK_DIR/answer-$name" "$server/apis/node.k8s.io/v1/runtimeclasses/$name"
     done
-    curl -sS --fail-early -m 10 --noproxy '*' -H "Accept: application/json$form" \
-        --cacert "$(credential "$kubeconfig" certificate-authority)" --cert "$(credential "$kubeconfig" client-certificate)" \
-        --key "$(credential "$kubeconfig" client-key)" "$@" 2>/dev/null || return 0
+    curl -sS --fail-early -m 10 --noproxy '*' -H "Accept: application/json$form" -K "$WORK_DIR/credentials" "$@" 2>/dev/null || return 0
     mv "$WORK_DIR/answer" "$WORK_DIR/node"
     for name in $(given "" runtime-class); do
         printf '"%s":%s\n' "$name" "$(tr -d '\n' <"$WORK_DIR/answer-$name")"
     done | paste -s -d , - | sed 's/.*/{&}/' >"$WORK_DIR/runtime-classes"
+}
+
+# find_server: $WORK_DIR/server gets the URL of the kubelet's API server, and credentials the paths of its credentials for curl;
+# nothing if they are not known.
+find_server() {
+    local kubeconfig
+    : >"$WORK_DIR/server"
+    kubeconfig=$(kubelet_kubeconfig "$(kubelet_pid)" 2>/dev/null) || kubeconfig=""
+    [ -r "$kubeconfig" ] || return 0
+    printf 'cacert = "%s"\ncert = "%s"\nkey = "%s"\n' "$(credential "$kubeconfig" certificate-authority)" \
+        "$(credential "$kubeconfig" client-certificate)" "$(credential "$kubeconfig" client-key)" >"$WORK_DIR/credentials"
+    kubeconfig_entry "$kubeconfig" server >"$WORK_DIR/server"
 }
 
 # check_node_exists: refuses a Node that was deleted, because the label would create it again. If the

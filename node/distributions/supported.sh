@@ -135,7 +135,7 @@ check_node_name() {
     local name
     step "name of the node"
     find_distribution
-    [ -n "$(kubelet_pid)" ] || return 0
+    kubelet_runs || return 0
     name=$(kubelet_node_name)
     [ "$name" = "$NODE" ] || fail "this machine is the node $name in Kubernetes, not $NODE; nothing was changed" \
         "correct the name or the connection of $NODE in \`nodes\`"

@@ -34,6 +34,7 @@ say() { :; }
 config_of() { echo "$PWD/kata-config/$1/configuration.toml"; }
 plan_containerd() {
     OWN_HANDLERS=$HANDLERS
+    dump_now
     prepare_runtime
     echo "$SIGNATURE" >"$WORK_DIR/kata"
     for handler in $HANDLERS; do want_managed_file "$WORK_DIR/kata" "$(config_of "$handler")"; done
@@ -44,6 +45,7 @@ plan_containerd() {
 }
 plan_removal() {
     CGROUP_DRIVER=""
+    dump_now
     prepare_removal
     want_runtime
     unwant_rest
@@ -785,7 +787,7 @@ inEveryShell("the proof after a change", (sandbox) => {
         ]) {
             sandbox().write(`state/journal/restarted-${restarted}`, "");
             const { status, stderr } = await sandbox().run(
-                `find_containerd() { :; }; planner() { [ -z "${path}" ] || plan file "${path}" x; }
+                `has_same_services() { :; }; dump_now() { :; }; take_fingerprint() { :; }; : >work/managed; planner() { [ -z "${path}" ] || plan file "${path}" x; }
                 ACTION=deactivate CONTAINERD_UNIT=containerd.service KUBELET_UNIT=kubelet.service KUBELET_CONFIG=/kubelet.yaml
                 prove planner`,
             );
@@ -816,7 +818,7 @@ inEveryShell("the proof after a change", (sandbox) => {
             sandbox().write("conf.d/10.conf", inFolder);
             const { stdout, stderr } = await sandbox().run(
                 `chmod +x kubelet; KUBELET=$PWD/kubelet CONTAINERD_MAJOR=${major}
-                kubelet_pid() { echo 1; }; dump_now() { :; }; dumped_driver() { echo systemd; }; curl() { return 7; }
+                kubelet_pid() { echo 1; }; dumped_driver() { echo systemd; }; curl() { return 7; }
                 flag() {
                     case $2 in
                         --feature-gates) echo "${gate?.startsWith("--") ? gate.slice(16) : ""}" ;;
@@ -834,7 +836,7 @@ inEveryShell("the proof after a change", (sandbox) => {
         sandbox().write("config.yaml", "cgroupDriver: cgroupfs\n");
         const { stdout } = await sandbox().run(
             `KUBELET=true KUBELET_CONFIG=$PWD/config.yaml CONTAINERD_MAJOR=1
-            kubelet_pid() { echo 1; }; dump_now() { :; }
+            kubelet_pid() { echo 1; }
             curl() { echo '{"kubeletconfig":{"a":"b","cgroupDriver":"systemd","c":{}}}'; }
             cgroup_driver`,
         );

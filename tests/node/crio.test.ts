@@ -44,6 +44,7 @@ cgroup_manager = \\"\${1#*=}\\"" ;;
             CONTAINERD_UNIT=crio.service CTR=$PWD/bin/crictl
             timeout() { shift; "$@"; }
             empty_plan
+            cri dump_now
             ${script}`);
     const managed = "conf.d/zz-kata-containers.conf";
     const shown = (text: string) => text.replaceAll(sandbox().folder, "");
@@ -225,7 +226,7 @@ privileged_without_host_devices = true
                 esac`,
             );
             return run(`log_excerpt() { :; }; embedded_logs() { :; }; config_of() { echo "$PWD/images"; }
-                within() { shift; "$@"; }; VERIFY=true; CONTAINERD_MAJOR=; cri dump_now; verify kata-qemu; verified kata-qemu; ls state`);
+                within() { shift; "$@"; }; VERIFY=true; CONTAINERD_MAJOR=; verify kata-qemu; verified kata-qemu; ls state`);
         };
         const plugin =
             'failed to create pod network sandbox k8s_x(1): error adding pod x to CNI network \\"calico\\": not found';

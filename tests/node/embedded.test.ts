@@ -87,7 +87,9 @@ kube-apiserver-arg:\n  - authentication-config=/a\n# kubelet-arg: [x=1]\n`;
             sandbox().write("proc/7/environ", "overwritten");
             sandbox().write("proc/8/environ", `PATH=/bin\0${environment}\0`);
             sandbox().write("proc/8/status", "Name:\tcontainerd\nPPid:\t7\n");
-            return run("openssl() { return 127; }; uname() { echo machine; }; kubelet_node_name", { yaml });
+            return run("openssl() { return 127; }; uname() { echo machine; }; KUBELET_PID=7; kubelet_node_name", {
+                yaml,
+            });
         };
         expect(await name("")).to.equal("0 machine");
         expect(await name("", "K3S_NODE_NAME=Worker-1")).to.equal("0 worker-1");

@@ -50,8 +50,8 @@ inEveryShell("k0s", (sandbox) => {
                     printf '# k0s_managed=true\\nversion = 3\\nimports = ["%s"]\\n' "$PWD/etc/containerd.d/*.toml"
                 fi >etc/containerd.toml
             }
-            plan_containerd() { prepare_runtime; want_runtime; unwant_rest; }
-            plan_removal() { prepare_removal; want_runtime; unwant_rest; }
+            plan_containerd() { dump_now; prepare_runtime; want_runtime; unwant_rest; }
+            plan_removal() { dump_now; prepare_removal; want_runtime; unwant_rest; }
             change() { begin; carry_out_plan; commit; mv "$WORK_DIR/managed" "$STATE_DIR/managed"; start; }
             activate() { empty_plan; plan_containerd; change; }
             deactivate() { empty_plan; plan_removal; change; remove_folders; }
@@ -197,7 +197,7 @@ inEveryShell("k0s", (sandbox) => {
     });
 
     it("has the driver of its containerd while it is stopped", async () => {
-        const asked = `kubelet_pid() { :; }; kubelet_version() { :; }; CONTAINERD_MAJOR=1; dump_now() { :; }; dumped_driver() { echo systemd; }
+        const asked = `kubelet_pid() { :; }; kubelet_version() { :; }; CONTAINERD_MAJOR=1; dumped_driver() { echo systemd; }
             kubelet_feature_gate() { :; }; kubelet_cgroup_driver() { :; }; cgroup_driver`;
         expect((await run("1.35", asked)).stdout).to.equal("systemd\n");
     });
@@ -208,7 +208,7 @@ inEveryShell("k0s", (sandbox) => {
                 "1.36",
                 `kubelet_pid() { echo 40; }; kubelet_config_folder() { :; }; mkdir -p "$STATE_DIR" "$WORK_DIR"; : >"$STATE_DIR/managed"; : >"$STATE_DIR/classes"
                 echo "version = 2" >"$WORK_DIR/dump.now"; CONTAINERD_CONFIG=$PWD/etc
-                KUBELET_CONFIG=""; kubelet_flag() { :; }; kubelet_root() { :; }; kubelet_cgroup_driver() { echo cgroupfs; }; ${settings}; fingerprint`,
+                KUBELET_CONFIG=""; kubelet_flag() { :; }; kubelet_root() { :; }; kubelet_cgroup_driver() { echo cgroupfs; }; ${settings}; fingerprint "$STATE_DIR/managed"`,
             );
         const { stdout } = await print(":");
         expect((await print(":")).stdout).to.equal(stdout);

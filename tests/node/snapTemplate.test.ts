@@ -27,8 +27,8 @@ inEveryShell("containerd's template of MicroK8s", (sandbox) => {
                 sed "s,\\\${SNAP_DATA},$PWD,g; s,\\\${SNAPSHOTTER},native,; s,\\\${RUNTIME},runc,; s,\\\${RUNTIME_TYPE},io.containerd.runc.v2," \\
                     ${template} >args/containerd.toml
             }
-            plan_containerd() { prepare_runtime; want_runtime; unwant_rest; }
-            plan_removal() { prepare_removal; want_runtime; unwant_rest; }
+            plan_containerd() { dump_now; prepare_runtime; want_runtime; unwant_rest; }
+            plan_removal() { dump_now; prepare_removal; want_runtime; unwant_rest; }
             change() { begin; carry_out_plan; commit; mv "$WORK_DIR/managed" "$STATE_DIR/managed"; cp "$WORK_DIR/edits" "$STATE_DIR/edits"; start; }
             activate() { empty_plan; plan_containerd; change; }
             deactivate() { empty_plan; plan_removal; change; }

@@ -68,8 +68,8 @@ ${old(builtIn)}BASE
                 awk 'NR == FNR { base = base $0 "\\n"; next } $0 == "${base.replaceAll('"', '\\"')}" { printf "%s", base; next } { print }' $base uncommented >rendered
                 cat rendered >etc/config.toml
             }
-            plan_containerd() { prepare_runtime; want_runtime; unwant_rest; }
-            plan_removal() { prepare_removal; want_runtime; unwant_rest; }
+            plan_containerd() { dump_now; prepare_runtime; want_runtime; unwant_rest; }
+            plan_removal() { dump_now; prepare_removal; want_runtime; unwant_rest; }
             change() {
                 empty_plan; "$1"; begin; carry_out_plan; start
                 empty_plan; "$1"; [ ! -s "$WORK_DIR/plan" ] || fail "rewrote $(head -n 1 "$WORK_DIR/plan")" ""
