@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { connectionDefaults } from "../src/args";
 import { Connections } from "../src/node/ssh";
 import type { Bench } from "./bench";
-import { behind, kataArguments, type Nodes, startSimulated } from "./nodes";
+import { behind, kataArguments, type Nodes, startSimulated, stopSimulated } from "./nodes";
 import { Project, unsaved } from "./project";
 import { Relay } from "./relay";
 import { megabytes, Samples, seconds, spreadOf, table } from "./statistics";
@@ -50,6 +50,8 @@ export async function benchDrift(bench: Bench): Promise<void> {
         bench.target(`probing ${count} nodes, added to a preview`, "≤ 4 s", `${seconds(added)} s`, added <= 4);
     } finally {
         project.forget();
+        // The nodes of the next part are others, and the RuntimeClass would belong to these.
+        stopSimulated();
         await relay.close();
     }
 }

@@ -20,7 +20,7 @@ var commands = map[string][]string{
 	"kubelet.service":    {"/usr/local/bin/kubelet", "--config=/var/lib/kubelet/config.yaml"},
 }
 
-// systemctl implements show (of MainPID), start, stop and restart for two units. Everything else, such as reset-failed, does
+// systemctl implements show (of MainPID and NRestarts), start, stop and restart for two units. Everything else, such as reset-failed, does
 // nothing.
 func systemctl(args []string) error {
 	unit := args[len(args)-1]
@@ -28,6 +28,9 @@ func systemctl(args []string) error {
 	case "show":
 		if slices.Contains(args, "MainPID") {
 			fmt.Println(mainPID(unit))
+		}
+		if slices.Contains(args, "NRestarts") {
+			fmt.Println(0)
 		}
 	case "start":
 		return start(unit)
