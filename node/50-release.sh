@@ -119,7 +119,7 @@ unpack_stream() {
     watcher=$!
     keep_status source source_stream "$url" "$3" | bounded 4 | tee "$WORK_DIR/pipe" |
         { keep_status decompress unprivileged decompress "$decompress" -dc; cat >/dev/null; } |
-        (cd "$content" && keep_status tar unprivileged tar env TAR_OPTIONS=--blocking-factor=512 tar -xof - --no-same-permissions; [ -e "$WORK_DIR/content.larger" ] || cat >/dev/null)
+        (cd "$content" && keep_status tar unprivileged tar env "TAR_OPTIONS=--blocking-factor=512" tar -xof - --no-same-permissions; [ -e "$WORK_DIR/content.larger" ] || cat >/dev/null)
     wait "$summer" || :
     kill "$watcher" 2>/dev/null || :
     wait "$watcher" 2>/dev/null || :
