@@ -14,6 +14,7 @@ import { benchComponent } from "./component";
 import { benchDaemonSet } from "./daemonSet";
 import { benchDrift } from "./drift";
 import { benchFleet } from "./fleet";
+import { benchMirror } from "./mirror";
 import { benchNode } from "./node";
 import { stopSimulated } from "./nodes";
 import { benchPlaybook } from "./playbook";
@@ -29,6 +30,7 @@ const parts: { [name: string]: (bench: Bench) => Promise<void> } = {
     program: benchProgram,
     drift: benchDrift,
     fleet: benchFleet,
+    mirror: benchMirror,
     daemonSet: benchDaemonSet,
     playbook: benchPlaybook,
 };

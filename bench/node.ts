@@ -56,8 +56,8 @@ async function oneSize(bench: Bench, name: string, size: "small" | "large", roun
         await timed("first install: stage", sending, [stage(old, claim, program)]);
         await timed("first install: activate", [activate(old, claim, program)]);
         await timed("unchanged, run anyway", sending, [stage(old, claim, program)], [activate(old, claim, program)]);
-        const { output } = await ssh(node, `(${probe(program, claim, ["kata-qemu"])}) >/dev/null; times`);
-        totals.add(probing, processorTime(output));
+        totals.add(probing, await processorTime(node, probe(program, claim, ["kata-qemu"])));
+        totals.add(minimum.probe, await processorTime(node, questions));
         await timed("version change: stage", sending, [stage(planned, claim, program)]);
         await timed("version change: activate", [activate(planned, claim, program)]);
         await timed("debug toggle", [activate(debug, claim, program)]);
@@ -108,13 +108,28 @@ async function oneSize(bench: Bench, name: string, size: "small" | "large", roun
         activateTook <= restart + 0.7,
     );
     const probed = totals.median(probing);
-    bench.target("processor time of a probe on a node", "≤ 0.04 s", `${seconds(probed)} s`, probed <= 0.04);
+    const least = seconds(totals.median(minimum.probe));
+    bench.target(
+        `${probing} on a node`,
+        "≤ 0.04 s",
+        `${seconds(probed)} s, its questions alone ${least} s`,
+        probed <= 0.04,
+    );
 }
 
 const probing = "processor time of a probe";
 
-/** Of the commands that a shell has run, from the second line of the output of its command `times`, such as `0m0.120s 0m0.310s`. */
-function processorTime(output: string): number {
+/** What a probe cannot do without: its own program, the services, containerd's configuration, the release and the Node. */
+const questions = `
+    cd /var/lib/kata-containers-node; sha256sum node.sh; sh -n node.sh
+    systemctl is-active kubelet; systemctl show -p MainPID kubelet
+    containerd config dump 2>&1
+    find -L /opt/kata -exec stat -c '%n %s %Y' {} +
+    curl -sk "$(sed -n 's/.*server: //p' /etc/kubernetes/kubelet.conf)/api/v1/nodes/$(uname -n)"`;
+
+/** Of all programs of the script, from the second line of the output of `times`, such as `0m0.120s 0m0.310s`. */
+async function processorTime(node: BenchNode, script: string): Promise<number> {
+    const { output } = await ssh(node, `set -e; (${script}) >/dev/null; times`);
     const times = output
         .trim()
         .split("\n")
@@ -130,6 +145,7 @@ const minimum = {
     unpack: "minimum: curl | zstd -d | tar x",
     synced: "minimum: curl | zstd -d | tar x, then sync",
     restart: "minimum: containerd restart until CRI answers",
+    probe: "minimum: processor time of the questions of a probe",
 };
 
 async function measureMinimum(node: BenchNode, totals: Samples, release: Release): Promise<void> {

@@ -1,5 +1,5 @@
-// A TCP relay in front of a node that simulates latency, by forwarding data half a round trip later, and counts traffic. (Not
-// every kernel has netem.)
+// A TCP relay in front of a node or a mirror that simulates latency, by forwarding data half a round trip later, or a line with
+// limited bandwidth, and counts traffic. (Not every kernel has netem.)
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 
@@ -36,9 +36,17 @@ export class Relay {
     private readonly servers: Server[] = [];
     private readonly sockets = new Set<Socket>();
     private readonly traffic: Traffic[] = [];
+    /** When the line has sent everything that it was given. */
+    private free = 0;
 
-    /** @param roundTrip in milliseconds */
-    constructor(private readonly roundTrip: number) {}
+    /**
+     * @param roundTrip in milliseconds
+     * @param rate bytes per second of all connections together
+     */
+    constructor(
+        private readonly roundTrip: number,
+        private readonly rate = Number.POSITIVE_INFINITY,
+    ) {}
 
     /** Returns the port on 127.0.0.1 that is forwarded to the node. */
     async before(host: string, port: number): Promise<number> {
@@ -85,9 +93,20 @@ export class Relay {
     /** Timers of equal duration fire in the order of their creation, so the data stays in order. */
     private pass(from: Socket, to: Socket, count: (bytes: number) => void): void {
         const later = (action: () => void) => setTimeout(action, this.roundTrip / 2);
+        const write = (piece: Buffer) => to.writable && to.write(piece);
         from.on("data", (piece: Buffer) => {
             count(piece.length);
-            later(() => to.writable && to.write(piece));
+            if (this.rate === Number.POSITIVE_INFINITY) {
+                later(() => write(piece));
+                return;
+            }
+            from.pause();
+            this.free = Math.max(this.free, performance.now()) + (piece.length / this.rate) * 1000;
+            const send = () => {
+                write(piece);
+                from.resume();
+            };
+            setTimeout(send, this.roundTrip / 2 + this.free - performance.now());
         });
         from.on("end", () => later(() => to.end()));
         from.on("error", () => later(() => to.destroy()));
