@@ -41,12 +41,12 @@ WAITED_FOR="" # what was reported last
 
 # api METHOD PATH [TYPE BODY]: the answer in $WORK_DIR/answer, the status code in CODE.
 api() {
-    local kubeconfig server
+    local server
     CODE=000
     : >"$WORK_DIR/answer"
-    kubeconfig=$(kubelet_kubeconfig "$(kubelet_pid)" 2>/dev/null) || kubeconfig=""
-    if [ ! -r "$kubeconfig" ] || [ ! -s "$ACCOUNT/token" ]; then return 0; fi
-    server=$(kubeconfig_entry "$kubeconfig" server)
+    find_server
+    if [ ! -s "$WORK_DIR/server" ] || [ ! -s "$ACCOUNT/token" ]; then return 0; fi
+    server=$(cat "$WORK_DIR/server")
     if [ $# = 2 ]; then set -- "$1" "$server$2"; else set -- "$1" "$server$2" -H "Content-Type: $3" --data-binary "$4"; fi
     # On standard input, where no other process sees the token. It changes every hour. As "curl", it would get JSON with spaces.
     CODE=$(printf 'header = "Authorization: Bearer %s"\n' "$(cat "$ACCOUNT/token")" | curl -sS -K - -m 20 --noproxy '*' \

@@ -43,7 +43,7 @@ unset CONTAINERD_ADDRESS CONTAINERD_NAMESPACE 2>/dev/null || :
 #                          classes and releases
 # find_handlers            OWN_HANDLERS, the requested ones and earlier ones that the node must keep; HANDLERS, these and those of
 #                          other components, which it adds to GROUPED
-# find_containerd          CONTAINERD, the container runtime; CONTAINERD_PID CONTAINERD_UNIT CONTAINERD_VERSION CONTAINERD_MAJOR CTR
+# find_containerd          CONTAINERD, the container runtime; CONTAINERD_PID CONTAINERD_UNIT CONTAINERD_FILE CONTAINERD_VERSION CONTAINERD_MAJOR CTR
 #                          CONTAINERD_CONFIG CONTAINERD_SOCKET CONTAINERD_PATH; CONTAINERD_TEMPLATES, the folder of the templates of CONTAINERD_CONFIG,
 #                          or ""; CONTAINERD_PID and KUBELET_PID are empty for a stopped service
 # choose_form              CRI_PLUGIN CRI_DUMP_TABLE IMPORTED DROP_IN TEMPLATE
@@ -118,6 +118,6 @@ json_string() { # TEXT
 
 # json_list LINES: an array of strings; empty lines are left out.
 json_list() {
-    local line
-    printf '[%s]' "$(printf '%s\n' "$1" | grep . | while IFS= read -r line; do json_string "$line"; echo; done | paste -s -d , -)"
+    [ -n "$1" ] || { printf '[]' && return; }
+    printf '[%s]' "$(printf '%s\n' "$1" | tr '\t' ' ' | tr -d '\001-\011\013-\037' | sed '/^$/d; s/[\\"]/\\&/g; s/.*/"&"/' | paste -s -d , -)"
 }

@@ -35,8 +35,16 @@ parse() {
     done
 }
 
-groups() { printf %s "$GROUPED" | awk -F '\t' '!seen[$1]++ { print $1 }'; }
-# given GROUP NAME: the values of that argument of a class or a release, or with "*" of all. Called too often to start programs.
+groups() {
+    local line seen=" " IFS="$NEWLINE"
+    set -f
+    for line in $GROUPED; do
+        line=${line%%"$TAB"*}
+        case $seen in *" $line "*) ;; *) seen="$seen$line " && printf '%s\n' "$line" ;; esac
+    done
+    set +f
+}
+# given GROUP NAME: the values of that argument of a class or a release, or with "*" of all. Called too often to start programs, as groups is.
 given() {
     local line IFS="$NEWLINE"
     set -f

@@ -28,6 +28,9 @@ runs_as_root() {
 # shellcheck disable=SC3013
 is_system_process() { runs_as_root "$1" && [ "/proc/$1/ns/mnt" -ef /proc/1/ns/mnt ]; }
 
+# age PID: the seconds since it was started.
+age() { echo $(($(uptime) - $(sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 20) / 100)); }
+
 # program_of PID: the program file of a system process. The id may be reused, so the process is checked last.
 program_of() {
     local program
@@ -38,7 +41,7 @@ program_of() {
 # unit_of PID: the service that a process belongs to. The kubelet may have left its service's cgroup (kubeletCgroups).
 unit_of() {
     local unit
-    unit=$(sed -nE '/:\/user\.slice/d; /^[0-9]+:(name=systemd)?:\/(.*\/)?[^/]+\.service(\/.*)?$/{s,^[0-9]+:(name=systemd)?:/(.*/)?([^/]+\.service)(/.*)?$,\3,p; q; }' "/proc/$1/cgroup")
+    unit=$(sed -nE '/:\/user\.slice/d; /^[0-9]+:(name=systemd)?:\/(.*\/)?([^/]+\.service)(\/.*)?$/{s,,\3,p; q; }' "/proc/$1/cgroup")
     [ -n "$unit" ] || unit=$(systemctl show -p Id -p MainPID '*.service' 2>/dev/null | awk -v pid="$1" '
         BEGIN { RS = ""; FS = "\n" }
         $1 == "MainPID=" pid { print substr($2, 4) }

@@ -5,7 +5,7 @@
 # shellcheck disable=SC2086 # a list
 claimed_handlers() { printf '%s\n' $REQUESTED | sort | paste -s -d , -; }
 stack_of() { printf '%s\n' "$1" | cut -d / -f 1-3; }
-is_claimed() { cut -f 1 "$STATE_DIR/owners" 2>/dev/null | grep -qxF -e "$OWNER"; }
+is_claimed() { case $NEWLINE$(cut -f 1 "$STATE_DIR/owners" 2>/dev/null)$NEWLINE in *"$NEWLINE$OWNER$NEWLINE"*) ;; *) return 1 ;; esac; }
 own_claim() { E_CLAIM=$OWNER$TAB$NODE$TAB awk 'index($0, ENVIRON["E_CLAIM"]) == 1' "$STATE_DIR/owners" 2>/dev/null || :; }
 
 # claims same: the other claims of this component or to one of its handlers; claims other: those of other components.

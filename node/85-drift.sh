@@ -5,6 +5,9 @@
 # do_probe: prints the drift and, for each of the two actions, a new revision if it has drifted or was never run.
 do_probe() {
     local stage_drift="" activate_drift="" locked=0
+    # Before the parts that are processes of their own.
+    find_distribution
+    kubelet_runs || :
     if [ -e "$RUN_DIR/lock" ]; then flock -n "$RUN_DIR/lock" true || locked=$?; fi
     # With 1, another run is active and will repair the drift.
     case $locked in
@@ -12,7 +15,6 @@ do_probe() {
         1) ;;
         *) fail "the lock $RUN_DIR/lock cannot be taken" "install flock if it is missing; otherwise delete that file" ;;
     esac
-    find_distribution
     ask_cluster
     printf '{"stage":{"revision":"%s","drift":%s},"activate":{"revision":"%s","drift":%s},"oldSandboxes":%s,"handlers":%s,"node":%s,"runtimeClasses":%s}\n' \
         "$(revision stage "$stage_drift")" "$(json_list "$stage_drift")" \
@@ -36,12 +38,13 @@ revision() {
     { cat /proc/sys/kernel/random/boot_id; stat -c '%i %y' "${STATE_DIR%/*}" "$(record_of "$1")" || :; } 2>/dev/null | sha256sum | cut -c 1-12
 }
 
-# parse_recorded ACTION: takes the arguments that the action had; their releases must be there.
+# parse_recorded ACTION: takes the arguments that the action had; their releases must be there. Without them there is no drift.
 parse_recorded() {
-    local recorded word
-    recorded=$(record_of "$1")
+    local record word
+    record=$(record_of "$1")
+    [ -f "$record" ] || exit 0
     set --
-    while IFS= read -r word; do set -- "$@" "$word"; done <"$recorded"
+    while IFS= read -r word; do set -- "$@" "$word"; done <"$record"
     parse "$@"
     require_trees
 }
@@ -49,20 +52,16 @@ parse_recorded() {
 drift_of_stage() {
     local tree
     PROBING=yes
-    [ -f "$(record_of stage)" ] || return 0
     parse_recorded stage
-    for tree in $(trees); do
-        tree_is_intact "$tree" || fail "release tree $RELEASES_DIR/$tree has been modified" ""
-    done
+    for tree in $(trees); do tree_is_intact "$tree" || fail "release tree $RELEASES_DIR/$tree has been modified" ""; done
 }
 
 drift_of_activate() {
     local kind path argument
     PROBING=yes
     [ -s "$STATE_DIR/managed" ] || fail "Kata Containers is not active" ""
-    [ -f "$(record_of activate)" ] || return 0
-    ! journal_open || fail "an interrupted change must be rolled back" ""
     parse_recorded activate
+    ! journal_open || fail "an interrupted change must be rolled back" ""
     if [ -z "$(handlers_of "$OWNER")" ] && [ -n "$(claims same)" ]; then return; fi # its place was taken: activate is refused
     [ "$HOST_CHECKS" = warn ] || host_findings | cut -f 1
     find_containerd

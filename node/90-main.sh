@@ -148,14 +148,8 @@ main() {
             do_probe
             return
             ;;
-        recover)
-            work "${BOOT_UNIT##*/}" recover
-            return
-            ;;
-        --work)
-            work_for "$2" "$3"
-            return
-            ;;
+        recover) work "${BOOT_UNIT##*/}" recover; return ;;
+        --work) work_for "$2" "$3"; return ;;
         *) fail "unknown action $1" "use one of: $actions" ;;
     esac
     [ "$(id -u)" = 0 ] || fail "the node program runs as $(id -un), not as root" "connect as root, or as a user with passwordless sudo"

@@ -1,7 +1,8 @@
 # containerd: finding it, the configuration it understands, the runtime to write into it, and whether its CRI serves.
 
 CTR=ctr
-CONTAINERD_PATH=$PATH # until find_containerd knows it
+CONTAINERD_FILE="" # until find_containerd knows it, as the next one
+CONTAINERD_PATH=$PATH
 
 # cri NAME [ARGUMENT...]: a function of the container runtime of this node: that of this file, or crio_NAME. These functions are what
 # the other files need to know about a container runtime.
@@ -71,7 +72,7 @@ find_containerd() {
     [ -n "$CTR" ] || CTR=${CONTAINERD%/*}/$(cri client)
     # shellcheck disable=SC2086 # it may have arguments
     have $CTR || CTR=$(cri client)
-    if [ -x "$CONTAINERD" ]; then CONTAINERD_VERSION=$("$CONTAINERD" --version | head -n 1 | cut -d ' ' -f 3 | sed 's/^v//; s/[~+].*//'); fi
+    if [ -x "$CONTAINERD" ]; then find_version; fi
     CONTAINERD_MAJOR=""
     if [ "$(cri runtime_name)" = containerd ]; then CONTAINERD_MAJOR=${CONTAINERD_VERSION%%.*}; fi
     version_at_least "$CONTAINERD_VERSION" "$(cri minimum_version)" ||
@@ -79,6 +80,15 @@ find_containerd() {
     [ -z "$CONTAINERD_PID" ] || finds_shims || cri uses_runtime_path ||
         fail "containerd's PATH lacks $(shim_folder), which is where Kata's shim is installed, and containerd $CONTAINERD_VERSION ignores runtime_path" \
             "add it to PATH in the Environment of $CONTAINERD_UNIT (systemctl edit $CONTAINERD_UNIT) and restart $CONTAINERD_UNIT, or upgrade containerd; then run pulumi again"
+}
+# find_version: the recorded one is that of the same file.
+find_version() {
+    CONTAINERD_FILE=$(stat -L -c '%n %d %i %s %y %z' "$CONTAINERD")
+    if [ "$CONTAINERD_FILE" = "$(recorded CONTAINERD_FILE)" ]; then
+        CONTAINERD_VERSION=$(recorded CONTAINERD_VERSION)
+    else
+        CONTAINERD_VERSION=$("$CONTAINERD" --version | head -n 1 | cut -d ' ' -f 3 | sed 's/^v//; s/[~+].*//')
+    fi
 }
 find_running_containerd() {
     local pid remedy="this package supports only containerd 1.6 or later, or on a node of $USUAL_DISTRIBUTION CRI-O 1.28 or later, as the kubelet's container runtime: remove this node from \`nodes\`"
@@ -91,8 +101,7 @@ find_running_containerd() {
         fail "the kubelet's container runtime is not running:\
  no root process outside of containers listens on $CONTAINERD_SOCKET" "start it, or remove this node from \`nodes\`"
     fi
-    pid=$(listener "$CONTAINERD_SOCKET")
-    CONTAINERD_PID=$pid
+    pid=$CONTAINERD_PID
     CONTAINERD=$(program_of "$pid") || fail "the container runtime has just exited" "run pulumi again"
     CONTAINERD_UNIT=$(unit_of "$pid")
     CONTAINERD=$(fact containerd "$pid" "$CONTAINERD")
@@ -120,7 +129,10 @@ inspect_runtime() { # PID
         "install the ctr that belongs to $CONTAINERD"
 }
 containerd_settled() { containerd_listens || at_rest "$(recorded CONTAINERD_UNIT)"; }
-containerd_listens() { [ -n "$(listener "$CONTAINERD_SOCKET")" ]; }
+containerd_listens() {
+    CONTAINERD_PID=$(listener "$CONTAINERD_SOCKET")
+    [ -n "$CONTAINERD_PID" ]
+}
 # has_same_services: both are still the processes that were found.
 has_same_services() { [ -n "$CONTAINERD_PID" ] && [ "$(kubelet_pid)" = "$KUBELET_PID" ] && [ "$(listener "$CONTAINERD_SOCKET")" = "$CONTAINERD_PID" ]; }
 
@@ -129,6 +141,7 @@ record_services() {
     cat >"$WORK_DIR/services" <<SERVICES
 DISTRIBUTION=$DISTRIBUTION
 CONTAINERD=$CONTAINERD
+CONTAINERD_FILE=$CONTAINERD_FILE
 CONTAINERD_UNIT=$CONTAINERD_UNIT
 CONTAINERD_VERSION=$CONTAINERD_VERSION
 CONTAINERD_CONFIG=$CONTAINERD_CONFIG

@@ -24,6 +24,7 @@ sandboxes_of() {
 old_sandboxes() {
     local tree
     sandboxes >"$WORK_DIR/sandboxes"
+    [ -s "$WORK_DIR/sandboxes" ] || return 0
     cut -f 1 "$WORK_DIR/sandboxes" | grep -vxF -e "$(recorded_trees)" | sort -u >"$WORK_DIR/old-trees" || :
     [ -s "$WORK_DIR/old-trees" ] || return 0
     (find_containerd) >/dev/null 2>&1 || return 0

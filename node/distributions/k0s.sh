@@ -1,7 +1,7 @@
 # k0s: the service runs containerd and the kubelet as its child processes. It watches a folder of drop-in files, ends containerd 3 s
 # after any change in it, and starts another one 5 s later, so this package restarts nothing and puts no other file into it.
 DISTRIBUTIONS="$DISTRIBUTIONS k0s"
-detect_k0s() { any_runs k0scontroller.service k0sworker.service; }
+k0s_units() { echo 'k0scontroller.service k0sworker.service'; }
 k0s_driver_place() { echo "the worker profile of the cluster (cgroupDriver in spec.workerProfiles); its own containerd needs SystemdCgroup in a file in /etc/k0s/containerd.d as well"; }
 k0s_sets_driver() { k0s_starts_containerd; }
 k0s_start_command() {
@@ -45,14 +45,12 @@ k0s_ctr() {
 
 # k0s_is_current: containerd is younger than the last change in the folder, which is old enough for k0s to have acted on it.
 k0s_is_current() {
-    local folder pid changed started
+    local folder pid changed age
     folder=$(k0s_drop_ins)
     [ -d "$folder" ] || return 0
     pid=$(k0s_containerd_pid) && [ -n "$pid" ] || return 1
     changed=$(($(date +%s) - $(stat -c %Y "$folder")))
-    # In hundredths of a second since the machine was booted.
-    started=$(cut -d ' ' -f 22 "/proc/$pid/stat" 2>/dev/null) &&
-        [ "$changed" -ge 5 ] && [ $(($(uptime) - started / 100)) -le "$changed" ]
+    age=$(age "$pid" 2>/dev/null) && [ "$changed" -ge 5 ] && [ "$age" -le "$changed" ]
 }
 
 # The file is absent between two processes.

@@ -48,7 +48,9 @@ kubelet_pid() {
         printf '%s' "$KUBELET_PID"
         return
     fi
-    for pid in $(kubelet_candidates); do
+    pid=$(kubelet_main_pid)
+    if is_kubelet "${pid:-0}"; then printf '%s' "$pid" && return; fi
+    for pid in $(kubelet_processes); do
         if is_kubelet "$pid"; then printf '%s' "$pid" && return; fi
     done
 }
@@ -61,10 +63,7 @@ is_kubelet() { # PID
         :* | kubelet.service:*) return 1 ;;
     esac
 }
-kubelet_candidates() {
-    kubelet_main_pid
-    grep -lxE "$(fact kubelet_names)" /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n
-}
+kubelet_processes() { grep -lxE "$(fact kubelet_names)" /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n; }
 
 # kubelet_version: that of Kubernetes, or nothing if the kubelet is stopped.
 kubelet_version() { if [ -n "$KUBELET" ]; then fact version; fi; }
@@ -178,36 +177,6 @@ kubelet_status_interval() { # PID
     printf '%s\n' "$interval" | awk -F '[ms]' '/^([0-9]+m)?([0-9]+s)?$/ { print /m/ ? $1 * 60 + $2 : $1 + 0 }'
 }
 kubelet_kubeconfig() { fact kubelet_flag "$1" --kubeconfig; }
-# kubeconfig_entry FILE NAME: its value. The kubelet's kubeconfig has one cluster and one user.
-kubeconfig_entry() {
-    sed -n "/^[-[:space:]]*$2:/{s/^[-[:space:]]*$2:[[:space:]]*[\"']\{0,1\}\([^\"'[:space:]]*\).*/\1/p; q; }" "$1"
-}
-# credential FILE NAME: the path of a file with the credential, whether the kubeconfig names one or contains the data.
-credential() {
-    local file
-    file=$(kubeconfig_entry "$1" "$2")
-    if [ -z "$file" ]; then
-        file=$WORK_DIR/$2
-        kubeconfig_entry "$1" "$2-data" | base64 -d >"$file"
-    fi
-    printf '%s' "$file"
-}
-
-# kubelet_node_name: the node as which the kubelet registers this machine: the one in its client certificate, else its
-# flag, else the name of the machine in lower case, which are its own rules.
-kubelet_node_name() {
-    local kubeconfig name
-    kubeconfig=$(kubelet_kubeconfig "$KUBELET_PID")
-    name=$(kubelet_certificate "$kubeconfig" | openssl x509 -noout -subject -nameopt RFC2253 2>/dev/null |
-        sed -n 's/.*CN *= *system:node:\([^,]*\).*/\1/p')
-    [ -n "$name" ] || name=$(fact kubelet_flag "$KUBELET_PID" --hostname-override)
-    printf '%s\n' "${name:-$(uname -n)}" | tr '[:upper:]' '[:lower:]'
-}
-kubelet_certificate() { # KUBECONFIG
-    local file=""
-    if [ -r "$1" ]; then file=$(credential "$1" client-certificate); fi
-    cat "${file:-/var/lib/kubelet/pki/kubelet-client-current.pem}" 2>/dev/null || :
-}
 
 # The URL of its health endpoint, or nothing if that is disabled.
 kubelet_health_url() { # PID

@@ -1,7 +1,7 @@
 # MicroK8s: a snap. Its process kubelite contains the kubelet, and containerd is a service of its own, whose configuration is
 # rendered from a template at each start. A refresh copies the folder of the arguments to that of another revision.
 DISTRIBUTIONS="$DISTRIBUTIONS microk8s"
-detect_microk8s() { any_runs 'snap.microk8s.daemon-*.service'; }
+microk8s_units() { echo 'snap.microk8s.daemon-*.service'; }
 microk8s_start_command() { echo "snap start microk8s"; }
 microk8s_kubelet_names() { echo kubelite; }
 # It waits for its API server, up to 360 seconds, before it starts the kubelet.

@@ -9,8 +9,7 @@ ask_cluster() {
     printf '{}' >"$WORK_DIR/runtime-classes"
     if [ -z "$NODE" ] || ! have curl; then return; fi
     [ -f "$WORK_DIR/server" ] || find_server
-    server=$(cat "$WORK_DIR/server")
-    [ -n "$server" ] || return 0
+    server=$(cat "$WORK_DIR/server" 2>/dev/null) || return 0
     set -- -o "$WORK_DIR/answer" "$server/api/v1/nodes/$NODE"
     for name in $(given "" runtime-class); do
         set -- "$@" -o "$WORK_DIR/answer-$name" "$server/apis/node.k8s.io/v1/runtimeclasses/$name"
@@ -22,16 +21,38 @@ ask_cluster() {
     done | paste -s -d , - | sed 's/.*/{&}/' >"$WORK_DIR/runtime-classes"
 }
 
-# find_server: $WORK_DIR/server gets the URL of the kubelet's API server, and credentials the paths of its credentials for curl;
-# nothing if they are not known.
+# find_server: $WORK_DIR/server gets the URL of the kubelet's API server, and credentials the paths of its credentials for curl, if
+# they are known. The kubelet's kubeconfig has one cluster and one user, and names files or contains the data.
 find_server() {
-    local kubeconfig
-    : >"$WORK_DIR/server"
+    local kubeconfig name value
+    rm -f "$WORK_DIR/server"
     kubeconfig=$(kubelet_kubeconfig "$(kubelet_pid)" 2>/dev/null) || kubeconfig=""
     [ -r "$kubeconfig" ] || return 0
-    printf 'cacert = "%s"\ncert = "%s"\nkey = "%s"\n' "$(credential "$kubeconfig" certificate-authority)" \
-        "$(credential "$kubeconfig" client-certificate)" "$(credential "$kubeconfig" client-key)" >"$WORK_DIR/credentials"
-    kubeconfig_entry "$kubeconfig" server >"$WORK_DIR/server"
+    sed -nE "s/^[-[:space:]]*(server|certificate-authority|client-certificate|client-key)(-data)?:[[:space:]]*[\"']?([^\"'[:space:]]+).*/\1\2 \3/p" "$kubeconfig" |
+        while read -r name value; do
+            case $name in
+                server) printf '%s\n' "$value" >"$WORK_DIR/server" && continue ;;
+                *-data)
+                    name=${name%-data}
+                    printf %s "$value" | base64 -d >"$WORK_DIR/$name"
+                    value=$WORK_DIR/$name
+                    ;;
+            esac
+            case $name in certificate-authority) name=cacert ;; client-certificate) name=cert ;; client-key) name=key ;; esac
+            printf '%s = "%s"\n' "$name" "$value"
+        done >"$WORK_DIR/credentials"
+}
+
+# kubelet_node_name: the node as which the kubelet registers this machine: the one in its client certificate, else its
+# flag, else the name of the machine in lower case, which are its own rules.
+kubelet_node_name() {
+    local name
+    find_server
+    name=$(sed -n 's/^cert = "\(.*\)"$/\1/p' "$WORK_DIR/credentials" 2>/dev/null) || name=""
+    name=$(openssl x509 -noout -subject -nameopt RFC2253 -in "${name:-/var/lib/kubelet/pki/kubelet-client-current.pem}" 2>/dev/null |
+        sed -n 's/.*CN *= *system:node:\([^,]*\).*/\1/p')
+    [ -n "$name" ] || name=$(fact kubelet_flag "$KUBELET_PID" --hostname-override)
+    printf '%s\n' "${name:-$(uname -n)}" | tr '[:upper:]' '[:lower:]'
 }
 
 # check_node_exists: refuses a Node that was deleted, because the label would create it again. If the

@@ -1,6 +1,6 @@
 # RKE2: the service runs containerd and the kubelet as its child processes.
 DISTRIBUTIONS="$DISTRIBUTIONS rke2"
-detect_rke2() { any_runs 'rke2-*.service'; }
+rke2_units() { echo 'rke2-*.service'; }
 rke2_start_command() { echo "systemctl start rke2-agent, or rke2-server"; }
 # The release from which on a template can include the built-in one.
 rke2_base_template() { echo 1.28; }

@@ -8,27 +8,41 @@ find_distribution() {
     case ${ACTION:-} in stage | activate) ;; *) DISTRIBUTION=$(recorded DISTRIBUTION) ;; esac
     if [ -n "$DISTRIBUTION" ]; then return; fi
     DISTRIBUTION=$USUAL_DISTRIBUTION
-    # shellcheck disable=SC2153 # not DISTRIBUTION
+    # shellcheck disable=SC2086,SC2153 # a list, not DISTRIBUTION
+    any_distribution_runs $DISTRIBUTIONS || return 0
     for name in $DISTRIBUTIONS; do
-        if ! "detect_$name"; then continue; fi
+        if ! any_distribution_runs "$name"; then continue; fi
         pid=$(kubelet_pid)
         if [ -z "$pid" ] || [ "$(unit_of "$pid")" != kubelet.service ] || ! stays "$pid"; then DISTRIBUTION=$name; fi
         return
     done
 }
-# stays PID: the kubelet.service with that process has not failed since it was started, or does not fail within some seconds.
+# any_distribution_runs NAME...: at least one of them.
+any_distribution_runs() {
+    local name units="" status=0
+    for name; do units="$units $("${name}_units")"; done
+    set -f
+    # shellcheck disable=SC2086 # a list of patterns
+    any_runs $units || status=$?
+    set +f
+    return "$status"
+}
+# was_stable UNIT PID: the service with that process has not failed since it was started, or not for a minute.
+was_stable() { [ "$(systemctl show -p NRestarts --value "$1" 2>/dev/null)" = 0 ] || [ "$(age "$2" 2>/dev/null || echo 0)" -ge 60 ]; }
+# stays PID: the kubelet.service with that process was stable, or does not fail within some seconds.
 stays() {
-    [ "$(systemctl show -p NRestarts --value kubelet.service 2>/dev/null)" = 0 ] && return
+    was_stable kubelet.service "$1" && return
     sleep 5
     [ "$(kubelet_main_pid)" = "$1" ]
 }
 # require_distribution: refuses a node of another one, naming what was found.
 require_distribution() {
     local units
-    may_rest || fact is_node "$(kubelet_pid)" ||
+    kubelet_runs || :
+    may_rest || fact is_node "$KUBELET_PID" ||
         fail "this server of $DISTRIBUTION runs without a kubelet, so it is not a node" "remove it from \`nodes\`"
     may_rest || fact check
-    if [ "$DISTRIBUTION" != "$USUAL_DISTRIBUTION" ] || kubelet_runs || kubelet_service_exists || may_rest; then return 0; fi
+    if [ "$DISTRIBUTION" != "$USUAL_DISTRIBUTION" ] || [ -n "$KUBELET_PID" ] || kubelet_service_exists || may_rest; then return 0; fi
     units=$(systemctl list-units --no-legend --plain --type=service --state=active,activating 2>/dev/null |
         grep -oE '^[^ ]*(kube|container|cri|docker|k[0-9]+s)[^ ]*' | paste -s -d , - | sed 's/,/, /g')
     fail "found no Kubernetes that this package knows: no kubelet is running, and there is no kubelet.service; running services: ${units:-none}" \
@@ -99,11 +113,9 @@ find_kubelet() {
 }
 find_running_kubelet() {
     local pid
-    if ! kubelet_runs; then
-        if ! within 15 kubelet_runs; then
-            for pid in $(kubelet_candidates); do refuse_own_mounts "$pid"; done
-            fail "the kubelet is not running on this node" "start it ($(fact start_command)), or remove this node from \`nodes\`"
-        fi
+    if [ -z "$KUBELET_PID" ] && ! within 15 kubelet_runs; then
+        for pid in $(kubelet_main_pid) $(kubelet_processes); do refuse_own_mounts "$pid"; done
+        fail "the kubelet is not running on this node" "start it ($(fact start_command)), or remove this node from \`nodes\`"
     fi
     KUBELET=$(program_of "$KUBELET_PID") || fail "the kubelet has just exited" "run pulumi again"
     KUBELET_UNIT=$(fact kubelet_unit "$KUBELET_PID")
@@ -124,7 +136,7 @@ kubelet_rests() {
     [ -n "$KUBELET_PID" ] || return 0
     unit=$(fact kubelet_unit "$KUBELET_PID")
     # One that fails at once, since it lacks its files or containerd, runs now and then.
-    { [ "$(systemctl show -p NRestarts --value "$unit" 2>/dev/null)" != 0 ] || at_rest "$(recorded CONTAINERD_UNIT)"; } &&
+    { ! was_stable "$unit" "$KUBELET_PID" || at_rest "$(recorded CONTAINERD_UNIT)"; } &&
         within 5 at_rest "${unit:-$(recorded KUBELET_UNIT)}"
 }
 kubelet_settled() { kubelet_runs || at_rest "$(recorded KUBELET_UNIT)"; }

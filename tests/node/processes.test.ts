@@ -18,6 +18,8 @@ interface Process {
     cgroup?: string;
     /** The inodes of its sockets. */
     sockets?: number[];
+    /** In seconds. */
+    age?: number;
     path?: string;
 }
 
@@ -33,6 +35,7 @@ class Machine {
             sandbox.write(`spaces/other-${space}`, "");
         }
         sandbox.write("proc/net/unix", this.listening);
+        sandbox.write("proc/uptime", "1000.90 1.00\n");
         this.add(1, { name: "systemd", program: "/lib/systemd/systemd", cgroup: "/init.scope" });
     }
 
@@ -44,11 +47,13 @@ class Machine {
             cgroup = `/system.slice/${name}.service`,
             other = [],
             sockets = [],
+            age = 10,
         } = given;
         const { sandbox } = this;
         const folder = `proc/${pid}`;
         const program = given.program ?? sandbox.path(`bin/${name}`);
         sandbox.write(`${folder}/comm`, `${name}\n`);
+        sandbox.write(`${folder}/stat`, `${pid} (${name}) S${" 0".repeat(18)} ${(1000 - age) * 100} 0\n`);
         const ids = `Uid:\t${uids.replaceAll(" ", "\t")}\nGid:\t0\t0\t0\t0`;
         sandbox.write(`${folder}/status`, `Name:\t${name}\nPPid:\t${parent}\n${ids}\n`);
         sandbox.write(`${folder}/cmdline`, `${[program, ...(given.arguments ?? [])].join("\0")}\0`);
@@ -113,12 +118,12 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         const loaded: typeof units = { "kubelet.service": {}, ...units };
         const cases = Object.entries(loaded).map(
             ([unit, { main = 0, state = "active", detail = "", restarts = 0 }]) =>
-                `"is-active ${unit}") echo ${state} ;;
-                "show -p ActiveState -p SubState ${unit}") printf 'ActiveState=${state}\nSubState=${detail}\n' ;;
+                `"show -p ActiveState -p SubState ${unit}") printf 'ActiveState=${state}\nSubState=${detail}\n' ;;
                 "show -p NRestarts --value ${unit}") echo ${restarts} ;;
                 "show -p MainPID --value ${unit}") echo ${main} ;;
                 "show -p LoadState --value ${unit}") echo ${state === "not-found" ? state : "loaded"} ;;`,
         );
+        const states = Object.entries(loaded).map(([unit, { state = "active" }]) => `"${unit}") echo ${state} ;;`);
         const all = Object.entries(loaded).map(([unit, { main = 0 }]) => `MainPID=${main}\\nId=${unit}\\n`);
         return sandbox().run(
             `ACTION=${action}
@@ -127,7 +132,10 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
                 case "$*" in
                 ${cases.join("\n")}
                 "show -p Id -p MainPID *.service") printf '${all.join("\\n")}' ;;
-                "is-active "*) echo inactive; return 3 ;;
+                "is-active "*)
+                    shift
+                    for unit; do case $unit in ${states.join(" ")} *) echo inactive ;; esac; done
+                    return 3 ;;
                 "list-units "*) printf '%s loaded active running\\n' containerd.service docker.service ssh.service ;;
                 *) echo not-found ;;
                 esac
@@ -345,11 +353,23 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
         expect(error).to.not.contain("systemctl start");
     });
 
+    it("asks a containerd for its version only if its file is another one than the recorded one", async () => {
+        await usual();
+        const units = { "kubelet.service": { main: 30 } };
+        await run('find_containerd; mkdir -p "$STATE_DIR"; KUBELET_CONFIG=""; record_services', units);
+        execFileSync("rm", [sandbox().path("ran")]);
+        expect(await found(units)).to.contain("1.7.30 at");
+        expect(machine.ran).to.equal(false);
+        machine.program("containerd", "containerd github.com/containerd/containerd v1.7.31 abc");
+        expect(await found(units)).to.contain("1.7.31 at");
+    });
+
     it("finds a kubelet on a node where the service of another distribution runs as well", async () => {
         await usual();
         expect(await found({ "k3s*.service": {} })).to.equal(usualFound);
     });
 
+    const runsForAMinute = `30 (kubelet) S${" 0".repeat(18)} 93000 0\n`;
     it("takes the distribution that runs instead of a kubelet.service that fails again and again", async () => {
         const kubelet = { main: 30, restarts: 7 };
         const distribution = async (units: Parameters<typeof run>[1], requested = "") => {
@@ -374,6 +394,8 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             "k3s*.service": {},
         });
         expect(stdout).to.equal("kubeadm\n");
+        sandbox().write("proc/30/stat", runsForAMinute);
+        expect(await distribution({ "kubelet.service": kubelet, "k3s*.service": {} })).to.equal("kubeadm 30");
     });
 
     describe("of a distribution that starts both itself", () => {
@@ -754,6 +776,9 @@ inEveryShell("finding the kubelet and its container runtime", (sandbox) => {
             expect(restarted[0]).to.equal(kubeletAtRest);
             const once = await deactivate({ "kubelet.service": { main: 30, restarts: 7 } });
             expect(once[0]).to.equal("kubelet 30 kubelet.service");
+            sandbox().write("proc/30/stat", runsForAMinute);
+            const stable = await deactivate({ "kubelet.service": { ...kubelet, restarts: 7 } });
+            expect(stable[0]).to.equal("kubelet 30 kubelet.service");
         });
 
         it("uses the recorded version of a containerd whose program was removed, and no deleted file of the kubelet", async () => {
