@@ -9,7 +9,8 @@ ask_cluster() {
     printf '{}' >"$WORK_DIR/runtime-classes"
     if [ -z "$NODE" ] || ! have curl; then return; fi
     [ -f "$WORK_DIR/server" ] || find_server
-    server=$(cat "$WORK_DIR/server" 2>/dev/null) || return 0
+    grep -qs '^key = ' "$WORK_DIR/credentials" || return 0
+    server=$(cat "$WORK_DIR/server")
     set -- -o "$WORK_DIR/answer" "$server/api/v1/nodes/$NODE"
     for name in $(given "" runtime-class); do
         set -- "$@" -o "$WORK_DIR/answer-$name" "$server/apis/node.k8s.io/v1/runtimeclasses/$name"
@@ -25,7 +26,7 @@ ask_cluster() {
 # they are known. The kubelet's kubeconfig has one cluster and one user, and names files or contains the data.
 find_server() {
     local kubeconfig name value
-    rm -f "$WORK_DIR/server"
+    rm -f "$WORK_DIR/server" "$WORK_DIR/credentials"
     kubeconfig=$(kubelet_kubeconfig "$(kubelet_pid)" 2>/dev/null) || kubeconfig=""
     [ -r "$kubeconfig" ] || return 0
     sed -nE "s/^[-[:space:]]*(server|certificate-authority|client-certificate|client-key)(-data)?:[[:space:]]*[\"']?([^\"'[:space:]]+).*/\1\2 \3/p" "$kubeconfig" |
@@ -48,8 +49,8 @@ find_server() {
 kubelet_node_name() {
     local name
     find_server
-    name=$(sed -n 's/^cert = "\(.*\)"$/\1/p' "$WORK_DIR/credentials" 2>/dev/null) || name=""
-    name=$(openssl x509 -noout -subject -nameopt RFC2253 -in "${name:-/var/lib/kubelet/pki/kubelet-client-current.pem}" 2>/dev/null |
+    name=$(sed -n 's/^cert = "\(.*\)"$/\1/p' "$WORK_DIR/credentials" 2>/dev/null) || name=/var/lib/kubelet/pki/kubelet-client-current.pem
+    name=$(openssl x509 -noout -subject -nameopt RFC2253 -in "$name" 2>/dev/null |
         sed -n 's/.*CN *= *system:node:\([^,]*\).*/\1/p')
     [ -n "$name" ] || name=$(fact kubelet_flag "$KUBELET_PID" --hostname-override)
     printf '%s\n' "${name:-$(uname -n)}" | tr '[:upper:]' '[:lower:]'

@@ -55,6 +55,29 @@ inEveryShell("the name of the node", (sandbox) => {
         expect((await check("worker-9", "", "missing", false)).stdout).to.equal("changed\n");
     });
 
+    it("asks the cluster with the kubelet's credentials, from files or from data, and not without any", async () => {
+        const asked = async (user: string, text = "") => {
+            sandbox().write("kubelet.conf", `clusters:\n- cluster:\n    server: "https://api:6443" # ours\n${user}`);
+            return sandbox().run(`
+                kubelet_pid() { echo 1; }
+                kubelet_kubeconfig() { echo "$PWD/kubelet.conf"; }
+                curl() { while [ "$1" != -o ]; do shift; done; echo "asked $3" >"$2"; }
+                NODE=worker-1 GROUPED=""
+                rm -f "$WORK_DIR/server"; ask_cluster; cat "$WORK_DIR/node" "$WORK_DIR/credentials"; ${text}`);
+        };
+        const files = "    client-key: /etc/key.pem\n    client-certificate: '/etc/cert.pem'\n";
+        expect((await asked(`    certificate-authority: /etc/ca.pem\n${files}`)).stdout).to.equal(
+            "asked https://api:6443/api/v1/nodes/worker-1\n" +
+                'cacert = "/etc/ca.pem"\nkey = "/etc/key.pem"\ncert = "/etc/cert.pem"\n',
+        );
+        const { stdout } = await asked(
+            `    certificate-authority-data: Y2E=\n${files}`,
+            'cat "$WORK_DIR/certificate-authority"',
+        );
+        expect(stdout).to.contain('work/certificate-authority"\n').and.match(/\nca$/);
+        expect((await asked("    exec:\n      command: aws\n")).stdout).to.equal("null");
+    });
+
     it("refuses a Node that was deleted from the cluster, because the label would create it again", async () => {
         const exists = (answer: string) =>
             sandbox().run(`
