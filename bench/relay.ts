@@ -1,5 +1,5 @@
-// A TCP relay in front of a node or a mirror that simulates latency, by forwarding data half a round trip later, or a line with
-// limited bandwidth, and counts traffic. (Not every kernel has netem.)
+// A TCP relay in front of a node or a mirror that simulates latency, by forwarding data half a round trip later, or a
+// line with limited bandwidth, and counts traffic. (Not every kernel has netem.)
 
 import { connect, createServer, type Server, type Socket } from "node:net";
 
@@ -41,7 +41,7 @@ export class Relay {
 
     /**
      * @param roundTrip in milliseconds
-     * @param rate bytes per second of all connections together
+     * @param rate bytes per second of all connections together; a line with a limit has no latency
      */
     constructor(
         private readonly roundTrip: number,
@@ -90,27 +90,35 @@ export class Relay {
         socket.on("close", () => this.sockets.delete(socket));
     }
 
-    /** Timers of equal duration fire in the order of their creation, so the data stays in order. */
+    /** What is forwarded later stays in order: timers of equal duration fire in the order of their creation. */
     private pass(from: Socket, to: Socket, count: (bytes: number) => void): void {
-        const later = (action: () => void) => setTimeout(action, this.roundTrip / 2);
-        const write = (piece: Buffer) => to.writable && to.write(piece);
+        let sent = Promise.resolve();
+        const later = (action: () => unknown) => {
+            if (this.isLimited) sent = sent.then(async () => void (await action()));
+            else setTimeout(action, this.roundTrip / 2);
+        };
         from.on("data", (piece: Buffer) => {
             count(piece.length);
-            if (this.rate === Number.POSITIVE_INFINITY) {
-                later(() => write(piece));
-                return;
+            if (this.isLimited) {
+                from.pause();
+                later(() => this.occupy(piece.length));
+                later(() => from.resume());
             }
-            from.pause();
-            this.free = Math.max(this.free, performance.now()) + (piece.length / this.rate) * 1000;
-            const send = () => {
-                write(piece);
-                from.resume();
-            };
-            setTimeout(send, this.roundTrip / 2 + this.free - performance.now());
+            later(() => to.writable && to.write(piece));
         });
         from.on("end", () => later(() => to.end()));
         from.on("error", () => later(() => to.destroy()));
         from.on("close", (failed) => failed && later(() => to.destroy()));
         from.resume();
+    }
+
+    private get isLimited(): boolean {
+        return this.rate < Number.POSITIVE_INFINITY;
+    }
+
+    /** Ends when the line has sent so many bytes. */
+    private occupy(bytes: number): Promise<void> {
+        this.free = Math.max(this.free, performance.now()) + (bytes / this.rate) * 1000;
+        return new Promise((resolve) => setTimeout(resolve, this.free - performance.now()));
     }
 }

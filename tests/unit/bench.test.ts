@@ -49,6 +49,25 @@ describe("the bench", () => {
         echo.close();
     });
 
+    it("loses nothing on a line with limited bandwidth that several connections share", async () => {
+        const sent = Buffer.from(Array.from({ length: 100_003 }, (_, i) => i % 251));
+        const mirror = createServer((socket) => socket.end(sent)).listen(0, "127.0.0.1");
+        await once(mirror, "listening");
+        const rate = 2_000_000;
+        const relay = new Relay(0, rate);
+        const port = await relay.before("127.0.0.1", (mirror.address() as AddressInfo).port);
+        const receive = async () => {
+            const pieces: Buffer[] = [];
+            for await (const piece of connect({ port, host: "127.0.0.1" })) pieces.push(piece);
+            return Buffer.concat(pieces).equals(sent);
+        };
+        const began = performance.now();
+        expect(await Promise.all([receive(), receive(), receive()])).to.deep.equal([true, true, true]);
+        expect((performance.now() - began) / 1000).to.be.above((2 * sent.length) / rate);
+        await relay.close();
+        mirror.close();
+    });
+
     it("answers for the kubelet of a pod: not before it is scheduled, once when it is, and at last when it is deleted", () => {
         const metadata = { namespace: "ns", name: "pod" };
         const spec = { nodeName: "bench-1", containers: [{ name: "keep", image: "busybox:lab" }] };
