@@ -62,7 +62,7 @@ export class NodeObjects {
     /** Creates Nodes, which run the pods of a DaemonSet until `close`. */
     static async create(count: number): Promise<NodeObjects> {
         const nodes = new NodeObjects();
-        const names = Array.from({ length: count }, (_, i) => `bench-${i + 1}`);
+        const names = Array.from({ length: count }, (_, i) => `object-${i + 1}`);
         await Promise.all(
             names.map((name) => nodes.api.call({ method: "POST", path: nodePath, body: nodeObject(name) })),
         );

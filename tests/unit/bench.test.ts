@@ -70,7 +70,7 @@ describe("the bench", () => {
 
     it("answers for the kubelet of a pod: not before it is scheduled, once when it is, and at last when it is deleted", () => {
         const metadata = { namespace: "ns", name: "pod" };
-        const spec = { nodeName: "bench-1", containers: [{ name: "keep", image: "busybox:lab" }] };
+        const spec = { nodeName: "object-1", containers: [{ name: "keep", image: "busybox:lab" }] };
         const ready = (status: string) => ({ conditions: [{ type: "Ready", status }] });
         expect(kubeletCall({ metadata, spec: { ...spec, nodeName: undefined }, status: {} })).to.equal(undefined);
         for (const status of [{}, ready("False")]) {
