@@ -8,7 +8,7 @@ import { megabytes, seconds, table } from "./statistics";
 
 const count = 10;
 
-/** In Mbit/s. As many bytes a node for the same part of the line as a full archive for fifty nodes would take too long here. */
+/** In Mbit/s. The nodes, which share the processors of this machine, are slower than the first one. */
 const lines = [{ line: 1000 }, { line: 100 }, { line: 100, maxParallelDownloads: 2 }];
 
 export async function benchMirror(bench: Bench): Promise<void> {
