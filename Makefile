@@ -58,7 +58,7 @@ leaving: ; LAB_NAME=leaving $(E2E) $(addprefix tests/e2e/,$(addsuffix .test.ts,d
 classes: ; LAB_NAME=classes $(E2E) $(addprefix tests/e2e/,$(addsuffix .test.ts,components handler owners runtimeClasses snapshotter))
 languages: ; LAB_NAME=languages npx mocha --require ./tests/languages/hooks.ts 'tests/languages/*.test.ts'
 
-# PARTS="node wire component program drift fleet daemonSet playbook", ROUNDS=5: see bench/README.md.
+# PARTS="node wire component program drift fleet mirror daemonSet playbook", ROUNDS=5: see bench/README.md.
 bench: node_modules tools ## measure installs on 1 to 200 nodes and compare them with the theoretical minimum (75 minutes)
 	LAB_NAME=$${LAB_NAME:-bench} SIMULATED_NUMBER=$${SIMULATED_NUMBER:-100} npx tsx bench/main.ts
 

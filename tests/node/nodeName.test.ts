@@ -76,6 +76,11 @@ inEveryShell("the name of the node", (sandbox) => {
         );
         expect(stdout).to.contain('work/certificate-authority"\n').and.match(/\nca$/);
         expect((await asked("    exec:\n      command: aws\n")).stdout).to.equal("null");
+        sandbox().write("kubelet.conf", files);
+        const { status, stdout: unknown } = await sandbox().run(`
+            kubelet_pid() { echo 1; }; kubelet_kubeconfig() { echo "$PWD/kubelet.conf"; }
+            NODE=worker-1 GROUPED=""; rm -f "$WORK_DIR/server"; ask_cluster; cat "$WORK_DIR/node"`);
+        expect({ status, unknown }).to.deep.equal({ status: 0, unknown: "null" });
     });
 
     it("refuses a Node that was deleted from the cluster, because the label would create it again", async () => {
