@@ -1,10 +1,12 @@
 // The time that probing a hundred nodes adds to an unchanged preview, at a round trip of 20 ms. All these nodes share the
-// processors of this machine, so the minimum is measured too: a command that does nothing on each of them.
+// processors of this machine, so two other commands are run on each of them too: one that does nothing, and one that only asks
+// the questions of a probe.
 
 import { readFileSync } from "node:fs";
 import { connectionDefaults } from "../src/args";
 import { Connections } from "../src/node/ssh";
 import type { Bench } from "./bench";
+import { questions } from "./node";
 import { behind, kataArguments, type Nodes, startSimulated, stopSimulated } from "./nodes";
 import { Project, unsaved } from "./project";
 import { Relay } from "./relay";
@@ -36,7 +38,8 @@ export async function benchDrift(bench: Bench): Promise<void> {
                 samples.add(`processor time of the program, drift ${drift}`, ran.processor.node ?? 0);
                 memory[drift] = Math.max(memory[drift] ?? 0, ran.memory.node ?? 0);
             }
-            samples.add("a command that does nothing, on each node", await bare(nodes));
+            samples.add("a command that does nothing, on each node", await onEach(nodes, "true"));
+            samples.add(minimum, await onEach(nodes, `{ ${questions}; } >/dev/null`));
         }
         const added = samples.median("preview, drift warn") - samples.median("preview, drift off");
         bench.print(
@@ -47,7 +50,12 @@ export async function benchDrift(bench: Bench): Promise<void> {
             ),
         );
         bench.record("drift", { spreads: samples.spreads(), memory });
-        bench.target(`probing ${count} nodes, added to a preview`, "≤ 4 s", `${seconds(added)} s`, added <= 4);
+        bench.target(
+            `probing ${count} nodes, added to a preview`,
+            "≤ 4 s",
+            `${seconds(added)} s, its questions alone ${seconds(samples.median(minimum))} s`,
+            added <= 4,
+        );
     } finally {
         project.forget();
         // The nodes of the next part are others, and the RuntimeClass would belong to these.
@@ -56,11 +64,13 @@ export async function benchDrift(bench: Bench): Promise<void> {
     }
 }
 
-async function bare(nodes: Nodes): Promise<number> {
+const minimum = "minimum: the questions of a probe, on each node";
+
+async function onEach(nodes: Nodes, command: string): Promise<number> {
     const began = performance.now();
     const open = new Connections();
     const runs = Object.values(nodes).map(({ privateKeyFile, ...connection }) =>
-        open.run({ ...connectionDefaults, ...connection, privateKey: readFileSync(privateKeyFile, "utf8") }, "true"),
+        open.run({ ...connectionDefaults, ...connection, privateKey: readFileSync(privateKeyFile, "utf8") }, command),
     );
     await Promise.all(runs);
     open.end();

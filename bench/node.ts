@@ -4,7 +4,7 @@ import type { HostChecks } from "../src";
 import { activate, deactivate, probe, send, stage, unstage } from "../src/node/commands";
 import { makePlan } from "../src/plan";
 import type { Bench } from "./bench";
-import type { BenchNode, Release } from "./nodes";
+import { archiveUrl, type BenchNode, type Release, unpack } from "./nodes";
 import { addPhases, connected, type Phases, phases, timedProgram } from "./phases";
 import { run } from "./run";
 import { Samples, seconds, spreadOf, table } from "./statistics";
@@ -28,7 +28,7 @@ async function oneSize(bench: Bench, name: string, size: "small" | "large", roun
     const sending: [text: string, input: Buffer] = [send(program), program.packed];
     const plan = (version: string, debug = false) =>
         makePlan({ version, release, debug, hostChecks: "warn" as HostChecks });
-    const old = plan("3.31.0");
+    const old = plan(version);
     const [planned, debug] = [plan("3.32.0"), plan("3.32.0", true)];
 
     const totals = new Samples();
@@ -58,6 +58,10 @@ async function oneSize(bench: Bench, name: string, size: "small" | "large", roun
         await timed("unchanged, run anyway", sending, [stage(old, claim, program)], [activate(old, claim, program)]);
         totals.add(probing, await processorTime(node, probe(program, claim, ["kata-qemu"])));
         totals.add(minimum.probe, await processorTime(node, questions));
+        totals.add(
+            minimum.again,
+            (await unpackAndSync(node, release)).reduce((sum, seconds) => sum + seconds),
+        );
         await timed("version change: stage", sending, [stage(planned, claim, program)]);
         await timed("version change: activate", [activate(planned, claim, program)]);
         await timed("debug toggle", [activate(debug, claim, program)]);
@@ -95,10 +99,11 @@ async function oneSize(bench: Bench, name: string, size: "small" | "large", roun
         more <= 0.5,
     );
     const again = totals.median("version change: stage") / stageTook;
+    const disk = totals.median(minimum.again) / synced;
     bench.target(
         `stage in a version change, compared with the first install, ${size} archive`,
         "≤ 1 ×",
-        `${again.toFixed(2)} ×`,
+        `${again.toFixed(2)} ×, the minimum ${disk.toFixed(2)} ×`,
         again <= 1,
     );
     bench.target(
@@ -117,10 +122,11 @@ async function oneSize(bench: Bench, name: string, size: "small" | "large", roun
     );
 }
 
+const version = "3.31.0";
 const probing = "processor time of a probe";
 
 /** What a probe cannot do without: its own program, the services, containerd's configuration, the release and the Node. */
-const questions = `
+export const questions = `
     cd /var/lib/kata-containers-node; sha256sum node.sh; sh -n node.sh
     systemctl is-active kubelet; systemctl show -p MainPID kubelet
     containerd config dump 2>&1
@@ -144,31 +150,45 @@ const minimum = {
     sum: "minimum: curl | sha256sum",
     unpack: "minimum: curl | zstd -d | tar x",
     synced: "minimum: curl | zstd -d | tar x, then sync",
+    again: "minimum: the same before the version change",
     restart: "minimum: containerd restart until CRI answers",
     probe: "minimum: processor time of the questions of a probe",
 };
 
 async function measureMinimum(node: BenchNode, totals: Samples, release: Release): Promise<void> {
     totals.add(minimum.ssh, (await ssh(node, "true")).seconds);
-    const url = release.url.replaceAll("{version}", "3.31.0").replace("{archive}", "kata-static-3.31.0-amd64.tar.zst");
-    const script = `
-        now() { date +%s.%N; }
-        since() { echo "$(now) $1" | awk '{ printf "%.3f ", $1 - $2 }'; }
-        sync; t=$(now); curl -fsSL ${url} >/dev/null; since $t
-        t=$(now); curl -fsSL ${url} | sha256sum >/dev/null; since $t
-        mkdir /opt/minimum; sync; t=$(now); curl -fsSL ${url} | zstd -dc | tar -C /opt/minimum -xf -; since $t
-        sync -f /opt/minimum; since $t
-        rm -r /opt/minimum; sync
-        t=$(now); systemctl restart containerd
-        until ctr plugins ls 2>/dev/null | awk '$2 == "cri" && $NF == "ok" { ok = 1 } END { exit !ok }'; do sleep 0.02; done
-        since $t`;
-    const { output } = await ssh(node, script);
-    const [download, sum, unpack, synced, restart] = output.trim().split(/\s+/).map(Number);
+    const url = archiveUrl(release, version);
+    const [download, sum] = await clocked(
+        node,
+        `sync; start; curl -fsSL ${url} >/dev/null; lap; start; curl -fsSL ${url} | sha256sum >/dev/null; lap`,
+    );
     totals.add(minimum.download, download!);
     totals.add(minimum.sum, sum!);
-    totals.add(minimum.unpack, unpack!);
-    totals.add(minimum.synced, synced!);
+    const [unpacked, flushed] = await unpackAndSync(node, release);
+    totals.add(minimum.unpack, unpacked!);
+    totals.add(minimum.synced, unpacked! + flushed!);
+    const [restart] = await clocked(
+        node,
+        `start; systemctl restart containerd
+        until ctr plugins ls 2>/dev/null | awk '$2 == "cri" && $NF == "ok" { ok = 1 } END { exit !ok }'; do sleep 0.02; done
+        lap`,
+    );
     totals.add(minimum.restart, restart!);
+}
+
+const unpackAndSync = (node: BenchNode, release: Release) =>
+    clocked(
+        node,
+        `sync; start; ${unpack(release, version)}; lap; start; sync -f /opt/minimum; lap; rm -r /opt/minimum; sync`,
+    );
+
+/** The seconds from each `start` to the `lap` after it. */
+async function clocked(node: BenchNode, script: string): Promise<number[]> {
+    const functions = `
+        start() { began=$(date +%s.%N); }
+        lap() { echo "$(date +%s.%N) $began" | awk '{ printf "%.3f ", $1 - $2 }'; }`;
+    const { output } = await ssh(node, `${functions}\n${script}`);
+    return output.trim().split(/\s+/).map(Number);
 }
 
 const ssh = ({ host, port, user, privateKeyFile }: BenchNode, command: string, input?: Buffer) => {

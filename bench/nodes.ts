@@ -65,3 +65,11 @@ export interface Release {
     url: string;
     sha256: { amd64: string };
 }
+
+export const archiveName = (version: string) => `kata-static-${version}-amd64.tar.zst`;
+export const archiveUrl = ({ url }: Release, version: string) =>
+    url.replaceAll("{version}", version).replace("{archive}", archiveName(version));
+
+/** The minimum for `stage`, as a script. It leaves the files in /opt/minimum. */
+export const unpack = (release: Release, version: string) =>
+    `mkdir /opt/minimum && curl -fsSL ${archiveUrl(release, version)} | zstd -dc | tar -C /opt/minimum -xf -`;

@@ -1,18 +1,19 @@
-// The resources of the component without the component: two commands that do nothing on each node, and optionally the label
-// of each node and a RuntimeClass.
+// The resources of the component without the component: two commands on each node, which do nothing unless `create` has
+// their text, and optionally the label of each node and a RuntimeClass.
 
 const { readFileSync } = require("node:fs");
 const { remote } = require("@pulumi/command");
 const { NodePatch } = require("@pulumi/kubernetes/core/v1/nodePatch");
 const { RuntimeClass } = require("@pulumi/kubernetes/node/v1/runtimeClass");
 
-const { nodes, kubernetes } = JSON.parse(readFileSync("arguments.json", "utf8"));
+const { nodes, kubernetes, create = {} } = JSON.parse(readFileSync("arguments.json", "utf8"));
 
 for (const [name, node] of Object.entries(nodes)) {
     const { privateKeyFile, ...given } = node.connection;
     const connection = { ...given, privateKey: readFileSync(privateKeyFile, "utf8") };
     for (const command of ["stage", "activate"]) {
-        new remote.Command(`${name}-${command}`, { connection, create: "true", addPreviousOutputInEnv: false });
+        const args = { connection, create: create[command] ?? "true", addPreviousOutputInEnv: false };
+        new remote.Command(`${name}-${command}`, args);
     }
     if (kubernetes) {
         new NodePatch(`${name}-label`, { metadata: { name, labels: { "bench/bare": "true" } } });
