@@ -62,7 +62,7 @@ unprivileged() {
 # For the kubelet's next report, or for a service.
 sleep() {
     case $1 in
-        0.1 | 1 | 2) timed wait sleep "$@" ;;
+        0.1 | 0.4 | 2) timed wait sleep "$@" ;;
         *) command sleep "$@" ;;
     esac
 }

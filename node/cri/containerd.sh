@@ -1001,7 +1001,7 @@ handlers_are_reported() {
         sed -n 's/.*"name":"\([^"][^"]*\)".*/\1/p' >"$WORK_DIR/handlers"
     # shellcheck disable=SC2086 # a list
     if [ ! -s "$WORK_DIR/handlers" ] || ! printf '%s\n' $REQUESTED | grep -vxF -f "$WORK_DIR/handlers" >"$WORK_DIR/unreported"; then return 0; fi
-    sleep 1
+    sleep 0.4
     return 1
 }
 
