@@ -1,14 +1,7 @@
 // The resources of one node: its stage command, its activate command and its label.
 
 import { remote } from "@pulumi/command";
-import {
-    all,
-    type CustomResource,
-    type CustomResourceOptions,
-    type Output,
-    type Resource,
-    unsecret,
-} from "@pulumi/pulumi";
+import { type CustomResource, type CustomResourceOptions, type Output, type Resource, unsecret } from "@pulumi/pulumi";
 import { force, NodePatch, nodeLabels, repair } from "../cluster/kubernetes";
 import { ignoreUnlessDrifted } from "../options";
 import type { Plan } from "../plan";
@@ -29,10 +22,12 @@ export interface NodeContext {
     /** The owner of the installation on the node. Only the owner can remove it. */
     owner: Output<string>;
     endpoint: Output<Endpoint>;
-    /** If it is secret, the stage command is secret too. */
-    releaseUrl: Output<unknown>;
-    /** Combined once: every `all()` is measurable with many nodes. */
+    /** Combined once, like the two below: every `all()` is measurable with many nodes. */
     planAndOwner: Output<[plan: Plan, owner: string]>;
+    /** The same for the stage command, which is secret if the URL of the release is. */
+    stagePlan: Output<[plan: Plan, owner: string]>;
+    /** The standard input of the stage command, with the node program unless that is sent before. */
+    stageInput: (isSent: boolean) => Output<string>;
     program: Program;
     /** Rejects if the nodes must not be changed. */
     probe: Promise<ProbeResult>;
@@ -56,20 +51,16 @@ const isNew = (revision: string) => (revision ? {} : undefined);
  * revision, and changes only together with the node program, which counts as drift.
  */
 export function stage(context: NodeContext): remote.Command {
-    const { name, node, distribution, owner, releaseUrl, endpoint, planAndOwner, program, probe, options } = context;
-    const planned = all([planAndOwner, releaseUrl]).apply(([planAndOwner]) => planAndOwner);
-    const isSent = unsecret(endpoint.apply(canSend));
+    const { name, node, distribution, owner, endpoint, stagePlan, stageInput, program, probe, options } = context;
     const revision = probe.then(({ stage }) => stage ?? "");
     return new remote.Command(
         `${name}-${node}-stage`,
         {
             ...commandArgs,
             connection: endpoint,
-            create: planned.apply(([plan, owner]) => commands.stage(plan, { owner, node, distribution }, program)),
-            delete: all([owner, revision]).apply(([owner, revision]) => commands.unstage({ owner, node }, revision)),
-            stdin: all([planned, isSent]).apply(([[plan], isSent]) =>
-                commands.stageInput(plan, isSent ? undefined : program),
-            ),
+            create: stagePlan.apply(([plan, owner]) => commands.stage(plan, { owner, node, distribution }, program)),
+            delete: owner.apply(async (owner) => commands.unstage({ owner, node }, await revision)),
+            stdin: unsecret(endpoint.apply(canSend)).apply(stageInput),
         },
         {
             ...commandOptions,
@@ -117,11 +108,8 @@ export function label(
             : planAndOwner.apply(([{ classes }]) => nodeLabels(classes.map(({ handler }) => handler))),
     );
     const repaired = repair(probe.then(({ unlabeled }) => (unlabeled ? {} : undefined)));
-    const annotations = all([repaired.annotations, notes]).apply(([added, notes]) => ({
-        ...force,
-        ...added,
-        ...notes,
-    }));
+    const annotated = async (notes = {}) => ({ ...force, ...(await repaired.annotations), ...notes });
+    const annotations = notes ? notes.apply(annotated) : annotated();
     return new NodePatch(
         `${name}-${node}-label`,
         { metadata: { name: node, labels, annotations } },

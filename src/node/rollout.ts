@@ -1,8 +1,9 @@
 // Creates the resources of all nodes, in the order in which the nodes are changed.
 
-import { type Output, type Resource, Stash } from "@pulumi/pulumi";
+import { all, type Output, type Resource, Stash } from "@pulumi/pulumi";
 import type { Node, NodeStatus, Rollout } from "../args";
 import type { Environment } from "../check/validate";
+import * as commands from "./commands";
 import { drainCommand, driverNote } from "./drain";
 import { beforeCreate, explainLostMachines } from "./hooks";
 import type { ProbeResults } from "./probe";
@@ -27,10 +28,12 @@ function slices<T>(items: T[], size: number): T[][] {
     return items.length === 0 ? [] : [items.slice(0, size), ...slices(items.slice(size), size)];
 }
 
-export interface RolloutContext extends Omit<NodeContext, "node" | "distribution" | "endpoint" | "probe" | "options"> {
+type OfNode = "node" | "distribution" | "endpoint" | "probe" | "options";
+export interface RolloutContext extends Omit<NodeContext, OfNode | "stagePlan" | "stageInput"> {
     nodes: { [node: string]: Node };
     endpoints: { [node: string]: Output<Endpoint> };
     probed: Promise<ProbeResults>;
+    releaseUrl: Output<unknown>;
     rollout: Rollout | undefined;
     environment: Environment;
     parent: Resource;
@@ -54,13 +57,20 @@ const leave = (node: string) => ({
  * those that use the outputs of the component. Returns the last barrier.
  */
 export function rollOut(
-    { nodes, endpoints, probed, rollout, environment, parent, ...shared }: RolloutContext,
+    { nodes, endpoints, probed, releaseUrl, rollout, environment, parent, ...shared }: RolloutContext,
     first: Resource[],
 ): { ready: Resource[]; statuses: { [node: string]: Output<NodeStatus> } } {
     const drain = rollout?.drain ?? undefined;
     const statuses: { [node: string]: Output<NodeStatus> } = {};
     const { hooks } = explainLostMachines(shared.name, parent);
     const sending = { hooks: { ...hooks, ...sendBefore(shared.name, endpoints, shared.program).hooks } };
+    const stagePlan = all([shared.planAndOwner, releaseUrl]).apply(([planAndOwner]) => planAndOwner);
+    const inputs: { [isSent: string]: Output<string> } = {};
+    const stageInput = (isSent: boolean) => {
+        const program = isSent ? undefined : shared.program;
+        inputs[`${isSent}`] ??= stagePlan.apply(([plan]) => commands.stageInput(plan, program));
+        return inputs[`${isSent}`]!;
+    };
     const maxDownloads = rollout?.maxParallelDownloads ?? Number.POSITIVE_INFINITY;
     const stages: Resource[] = [];
     let ready = first;
@@ -70,7 +80,16 @@ export function rollOut(
             const probe = probed.then(({ nodes }) => nodes[node] ?? {});
             const options = { parent, hooks, ...(gone && { ...leave(node), transforms: [] }) };
             const distribution = nodes[node]!.distribution ?? undefined;
-            const context = { ...shared, node, distribution, endpoint: endpoints[node]!, probe, options };
+            const context = {
+                ...shared,
+                stagePlan,
+                stageInput,
+                node,
+                distribution,
+                endpoint: endpoints[node]!,
+                probe,
+                options,
+            };
             const earlier = stages.at(-maxDownloads);
             const stageOptions = { ...options, ...(earlier && { dependsOn: [earlier] }), ...(!gone && sending) };
             const staged = stage({ ...context, options: stageOptions });
