@@ -7,7 +7,7 @@ import { connectionDefaults } from "../src/args";
 import { Connections } from "../src/node/ssh";
 import type { Bench } from "./bench";
 import { questions } from "./node";
-import { behind, kataArguments, type Nodes, startSimulated, stopSimulated } from "./nodes";
+import { behind, kataArguments, type Nodes, startSimulated } from "./nodes";
 import { Project, unsaved } from "./project";
 import { Relay } from "./relay";
 import { megabytes, Samples, seconds, spreadOf, table } from "./statistics";
@@ -58,8 +58,6 @@ export async function benchDrift(bench: Bench): Promise<void> {
         );
     } finally {
         project.forget();
-        // The nodes of the next part are others, and the RuntimeClass would belong to these.
-        stopSimulated();
         await relay.close();
     }
 }
