@@ -59,7 +59,7 @@ classes: ; LAB_NAME=classes $(E2E) $(addprefix tests/e2e/,$(addsuffix .test.ts,c
 languages: ; LAB_NAME=languages npx mocha --require ./tests/languages/hooks.ts 'tests/languages/*.test.ts'
 
 # PARTS="node wire component program drift fleet mirror daemonSet playbook", ROUNDS=5: see bench/README.md.
-bench: node_modules tools ## measure installs on 1 to 200 nodes and compare them with the theoretical minimum (75 minutes)
+bench: node_modules tools ## measure installs on 1 to 200 nodes and compare them with the theoretical minimum (an hour)
 	LAB_NAME=$${LAB_NAME:-bench} SIMULATED_NUMBER=$${SIMULATED_NUMBER:-100} npx tsx bench/main.ts
 
 # A picture ends with the sha256 of its source, so that a test finds an outdated one without Graphviz.
