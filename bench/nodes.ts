@@ -2,6 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { archives } from "../src/kata/releases";
 import { kubectl, type LabNode } from "../tests/support/lab";
 import type { Relay } from "./relay";
 
@@ -66,9 +67,7 @@ export interface Release {
     sha256: { amd64: string };
 }
 
-export const archiveName = (version: string) => `kata-static-${version}-amd64.tar.zst`;
-export const archiveUrl = ({ url }: Release, version: string) =>
-    url.replaceAll("{version}", version).replace("{archive}", archiveName(version));
+export const archiveUrl = ({ url }: Release, version: string) => archives(version, "go", url).amd64!.url;
 
 /** The minimum for `stage`, as a script. It leaves the files in /opt/minimum. */
 export const unpack = (release: Release, version: string) =>

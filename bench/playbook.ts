@@ -2,18 +2,9 @@
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Bench } from "./bench";
-import {
-    archiveName,
-    archiveUrl,
-    behind,
-    kataArguments,
-    type Nodes,
-    type Release,
-    startSimulated,
-    unpack,
-} from "./nodes";
+import { archiveUrl, behind, kataArguments, type Nodes, type Release, startSimulated, unpack } from "./nodes";
 import { checkout, Project, tool } from "./project";
 import { Relay, type Traffic } from "./relay";
 import { type Ran, run } from "./run";
@@ -126,9 +117,10 @@ async function withPlaybook(ansible: string, nodes: Nodes, release: Release): Pr
         name,
         { ansible_host: host, ansible_port: port, ansible_user: user, ansible_ssh_private_key_file: privateKeyFile },
     ]);
+    const url = archiveUrl(release, version);
     const vars = {
-        url: archiveUrl(release, version),
-        archive: `/tmp/releases/${archiveName(version)}`,
+        url,
+        archive: `/tmp/releases/${basename(url)}`,
         sha256: release.sha256.amd64,
         configuration: join(checkout, "tests/fixtures/kata-config/configuration-qemu-3.32.0.toml"),
         ansible_python_interpreter: "/usr/bin/python3",
