@@ -110,7 +110,7 @@ within() {
         sleep 0.1
     done
 }
-uptime() { sed 's/[. ].*//' /proc/uptime; }
+uptime() { local seconds; IFS=. read -r seconds _ </proc/uptime; echo "$seconds"; }
 
 json_string() { # TEXT
     printf '"%s"' "$(printf %s "${1%"$NEWLINE"}" | tr '\t\n' '  ' | tr -d '\001-\037' | sed 's/[\\"]/\\&/g')"
@@ -119,5 +119,5 @@ json_string() { # TEXT
 # json_list LINES: an array of strings; empty lines are left out.
 json_list() {
     [ -n "$1" ] || { printf '[]' && return; }
-    printf '[%s]' "$(printf '%s\n' "$1" | tr '\t' ' ' | tr -d '\001-\011\013-\037' | sed '/^$/d; s/[\\"]/\\&/g; s/.*/"&"/' | paste -s -d , -)"
+    printf '[%s]' "$(printf '%s\n' "$1" | tr -d '\001-\010\013-\037' | sed "s/$TAB/ /g;"' /^$/d; s/[\\"]/\\&/g; s/.*/"&"/' | paste -s -d , -)"
 }

@@ -6,10 +6,7 @@ time_limit() {
     systemctl show -p TimeoutStartUSec -p TimeoutStopUSec "$1" 2>/dev/null | awk -v endless="${CONTAINERD_TEMPLATES:+300}" '
         BEGIN { FS = "[= ]"; of["us"] = .000001; of["ms"] = .001; of["s"] = 1; of["min"] = 60; of["h"] = 3600 }
         { for (i = 2; i <= NF; i++) { unit = $i; sub(/^[0-9.]+/, "", unit); sum += unit in of ? $i * of[unit] : endless ? endless : 900 } }
-        END {
-            if (!NR) sum = 180
-            print (sum < 60 ? 60 : sum > 900 ? 900 : int(sum + .999))
-        }'
+        END { if (!NR) sum = 180; print (sum < 60 ? 60 : sum > 900 ? 900 : int(sum + .999)) }'
 }
 
 # any_runs UNIT...: a unit may be a pattern.
@@ -40,12 +37,17 @@ program_of() {
 
 # unit_of PID: the service that a process belongs to. The kubelet may have left its service's cgroup (kubeletCgroups).
 unit_of() {
-    local unit
-    unit=$(sed -nE '/:\/user\.slice/d; /^[0-9]+:(name=systemd)?:\/(.*\/)?([^/]+\.service)(\/.*)?$/{s,,\3,p; q; }' "/proc/$1/cgroup")
+    local hierarchy path unit=""
+    while IFS=: read -r _ hierarchy path; do
+        path=$path/
+        case $hierarchy:$path in
+            *:/user.slice*) ;;
+            :*/*.service/* | *=systemd:*/*.service/*) path=${path%.service/*} && unit=${path##*/}.service && break ;;
+        esac
+    done <"/proc/$1/cgroup"
     [ -n "$unit" ] || unit=$(systemctl show -p Id -p MainPID '*.service' 2>/dev/null | awk -v pid="$1" '
         BEGIN { RS = ""; FS = "\n" }
-        $1 == "MainPID=" pid { print substr($2, 4) }
-        $2 == "MainPID=" pid { print substr($1, 4) }' | head -n 1)
+        { for (i = 1; i <= 2; i++) if ($i == "MainPID=" pid) print substr($(3 - i), 4) }' | head -n 1)
     printf '%s' "$unit"
 }
 
@@ -55,9 +57,7 @@ flag() {
     shift
     tr '\000' '\n' <"/proc/$pid/cmdline" | {
         while IFS= read -r word && [ "$word" != -- ]; do
-            for name; do
-                case $word in "$name") IFS= read -r value && break ;; "$name="*) value=${word#*=} && break ;; esac
-            done
+            for name; do case $word in "$name") IFS= read -r value && break ;; "$name="*) value=${word#*=} && break ;; esac; done
         done
         printf '%s\n' "$value"
     }

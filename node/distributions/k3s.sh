@@ -2,7 +2,7 @@
 DISTRIBUTIONS="$DISTRIBUTIONS k3s"
 k3s_units() { echo 'k3s*.service'; }
 k3s_start_command() { echo "systemctl start k3s-agent, or k3s"; }
-k3s_kubelet_names() { echo 'k3s-(server|agent)'; }
+k3s_kubelet_names() { echo k3s-server k3s-agent; }
 # The release from which on a template can include the built-in one.
 k3s_base_template() { echo 1.28; }
 k3s_driver_place() { embedded_driver_place; }

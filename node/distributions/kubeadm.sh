@@ -6,7 +6,7 @@ USUAL_DISTRIBUTION=kubeadm
 kubeadm_check() { :; }
 kubeadm_start_command() { echo "systemctl start kubelet"; }
 kubelet_service_exists() { [ "$(systemctl show -p LoadState --value kubelet.service 2>/dev/null)" = loaded ]; }
-# The names of the process that contains the kubelet, as a regular expression.
+# The names of the process that contains the kubelet.
 kubeadm_kubelet_names() { echo kubelet; }
 kubeadm_kubelet_flag() { flag "$@"; } # PID NAME...
 kubeadm_kubelet_unit() { unit_of "$1"; } # PID
@@ -54,7 +54,11 @@ kubelet_pid() {
         if is_kubelet "$pid"; then printf '%s' "$pid" && return; fi
     done
 }
-has_kubelet_name() { grep -qxE "$(fact kubelet_names)" "/proc/${1:-0}/comm" 2>/dev/null; } # PID
+has_kubelet_name() { # PID
+    local name=""
+    { read -r name <"/proc/${1:-0}/comm"; } 2>/dev/null
+    case " $(fact kubelet_names) " in *" $name "*) ;; *) return 1 ;; esac
+}
 # Any user can run a process of that name, and a node of another distribution can have the kubelet.service of an earlier one.
 is_kubelet() { # PID
     is_system_process "$1" || return 1
@@ -63,7 +67,7 @@ is_kubelet() { # PID
         :* | kubelet.service:*) return 1 ;;
     esac
 }
-kubelet_processes() { grep -lxE "$(fact kubelet_names)" /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n; }
+kubelet_processes() { grep -lxF "$(fact kubelet_names | tr ' ' '\n')" /proc/[0-9]*/comm 2>/dev/null | sed 's,/comm$,,; s,.*/,,' | sort -n; }
 
 # kubelet_version: that of Kubernetes, or nothing if the kubelet is stopped.
 kubelet_version() { if [ -n "$KUBELET" ]; then fact version; fi; }

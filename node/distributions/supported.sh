@@ -5,7 +5,7 @@
 find_distribution() {
     local pid name
     [ -z "$DISTRIBUTION" ] || return 0
-    case ${ACTION:-} in stage | activate) ;; *) DISTRIBUTION=$(recorded DISTRIBUTION) ;; esac
+    case ${PROBING:-${ACTION:-}} in stage | activate) ;; *) DISTRIBUTION=$(recorded DISTRIBUTION) ;; esac
     if [ -n "$DISTRIBUTION" ]; then return; fi
     DISTRIBUTION=$USUAL_DISTRIBUTION
     # shellcheck disable=SC2086,SC2153 # a list, not DISTRIBUTION
@@ -73,7 +73,10 @@ require_writable() {
 }
 
 # recorded NAME: the value of that variable when `activate` recorded where containerd and the kubelet are.
-recorded() { sed -n "s/^$1=//p" "$STATE_DIR/services" 2>/dev/null || :; }
+recorded() {
+    local line
+    { while IFS= read -r line; do case $line in "$1="*) printf '%s\n' "${line#*=}" ;; esac; done <"$STATE_DIR/services"; } 2>/dev/null || :
+}
 # may_rest: on a node that has left the cluster, deactivate restores the files of services that do not run any longer.
 may_rest() { [ "$ACTION" = deactivate ] && [ -s "$STATE_DIR/services" ]; }
 
