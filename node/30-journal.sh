@@ -15,7 +15,7 @@ backup_of() { printf '%s/.%s.kata-containers-backup' "$(beside "$1")" "${1##*/}"
 # temporary PATH: where the new PATH is prepared.
 temporary() { printf '%s/.%s.kata-containers-new' "$(beside "$1")" "${1##*/}"; }
 
-entries() { find "$JOURNAL" -mindepth 1 -maxdepth 1 -name '[0-9]*' | wc -l; }
+entries() { set -- "$JOURNAL"/[0-9]*; if [ -e "$1" ]; then echo $#; else echo 0; fi; }
 
 # note PATH [TO]: records that PATH is about to be replaced, and backs it up; or that it is about to be moved to TO.
 note() {
