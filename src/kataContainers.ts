@@ -57,7 +57,8 @@ export class KataContainers extends pulumi.ComponentResource {
         const classes = givenClasses(settings);
 
         const asking = { name, owner, endpoints: reachable, program };
-        const probe = { ...asking, component: this, drift: settings.drift };
+        const { drift } = settings;
+        const probe = { ...asking, component: this, drift };
         const probed = supported.then(() => probeNodes({ ...probe, runtimeClasses: managedClasses(classes, plan) }));
         const handlers = plan.apply(({ classes }) => classes.map(({ handler }) => handler));
         const unshared = refuseSharedMachines(name, this, reachable, handlers);
@@ -71,7 +72,7 @@ export class KataContainers extends pulumi.ComponentResource {
                 .apply(([plans, owner]): [Plan, string] => [plans[delivery], owner]);
         const releaseUrl = pulumi.output(settings.release?.url);
         const shared = { name, parent: this, owner, releaseUrl, program, rollout };
-        const overSsh = { ...shared, planAndOwner: planAndOwner("ssh"), environment, nodes, endpoints, probed };
+        const overSsh = { ...shared, planAndOwner: planAndOwner("ssh"), environment, nodes, endpoints, probed, drift };
         const rolledOut = rollOut(overSsh, created.resources);
         let ready = rolledOut.ready;
         if (args.daemonSet) {

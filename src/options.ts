@@ -7,9 +7,11 @@ export type Drifted = { replace?: boolean } | undefined;
 
 /**
  * Ignores the properties at `paths` unless the probe finds drift. Then their new values update or replace the resource. Until
- * then the resource keeps the values of its last repair.
+ * then the resource keeps the values of its last repair. Without a probe, no transform is needed, which Pulumi would call for
+ * each resource.
  */
-export function ignoreUnlessDrifted(drifted: Promise<Drifted>, paths: string[]): CustomResourceOptions {
+export function ignoreUnlessDrifted(drifted: Promise<Drifted> | undefined, paths: string[]): CustomResourceOptions {
+    if (drifted === undefined) return { ignoreChanges: paths };
     const transform: ResourceTransform = async ({ props, opts }) => {
         const found = await drifted;
         if (found === undefined) {

@@ -57,9 +57,11 @@ const repairedAt = "kata-containers/repaired";
 const paths = [repairedAt, ...Object.keys(force)].map((annotation) => `metadata.annotations["${annotation}"]`);
 
 /** Forces an update of a drifted object with an annotation that holds the time; later runs ignore the annotation. */
-export function repair(drifted: Promise<Drifted>) {
+export function repair(drifted: Promise<Drifted> | undefined) {
     return {
-        annotations: drifted.then((found) => found && { ...force, [repairedAt]: new Date().toISOString() }),
+        annotations: Promise.resolve(drifted).then(
+            (found) => found && { ...force, [repairedAt]: new Date().toISOString() },
+        ),
         options: ignoreUnlessDrifted(drifted, paths),
     };
 }

@@ -29,8 +29,8 @@ export interface NodeContext {
     /** The standard input of the stage command, with the node program unless that is sent before. */
     stageInput: (isSent: boolean) => Output<string>;
     program: Program;
-    /** Rejects if the nodes must not be changed. */
-    probe: Promise<ProbeResult>;
+    /** Rejects if the nodes must not be changed. Not set if the component is known not to probe. */
+    probe: Promise<ProbeResult> | undefined;
     /** The options of every resource of the node. */
     options: CustomResourceOptions;
 }
@@ -52,7 +52,7 @@ const isNew = (revision: string) => (revision ? {} : undefined);
  */
 export function stage(context: NodeContext): remote.Command {
     const { name, node, distribution, owner, endpoint, stagePlan, stageInput, program, probe, options } = context;
-    const revision = probe.then(({ stage }) => stage ?? "");
+    const revision = probe?.then(({ stage }) => stage ?? "");
     return new remote.Command(
         `${name}-${node}-stage`,
         {
@@ -65,7 +65,7 @@ export function stage(context: NodeContext): remote.Command {
         {
             ...commandOptions,
             hideDiffs: ["stdin"],
-            ...ignoreUnlessDrifted(revision.then(isNew), ["delete"]),
+            ...ignoreUnlessDrifted(revision?.then(isNew), ["delete"]),
             ...options,
         },
     );
@@ -74,7 +74,7 @@ export function stage(context: NodeContext): remote.Command {
 /** Configures and restarts the services of the node, after `dependsOn`. The commands do not read `stdin`, the revision. */
 export function activate(context: NodeContext, dependsOn: Resource[]): remote.Command {
     const { name, node, distribution, endpoint, planAndOwner, program, probe, options } = context;
-    const revision = probe.then(({ activate }) => activate ?? "");
+    const revision = probe?.then(({ activate }) => activate ?? "");
     return new remote.Command(
         `${name}-${node}-activate`,
         {
@@ -84,9 +84,9 @@ export function activate(context: NodeContext, dependsOn: Resource[]): remote.Co
                 commands.activate(plan, { owner, node, distribution }, program),
             ),
             delete: planAndOwner.apply(([plan, owner]) => commands.deactivate(plan, { owner, node, distribution })),
-            stdin: revision,
+            stdin: revision ?? "",
         },
-        { ...commandOptions, ...ignoreUnlessDrifted(revision.then(isNew), ["stdin"]), ...options, dependsOn },
+        { ...commandOptions, ...ignoreUnlessDrifted(revision?.then(isNew), ["stdin"]), ...options, dependsOn },
     );
 }
 
@@ -107,7 +107,7 @@ export function label(
             ? nodeLabels(Object.keys(parseNodeStatus(node, stdout).kataVersions))
             : planAndOwner.apply(([{ classes }]) => nodeLabels(classes.map(({ handler }) => handler))),
     );
-    const repaired = repair(probe.then(({ unlabeled }) => (unlabeled ? {} : undefined)));
+    const repaired = repair(probe?.then(({ unlabeled }) => (unlabeled ? {} : undefined)));
     const annotated = async (notes = {}) => ({ ...force, ...(await repaired.annotations), ...notes });
     const annotations = notes ? notes.apply(annotated) : annotated();
     return new NodePatch(

@@ -1,7 +1,7 @@
 // Creates the resources of all nodes, in the order in which the nodes are changed.
 
-import { all, type Output, type Resource, Stash } from "@pulumi/pulumi";
-import type { Node, NodeStatus, Rollout } from "../args";
+import { all, type Input, type Output, type Resource, Stash } from "@pulumi/pulumi";
+import { Drift, type Node, type NodeStatus, type Rollout } from "../args";
 import type { Environment } from "../check/validate";
 import * as commands from "./commands";
 import { drainCommand, driverNote } from "./drain";
@@ -33,6 +33,7 @@ export interface RolloutContext extends Omit<NodeContext, OfNode | "stagePlan" |
     nodes: { [node: string]: Node };
     endpoints: { [node: string]: Output<Endpoint> };
     probed: Promise<ProbeResults>;
+    drift: Input<Drift> | undefined;
     releaseUrl: Output<unknown>;
     rollout: Rollout | undefined;
     environment: Environment;
@@ -57,7 +58,7 @@ const leave = (node: string) => ({
  * those that use the outputs of the component. Returns the last barrier.
  */
 export function rollOut(
-    { nodes, endpoints, probed, releaseUrl, rollout, environment, parent, ...shared }: RolloutContext,
+    { nodes, endpoints, probed, drift, releaseUrl, rollout, environment, parent, ...shared }: RolloutContext,
     first: Resource[],
 ): { ready: Resource[]; statuses: { [node: string]: Output<NodeStatus> } } {
     const drain = rollout?.drain ?? undefined;
@@ -77,7 +78,7 @@ export function rollOut(
     for (const [index, wave] of waves(Object.keys(nodes), rollout).entries()) {
         const dependsOn = wave.flatMap((node) => {
             const gone = nodes[node]!.gone ?? false;
-            const probe = probed.then(({ nodes }) => nodes[node] ?? {});
+            const probe = drift === Drift.Off ? undefined : probed.then(({ nodes }) => nodes[node] ?? {});
             const options = { parent, hooks, ...(gone && { ...leave(node), transforms: [] }) };
             const distribution = nodes[node]!.distribution ?? undefined;
             const context = {
