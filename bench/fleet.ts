@@ -126,9 +126,12 @@ async function oneFleet(bench: Bench, kind: string, nodes: Nodes, release: Relea
             memory: [name, ...Object.values(programs).map((program) => megabytes(install.memory[program] ?? 0))],
         };
     } finally {
-        await bare.remove();
-        if (count < most) await project.remove();
-        else project.forget();
+        try {
+            await bare.remove();
+        } finally {
+            if (count < most) await project.remove();
+            else project.forget();
+        }
     }
 }
 
