@@ -5,7 +5,7 @@ import { activate, deactivate, probe, send, stage, unstage } from "../src/node/c
 import { makePlan } from "../src/plan";
 import type { Bench } from "./bench";
 import { archiveUrl, type BenchNode, type Release, unpack } from "./nodes";
-import { addPhases, connected, type Phases, phases, timedProgram } from "./phases";
+import { addPhases, connected, type Phases, phases, timedProgram, uptime } from "./phases";
 import { run } from "./run";
 import { Samples, seconds, spreadOf, table } from "./statistics";
 
@@ -38,7 +38,7 @@ async function oneSize(bench: Bench, name: string, size: "small" | "large", roun
         let all = 0;
         for (const [text, input] of commands) {
             await ssh(node, "sync");
-            const began = Date.now() / 1000;
+            const began = uptime();
             const { output, seconds } = await ssh(node, `${connected}\n${text}`, input);
             addPhases(took, output, began, began + seconds);
             all += seconds;

@@ -1,6 +1,7 @@
 // The time that the node program spends in each phase. It runs with timings.sh, which prints marks; the rest of its text is
 // the one that every node gets.
 
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Program } from "../src/node/program";
 import { programWith } from "../tests/support/program";
@@ -23,14 +24,17 @@ export const phases = [
 export type Phases = { [phase: string]: number };
 
 /** A shell command that marks the end of the phase `connect`. */
-export const connected = 'echo "@ $(date +%s.%N) enter program transfer"';
+export const connected = 'read -r at _ </proc/uptime && echo "@ $at enter program transfer"';
+
+/** In seconds, by the clock of the marks. Nodes share it with this machine. */
+export const uptime = (): number => Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
 
 /** The node program with marks in its output. */
 export const timedProgram = (): Program => programWith(join(__dirname, "timings.sh"));
 
 /**
  * Adds the durations of one command's phases, computed from the marks in its output.
- * @param began, ended in seconds since the epoch, by the clock of this machine, which its nodes share
+ * @param began, ended in seconds, by the clock of the marks
  */
 export function addPhases(to: Phases, output: string, began: number, ended: number): void {
     const add = (phase: string, seconds: number) => {

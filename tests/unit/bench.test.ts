@@ -111,7 +111,6 @@ describe("the bench", () => {
     it("marks the phases of the node program past pipes and redirections, and keeps the status of timed commands", () => {
         const script = `
             . ${join(__dirname, "../../bench/timings.sh")}
-            date() { echo 1; }
             step owner
             step "containerd configuration"
             step "health before"
@@ -129,7 +128,8 @@ describe("the bench", () => {
                 cwd: join(__dirname, "../../bench"),
                 encoding: "utf8",
             });
-            expect(output.trim().split("\n"), shell[0]).to.deep.equal([
+            const timeless = output.trim().replace(/^@ \d+\.\d+ /gm, "@ 1 ");
+            expect(timeless.split("\n"), shell[0]).to.deep.equal([
                 "@ 1 enter probe the node",
                 "@ 1 enter configure",
                 "@ 1 enter health gate",
