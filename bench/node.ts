@@ -173,7 +173,7 @@ const minimum = {
     sum: "minimum: curl | sha256sum",
     unpack: "minimum: curl | zstd -d | tar x",
     synced: "minimum: curl | zstd -d | tar x, then sync",
-    again: "minimum: the same before the version change",
+    again: "minimum: unpacking and sync before the version change",
     restart: "minimum: containerd restart until CRI answers",
     probe: "minimum: processor time of the questions of a probe",
     change: "minimum: the questions before and after a change, a file, the restart",
